@@ -1,0 +1,136 @@
+// swift-tools-version: 6.1
+// The folder shows the architecture: an arrow of imports only ever points down this list.
+// `Tests/ArchitectureTests` checks it; ARCHITECTURE.md says why.
+
+import PackageDescription
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioTestUtils: Target.Dependency = .product(name: "NIOTestUtils", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "belfry",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "belfry", targets: ["belfry"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON", "YAML"]),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+
+        .target(name: "BelfryModel"),
+        .target(name: "STOMP", dependencies: ["BelfryModel", nioCore, collections]),
+        .target(name: "Postgres", dependencies: ["CLibpq"]),
+        .target(
+            name: "Outbox", dependencies: ["Postgres", "BelfryModel", logging],
+            resources: [.embedInCode("Migrations")]),
+        .target(name: "Bus", dependencies: ["BelfryModel", nioCore]),
+        .target(
+            name: "RedisBus",
+            dependencies: ["Bus", "CHiredis", "BelfryModel", nioCore, nioPosix, nioSSL, collections, logging]),
+        .target(name: "Relay", dependencies: ["Outbox", "Bus", "BelfryModel", logging, metrics, lifecycle]),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "STOMP", "Bus", "Outbox", "BelfryModel", nioCore, nioPosix, nioHTTP1, nioWebSocket, collections,
+                logging, metrics, lifecycle,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+            ],
+            resources: [.embedInCode("Resources")]),
+        .target(
+            name: "PrometheusMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
+        .target(name: "PrivateServers"),
+        .target(
+            name: "BelfryCommands",
+            dependencies: [
+                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway",
+                "PrometheusMetrics", "PrivateServers", nioCore, nioPosix, logging, metrics, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+            ]),
+        .executableTarget(name: "belfry", dependencies: ["BelfryCommands"]),
+
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrivateServers",
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
+            ],
+            path: "Tests/TestSupport"),
+        .target(
+            name: "BusConformance", dependencies: ["Bus", "BelfryModel", nioCore, nioPosix],
+            path: "Tests/BusConformance"),
+        .testTarget(name: "ArchitectureTests"),
+        .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel"]),
+        .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", nioCore]),
+        .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "PrivateServers"]),
+        .testTarget(
+            name: "DatabaseTests", dependencies: ["Postgres", "PrivateServers", "Outbox", "BelfryModel"]),
+        .testTarget(
+            name: "OutboxTests", dependencies: ["Outbox", "Postgres", "PrivateServers", "BelfryModel", logging]),
+        .testTarget(name: "BusTests", dependencies: ["Bus", "BusConformance", "BelfryModel", nioCore, nioPosix]),
+        .testTarget(
+            name: "RedisBusTests",
+            dependencies: [
+                "RedisBus", "Bus", "BusConformance", "BelfryModel", "PrivateServers", nioCore, nioPosix, nioEmbedded,
+                logging,
+            ]),
+        .testTarget(
+            name: "RelayTests",
+            dependencies: [
+                "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", nioCore, nioPosix, logging,
+                lifecycle,
+            ]),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "STOMP", "Bus", "Outbox", "Postgres", "BelfryModel", "PrivateServers", nioCore, nioPosix,
+                nioEmbedded, nioHTTP1, nioWebSocket, logging,
+            ]),
+        .testTarget(
+            name: "AuthenticationTests", dependencies: ["Gateway", .product(name: "JWTKit", package: "jwt-kit")]),
+        .testTarget(
+            name: "PrometheusMetricsTests",
+            dependencies: ["PrometheusMetrics", .product(name: "CoreMetrics", package: "swift-metrics")]),
+        .testTarget(
+            name: "BelfryCommandsTests",
+            dependencies: [
+                "BelfryCommands", "Gateway", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging,
+            ]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "TestSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway",
+                "PrivateServers", nioCore, nioPosix, logging,
+            ]),
+    ]
+)

@@ -1,0 +1,88 @@
+/// Why a session was ended: one list for logs, metrics, the ERROR frame and the WebSocket Close frame.
+///
+/// The close codes are those of RFC 6455, section 7.4.1, and of its private range (4000–4999, section 7.4.2).
+public enum CloseReason: String, Hashable, Sendable, CaseIterable {
+    /// The client sent DISCONNECT, or a WebSocket Close of its own.
+    case clientDisconnected
+    /// The transport ended without a farewell.
+    case connectionLost
+    /// This process stops, and others take over.
+    case shuttingDown
+    /// Bytes that are not STOMP 1.2 or not RFC 6455.
+    case protocolViolation
+    /// A text message, or a frame's header, that is not UTF-8.
+    case invalidUTF8
+    /// A frame, a header or a number of headers over the limit.
+    case frameTooLarge
+    /// No CONNECT within the time given for it.
+    case connectTimeout
+    /// The token was refused.
+    case unauthorized
+    /// The token expired while the session was open.
+    case tokenExpired
+    /// A frame that asks for what the user may not have.
+    case forbidden
+    /// The client sent nothing for twice its heart-beat interval.
+    case heartBeatMissed
+    /// More bytes were waiting for the client than the limit allows.
+    case slowConsumer
+    /// More sessions of one user than the limit allows.
+    case tooManySessions
+    /// This node has no room for another session.
+    case overloaded
+    /// PostgreSQL or an invariant failed us; nothing is lost.
+    case internalError
+
+    /// The status code of the WebSocket Close frame.
+    public var webSocketCode: UInt16 {
+        switch self {
+        case .clientDisconnected, .connectionLost: 1000
+        case .shuttingDown: 1012
+        case .protocolViolation: 1002
+        case .invalidUTF8: 1007
+        case .frameTooLarge: 1009
+        case .internalError: 1011
+        case .overloaded: 1013
+        case .connectTimeout: 4000
+        case .unauthorized: 4001
+        case .tokenExpired: 4002
+        case .forbidden: 4003
+        case .heartBeatMissed: 4004
+        case .slowConsumer: 4008
+        case .tooManySessions: 4009
+        }
+    }
+
+    /// A short sentence for a person, in the Close frame and in the `message` header of the ERROR frame; under 100 bytes.
+    public var text: String {
+        switch self {
+        case .clientDisconnected: "The client disconnected."
+        case .connectionLost: "The connection was lost."
+        case .shuttingDown: "This node is stopping; connect again."
+        case .protocolViolation: "The frame was not understood."
+        case .invalidUTF8: "The text was not UTF-8."
+        case .frameTooLarge: "The frame was over a size limit."
+        case .connectTimeout: "No CONNECT frame came in time."
+        case .unauthorized: "The token was refused."
+        case .tokenExpired: "The token has expired; connect again with a new one."
+        case .forbidden: "That is not allowed for this user."
+        case .heartBeatMissed: "The client's heart-beats stopped."
+        case .slowConsumer: "The client reads too slowly; connect again, nothing was lost."
+        case .tooManySessions: "This user has too many sessions."
+        case .overloaded: "This node is full; connect again."
+        case .internalError: "The node had a fault of its own; connect again, nothing was lost."
+        }
+    }
+
+    /// Whether a client does well to connect again by itself, with the same token.
+    public var shouldReconnect: Bool {
+        switch self {
+        case .connectionLost, .shuttingDown, .connectTimeout, .heartBeatMissed, .slowConsumer, .overloaded,
+            .internalError:
+            true
+        case .clientDisconnected, .protocolViolation, .invalidUTF8, .frameTooLarge, .unauthorized, .tokenExpired,
+            .forbidden, .tooManySessions:
+            false
+        }
+    }
+}

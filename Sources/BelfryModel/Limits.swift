@@ -1,0 +1,64 @@
+/// Every bound of the gateway and the relay in one place. Bytes are bytes on the wire; times are `Duration`s.
+public struct Limits: Sendable, Hashable {
+    // MARK: a frame from a client
+    /// Bytes of one header line; STOMP 1.2 lets a server bound it. A JWT with many claims fits in it.
+    public var headerLineBytesMax = 16 * 1024
+    /// Headers in one frame.
+    public var headersMax = 64
+    /// Bytes of the body of one frame.
+    public var bodyBytesMax = 256 * 1024
+    /// Bytes of one WebSocket frame; the largest STOMP frame fits in it.
+    public var webSocketFrameBytesMax = 1 << 19
+
+    // MARK: a session
+    /// Time from the connection to the end of its authentication.
+    public var connectTimeout: Duration = .seconds(10)
+    /// Bytes waiting for a client that reads slowly, over which its session is closed.
+    public var outboundBytesMax = 4 * 1024 * 1024
+    /// Messages sent and not yet acknowledged on one subscription; further ones wait in PostgreSQL.
+    public var inFlightMax = 1_000
+    /// Live messages held in memory while a subscription reads its backlog; more, and it reads the backlog once more.
+    public var heldMessagesMax = 1_000
+    /// Subscriptions of one session.
+    public var subscriptionsMax = 64
+    /// Sessions of one user on one node.
+    public var sessionsPerUserMax = 10
+    /// Sessions on one node.
+    public var sessionsMax = 100_000
+    /// What the server offers and wants in CONNECTED's `heart-beat`, in milliseconds.
+    public var heartBeatMilliseconds = 10_000
+
+    // MARK: delivery
+    /// Rows of one backlog read for one subscription.
+    public var backlogRowsMax = 200
+    /// Time in which ACKs are gathered before they are written as one statement.
+    public var markInterval: Duration = .milliseconds(5)
+    /// ACKs written by one statement.
+    public var marksMax = 5_000
+    /// ACKs waiting for PostgreSQL in one event loop; over it the loop stops reading from clients until they are written.
+    public var marksPendingMax = 100_000
+    /// Pause between two reconciles with PostgreSQL while Redis is there.
+    public var reconcileInterval: Duration = .seconds(5)
+    /// Pause between two reconciles while Redis is away: promise 8 asks for delivery within two seconds.
+    public var degradedInterval: Duration = .milliseconds(500)
+    /// Pause before a message that was refused by NACK is sent again.
+    public var nackDelay: Duration = .seconds(5)
+    /// NACKs after which a message is parked.
+    public var nacksMax = 5
+    /// How long a broadcast's row stays in the outbox after it was published, for nodes that missed it.
+    public var topicHold: Duration = .seconds(60)
+
+    // MARK: the relay
+    /// Rows claimed and published at a time.
+    public var claimRowsMax = 1_000
+    /// Bytes of one envelope that Redis is asked to carry; a larger message is parked.
+    public var envelopeBytesMax = 1024 * 1024
+    /// Tries to publish one message before it is parked.
+    public var publishAttemptsMax = 5
+    /// The pause between two reads when no doorbell can be had.
+    public var pollInterval: Duration = .milliseconds(200)
+    /// The pause after which a sleeping relay looks by itself, whatever the doorbell said.
+    public var safetyPollInterval: Duration = .seconds(10)
+
+    public init() {}
+}

@@ -1,0 +1,18 @@
+/// Takes the token itself as the user's id: for development, never for a server that others reach.
+public struct DevelopmentAuthenticator: Authenticator {
+    public init() {}
+
+    public func authenticate(_ token: String) async throws(AuthenticationError) -> Identity {
+        guard !token.isEmpty else {
+            throw AuthenticationError(
+                .missing, "No token was sent; in development mode the token is the user's id, such as 'alice'.")
+        }
+        guard Identity.isValid(user: token) else {
+            throw AuthenticationError(
+                .user,
+                "In development mode the token is the user's id: 1 to \(Identity.userBytesMax) bytes of UTF-8 in "
+                    + "composed form, no control characters.")
+        }
+        return Identity(user: token)
+    }
+}

@@ -1,0 +1,638 @@
+/**
+ * STOMP 1.2 over WebSocket for browsers, in one module without dependencies.
+ *
+ *     import { StompClient } from "/stomp.js";
+ *
+ *     const client = new StompClient({ url: "/ws", token: "alice", onState: (state) => console.log(state) });
+ *     client.subscribe("/user/queue/msg", (message) => {
+ *         console.log(message.id, message.json);
+ *         message.ack();
+ *     }, { ack: "client-individual" });
+ *     client.connect();
+ *
+ * A lost connection is made again, and its subscriptions with it. Each message is handed over once: one that comes a
+ * second time under the same `message-id` is acknowledged again if it was acknowledged, and not shown again.
+ *
+ * It stays one file, so that an application can take a copy.
+ */
+
+const escapes = { "\\": "\\\\", "\r": "\\r", "\n": "\\n", ":": "\\c" };
+const unescapes = { "\\\\": "\\", "\\r": "\r", "\\n": "\n", "\\c": ":" };
+const lineFeed = 10;
+const carriageReturn = 13;
+
+/** Close codes after which the same token meets the same end: those of a broken protocol and of a refusal. */
+const finalCodes = new Set([1002, 1007, 1009, 4001, 4003, 4009]);
+/** The token has expired: final, unless a `tokenProvider` has another. */
+const tokenExpiredCode = 4002;
+
+/** What went wrong. `code`: `connectionLost`, `closed`, `protocolViolation`, `frameTooLarge` or `invalidHeader`. */
+export class StompError extends Error {
+    constructor(code, message) {
+        super(message);
+        this.name = "StompError";
+        this.code = code;
+    }
+}
+
+/**
+ * One frame as a string. Headers are escaped as STOMP 1.2 says, CONNECT's are not ("Value Encoding"); a body gets its
+ * `content-length`. Throws `StompError` for a header that cannot be written.
+ */
+export function encodeFrame(command, headers = {}, body = "") {
+    const verbatim = command === "CONNECT";
+    const write = (text) => {
+        if ((verbatim ? /[\r\n\0]/ : /\0/).test(text)) {
+            throw new StompError("invalidHeader", `A header of ${command} holds a character that cannot be sent.`);
+        }
+        return verbatim ? text : text.replace(/[\\\r\n:]/g, (character) => escapes[character]);
+    };
+    let text = `${command}\n`;
+    for (const [name, value] of Object.entries(headers)) text += `${write(name)}:${write(String(value))}\n`;
+    if (body !== "") text += `content-length:${new TextEncoder().encode(body).length}\n`;
+    return `${text}\n${body}\0`;
+}
+
+/** Makes frames `{command, headers, body: Uint8Array}` of WebSocket messages, however the frames lie in them. */
+export class FrameDecoder {
+    #bytes = new Uint8Array(4096);
+    #start = 0;
+    #scanned = 0;
+    #end = 0;
+    #frame = null;
+    #inBody = false;
+    #bytesMax;
+    #text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+    /** @param {number} bytesMax bytes of one header line or one body at most. */
+    constructor(bytesMax = 4 * 1024 * 1024) {
+        this.#bytesMax = bytesMax;
+    }
+
+    /**
+     * Takes one message (a string, an ArrayBuffer or a Uint8Array) and yields the frames that it completes; to be
+     * iterated to its end. Throws `StompError` at what is not STOMP 1.2.
+     */
+    *push(data) {
+        this.#append(typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data));
+        while (this.#inBody ? this.#readBody() : this.#readLine()) {
+            if (this.#inBody || this.#frame?.body === undefined) continue;
+            const frame = this.#frame;
+            this.#frame = null;
+            yield frame;
+        }
+        if (this.#end - this.#start > this.#bytesMax) this.#refuseSize();
+    }
+
+    #append(bytes) {
+        const length = this.#end - this.#start;
+        if (this.#end + bytes.length > this.#bytes.length) {
+            const needed = length + bytes.length;
+            const target = needed * 2 > this.#bytes.length ? new Uint8Array(needed * 2) : this.#bytes;
+            target.set(this.#bytes.subarray(this.#start, this.#end));
+            this.#bytes = target;
+            this.#scanned -= this.#start;
+            this.#start = 0;
+            this.#end = length;
+        }
+        this.#bytes.set(bytes, this.#end);
+        this.#end += bytes.length;
+    }
+
+    /** The index of `byte` among what is not yet consumed, or -1; never looks at the same bytes twice. */
+    #find(byte) {
+        const index = this.#bytes.subarray(0, this.#end).indexOf(byte, Math.max(this.#scanned, this.#start));
+        this.#scanned = index < 0 ? this.#end : index;
+        return index;
+    }
+
+    #readLine() {
+        const index = this.#find(lineFeed);
+        if (index < 0) return false;
+        const end = index > this.#start && this.#bytes[index - 1] === carriageReturn ? index - 1 : index;
+        const line = this.#decode(this.#bytes.subarray(this.#start, end));
+        this.#start = index + 1;
+        if (this.#frame === null) {
+            if (line !== "") this.#frame = { command: line, headers: Object.create(null), body: undefined };
+        } else if (line === "") {
+            this.#inBody = true;
+        } else {
+            this.#addHeader(line);
+        }
+        return true;
+    }
+
+    #addHeader(line) {
+        const colon = line.indexOf(":");
+        if (colon < 1) throw new StompError("protocolViolation", "The server sent a header without a name.");
+        const read = (text) => this.#frame.command === "CONNECTED" ? text : unescape(text);
+        const name = read(line.slice(0, colon));
+        // The first of repeated headers counts (STOMP 1.2, "Repeated Header Entries").
+        if (!(name in this.#frame.headers)) this.#frame.headers[name] = read(line.slice(colon + 1));
+    }
+
+    #readBody() {
+        const declared = this.#frame.headers["content-length"];
+        let end;
+        if (declared === undefined) {
+            end = this.#find(0);
+            if (end < 0) return false;
+        } else {
+            if (!/^\d{1,15}$/.test(declared)) {
+                throw new StompError("protocolViolation", "The server sent a content-length that is no number.");
+            }
+            end = this.#start + Number(declared);
+            if (Number(declared) > this.#bytesMax) this.#refuseSize();
+            if (end >= this.#end) return false;
+            if (this.#bytes[end] !== 0) {
+                throw new StompError("protocolViolation", "The server sent a body longer than its content-length.");
+            }
+        }
+        this.#frame.body = this.#bytes.slice(this.#start, end);
+        this.#start = end + 1;
+        this.#inBody = false;
+        return true;
+    }
+
+    #decode(bytes) {
+        try {
+            return this.#text.decode(bytes);
+        } catch {
+            throw new StompError("protocolViolation", "The server sent a header that is not UTF-8.");
+        }
+    }
+
+    #refuseSize() {
+        throw new StompError("frameTooLarge", `The server sent a frame of more than ${this.#bytesMax} bytes.`);
+    }
+}
+
+/** A callback that throws is reported as an uncaught error would be, and harms no other message. */
+function call(callback, ...values) {
+    try {
+        callback?.(...values);
+    } catch (error) {
+        reportError(error);
+    }
+}
+
+function unescape(text) {
+    return text.replace(/\\[^]?/g, (pair) => {
+        if (!(pair in unescapes)) throw new StompError("protocolViolation", "The server sent an unknown escape.");
+        return unescapes[pair];
+    });
+}
+
+/** One WebSocket from CONNECT to its end. Ends once, with a reason `{code, text}`. */
+class Connection {
+    #socket;
+    #handlers;
+    #heartBeat;
+    #decoder = new FrameDecoder();
+    #receipts = new Map();
+    #receiptsMade = 0;
+    #deadline;
+    #ticker;
+    #sendEvery = 0;
+    #expectEvery = 0;
+    #sentAt = 0;
+    #receivedAt = 0;
+    #errorText = null;
+    #opened = false;
+    isOpen = true;
+
+    /** @param handlers `{connected(headers), message(frame), ended(reason)}` */
+    constructor(url, token, heartBeat, timeoutMilliseconds, handlers) {
+        this.#handlers = handlers;
+        this.#heartBeat = heartBeat;
+        this.#socket = new WebSocket(url, ["v12.stomp"]);
+        this.#socket.binaryType = "arraybuffer";
+        this.#socket.onopen = () => this.#connect(url, token);
+        this.#socket.onmessage = (event) => this.#received(event.data);
+        this.#socket.onclose = ({ code, reason }) => {
+            const lost = this.#opened ? "The connection was lost." : "The server cannot be reached.";
+            this.end({ code, text: this.#errorText || reason || lost });
+        };
+        this.#endAfter(timeoutMilliseconds, { code: 1006, text: "The server did not answer in time." });
+    }
+
+    send(command, headers, body) {
+        this.#transmit(encodeFrame(command, headers, body));
+    }
+
+    /** Sends a frame that asks for a receipt; resolves when it comes, rejects when the connection ends first. */
+    sendWithReceipt(command, headers) {
+        const receipt = `r${++this.#receiptsMade}`;
+        return new Promise((resolve, reject) => {
+            this.#receipts.set(receipt, { resolve, reject });
+            this.send(command, { ...headers, receipt });
+        });
+    }
+
+    /** DISCONNECT, its receipt, and the end, within two seconds; no handler is called any more. */
+    async disconnect() {
+        this.#handlers = { connected() {}, message() {}, ended() {} };
+        const reason = { code: 1000, text: "The client disconnected." };
+        this.#endAfter(2000, reason);
+        if (this.#opened) await this.sendWithReceipt("DISCONNECT", {}).catch(() => {});
+        this.end(reason);
+    }
+
+    end(reason) {
+        if (!this.isOpen) return;
+        this.isOpen = false;
+        clearTimeout(this.#deadline);
+        clearInterval(this.#ticker);
+        this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+        this.#socket.close();
+        for (const { reject } of this.#receipts.values()) reject(new StompError("connectionLost", reason.text));
+        this.#receipts.clear();
+        this.#handlers.ended(reason);
+    }
+
+    #endAfter(milliseconds, reason) {
+        clearTimeout(this.#deadline);
+        this.#deadline = setTimeout(() => this.end(reason), milliseconds);
+    }
+
+    #transmit(text) {
+        if (this.#socket.readyState !== WebSocket.OPEN) return;
+        this.#sentAt = performance.now();
+        this.#socket.send(text);
+    }
+
+    #connect(url, token) {
+        const headers = { "accept-version": "1.2", host: new URL(url).hostname, "heart-beat": this.#heartBeat.join() };
+        if (token) headers.Authorization = `Bearer ${token}`;
+        try {
+            this.send("CONNECT", headers);
+        } catch (error) {
+            this.end({ code: 4001, text: error.message });
+        }
+    }
+
+    #received(data) {
+        this.#receivedAt = performance.now();
+        try {
+            for (const frame of this.#decoder.push(data)) {
+                this.#handle(frame);
+                if (!this.isOpen) return;
+            }
+        } catch (error) {
+            if (!(error instanceof StompError)) throw error;
+            this.end({ code: error.code === "frameTooLarge" ? 1009 : 1002, text: error.message });
+            return;
+        }
+        // A hidden page's timers may run once a minute only; the server's own beats come through and carry ours.
+        this.#beat();
+    }
+
+    #handle({ command, headers, body }) {
+        switch (command) {
+        case "CONNECTED":
+            clearTimeout(this.#deadline);
+            this.#opened = true;
+            this.#startHeartBeat(headers["heart-beat"]);
+            this.#handlers.connected(headers);
+            break;
+        case "MESSAGE":
+            this.#handlers.message({ headers, body });
+            break;
+        case "RECEIPT":
+            this.#receipts.get(headers["receipt-id"])?.resolve();
+            this.#receipts.delete(headers["receipt-id"]);
+            break;
+        case "ERROR":
+            // The Close frame that follows carries the code.
+            this.#errorText = headers.message || new TextDecoder().decode(body);
+            this.#endAfter(2000, { code: 1006, text: this.#errorText });
+            break;
+        default:
+            throw new StompError("protocolViolation", "The server sent a frame of an unknown kind.");
+        }
+    }
+
+    /** STOMP 1.2, "Heart-beating": each direction runs at the slower of what one side offers and the other wants. */
+    #startHeartBeat(header = "0,0") {
+        const [serverSends = 0, serverWants = 0] = header.split(",").map((part) => Number(part) || 0);
+        const [sends, wants] = this.#heartBeat;
+        this.#sendEvery = sends && serverWants ? Math.max(sends, serverWants) : 0;
+        this.#expectEvery = wants && serverSends ? Math.max(wants, serverSends) : 0;
+        const intervals = [this.#sendEvery, this.#expectEvery].filter((interval) => interval > 0);
+        if (intervals.length > 0) this.#ticker = setInterval(() => this.#tick(), Math.min(...intervals) / 2);
+    }
+
+    #tick() {
+        this.#beat();
+        if (this.#expectEvery && performance.now() - this.#receivedAt > 2 * this.#expectEvery) {
+            this.end({ code: 1006, text: "The server's heart-beats stopped." });
+        }
+    }
+
+    #beat() {
+        if (this.#sendEvery && performance.now() - this.#sentAt >= this.#sendEvery / 2) this.#transmit("\n");
+    }
+}
+
+/** A MESSAGE: `id`, `headers`, `destination`, `redelivered`, `body` (text), `bytes`, `json`, `ack()`, `nack()`. */
+export class StompMessage {
+    #subscription;
+    #json;
+
+    constructor(subscription, { headers, body }) {
+        this.#subscription = subscription;
+        this.id = headers["message-id"];
+        this.headers = headers;
+        this.destination = headers.destination;
+        this.redelivered = headers.redelivered === "true";
+        this.acknowledged = false;
+        this.bytes = body;
+    }
+
+    get body() {
+        return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes);
+    }
+
+    /** The body read as JSON, or `undefined` when it is none. */
+    get json() {
+        if (this.#json === undefined) {
+            try {
+                this.#json = JSON.parse(this.body);
+            } catch {
+                return undefined;
+            }
+        }
+        return this.#json;
+    }
+
+    /**
+     * Acknowledges this message, in mode `client` those before it too. With `receipt` the promise resolves when the
+     * server has made it durable, and rejects with `connectionLost` when that is not known; without, at once.
+     * Either way a message that comes back after it is acknowledged again by itself.
+     */
+    ack(receipt = false) {
+        return this.#subscription.acknowledge(this, receipt);
+    }
+
+    /** Refuses this message: the server sends it again later, or parks it, and it will be shown again. */
+    nack() {
+        this.#subscription.refuse(this);
+    }
+}
+
+/** What `subscribe` returns: `id`, `destination`, `lastMessageId`, `unsubscribe()`. */
+class Subscription {
+    #client;
+    #handler;
+    #options;
+    #connection = null;
+    /** message-id → the message while it is unacknowledged, `null` after; the oldest leave first. */
+    #seen = new Map();
+    /** message → its `ack` id and its place in the present connection's order. */
+    #deliveries = new WeakMap();
+    #delivered = 0;
+
+    constructor(client, id, destination, handler, options) {
+        this.#client = client;
+        this.id = id;
+        this.destination = destination;
+        this.lastMessageId = options.lastMessageId;
+        this.#handler = handler;
+        this.#options = options;
+    }
+
+    open(connection) {
+        this.#connection = connection;
+        const { headers: further, ack } = this.#options;
+        const headers = { ...further, id: this.id, destination: this.destination, ack };
+        // A user's queue has its backlog; only a topic is replayed from where it was left.
+        const replays = this.#options.lastMessageId !== undefined || this.destination.startsWith("/topic/");
+        if (replays && this.lastMessageId !== undefined) headers["last-message-id"] = this.lastMessageId;
+        connection.send("SUBSCRIBE", headers);
+    }
+
+    receive(frame) {
+        const id = frame.headers["message-id"];
+        this.lastMessageId = id;
+        const known = this.#seen.get(id);
+        if (known === null && this.#options.ack === "auto") return;
+        const message = known ?? new StompMessage(this, frame);
+        this.#deliveries.set(message, {
+            connection: this.#connection, ackId: frame.headers.ack, place: ++this.#delivered,
+        });
+        if (known !== undefined) {
+            this.#repeat(message, known === null);
+            return;
+        }
+        this.#seen.set(id, this.#options.ack === "auto" ? null : message);
+        if (this.#seen.size > this.#options.seenMax) this.#seen.delete(this.#seen.keys().next().value);
+        call(this.#handler, message);
+    }
+
+    #repeat(message, wasAcknowledged) {
+        const { onRepeat } = this.#options;
+        message.redelivered = true;
+        const confirmation = wasAcknowledged ? this.acknowledge(message, onRepeat !== undefined) : null;
+        confirmation?.catch(() => {});
+        call(onRepeat, message, confirmation);
+    }
+
+    async acknowledge(message, receipt) {
+        const delivery = this.#deliveries.get(message);
+        const live = this.#isLive(delivery);
+        this.#markAcknowledged(message);
+        if (live && this.#options.ack === "client") {
+            for (const earlier of this.#seen.values()) {
+                const other = earlier && this.#deliveries.get(earlier);
+                if (other?.connection === delivery.connection && other.place < delivery.place) {
+                    this.#markAcknowledged(earlier);
+                }
+            }
+        }
+        if (this.#options.ack === "auto") return;
+        if (live) {
+            if (receipt) await delivery.connection.sendWithReceipt("ACK", { id: delivery.ackId });
+            else delivery.connection.send("ACK", { id: delivery.ackId });
+        } else if (receipt) {
+            throw new StompError("connectionLost", "The connection was lost before the acknowledgement.");
+        }
+    }
+
+    refuse(message) {
+        const delivery = this.#deliveries.get(message);
+        if (message.acknowledged || this.#options.ack === "auto") return;
+        this.#seen.delete(message.id);
+        this.#deliveries.delete(message);
+        if (this.#isLive(delivery)) delivery.connection.send("NACK", { id: delivery.ackId });
+    }
+
+    #isLive(delivery) {
+        return delivery?.connection.isOpen && delivery.connection === this.#connection;
+    }
+
+    #markAcknowledged(message) {
+        message.acknowledged = true;
+        if (this.#seen.has(message.id)) this.#seen.set(message.id, null);
+    }
+
+    /** Ends the subscription; its unacknowledged messages stay so and can no longer be acknowledged. */
+    unsubscribe() {
+        this.#client.remove(this);
+        if (this.#connection?.isOpen) this.#connection.send("UNSUBSCRIBE", { id: this.id });
+        this.#connection = null;
+    }
+}
+
+/**
+ * A client that stays connected.
+ *
+ * `onState(state, detail)` is told of every change: `connecting`; `connected` with `{headers}` of CONNECTED;
+ * `reconnecting` with `{reason: {code, text}, attempt, retryAt}` (milliseconds since 1970, `null` while it tries);
+ * `closed` with `{reason}`, after `disconnect()` or when trying again makes no sense.
+ */
+export class StompClient {
+    #options;
+    #url;
+    #state = "closed";
+    #connection = null;
+    #connectedAt = 0;
+    #subscriptions = new Map();
+    #subscriptionsMade = 0;
+    #attempt = 0;
+    #failures = 0;
+    #timer;
+    #detail = {};
+    #online = () => this.reconnectNow();
+
+    /**
+     * @param {object} options
+     * @param {string} [options.url] `ws:`, `wss:`, or relative to the page; `/ws` by default.
+     * @param {string} [options.token] goes into CONNECT as `Authorization: Bearer …`.
+     * @param {() => (string | Promise<string>)} [options.tokenProvider] asked for a token before each connection.
+     * @param {[number, number]} [options.heartBeat] what we send and what we want, in milliseconds; 0 for none.
+     * @param {number} [options.seenMax] ids remembered for each subscription, to hand over every message once.
+     * @param {number} [options.retryFirstMilliseconds] the pause after the first failure; it doubles with each.
+     * @param {number} [options.retryMaxMilliseconds] the longest pause. Jitter takes off up to a half.
+     * @param {number} [options.connectTimeoutMilliseconds] time until CONNECTED.
+     * @param {(state: string, detail: object) => void} [options.onState]
+     */
+    constructor(options = {}) {
+        this.#options = {
+            heartBeat: [10000, 10000], seenMax: 2000, retryFirstMilliseconds: 500, retryMaxMilliseconds: 30000,
+            connectTimeoutMilliseconds: 10000, ...options,
+        };
+        const url = new URL(options.url ?? "/ws", globalThis.location?.href);
+        url.protocol = url.protocol.replace("http", "ws");
+        this.#url = url.href;
+    }
+
+    get state() {
+        return this.#state;
+    }
+
+    /** Starts connecting; does nothing unless `closed`. */
+    connect() {
+        if (this.#state !== "closed") return;
+        this.#failures = 0;
+        globalThis.addEventListener?.("online", this.#online);
+        this.#setState("connecting", {});
+        this.#open();
+    }
+
+    /** Ends the pause between two tries. */
+    reconnectNow() {
+        if (this.#state !== "reconnecting" || this.#detail.retryAt === null) return;
+        clearTimeout(this.#timer);
+        this.#setState("reconnecting", { ...this.#detail, retryAt: null });
+        this.#open();
+    }
+
+    /** Says DISCONNECT and closes. Subscriptions are kept for another `connect()`. */
+    async disconnect() {
+        const connection = this.#connection;
+        this.#close({ code: 1000, text: "The client disconnected." });
+        await connection?.disconnect();
+    }
+
+    /**
+     * Subscribes now, and again after every reconnect.
+     *
+     * @param {string} destination
+     * @param {(message: StompMessage) => void} handler told of each message once.
+     * @param {object} [options]
+     * @param {"auto" | "client" | "client-individual"} [options.ack]
+     * @param {string} [options.lastMessageId] replay what came after it first.
+     * @param {object} [options.headers] further headers of SUBSCRIBE.
+     * @param {(message: StompMessage, confirmation: ?Promise) => void} [options.onRepeat] told when a message came
+     *     again: the one handed over before, still to be acknowledged, with `null`; or one that was acknowledged, and
+     *     is once more, with the promise of its receipt.
+     * @returns {Subscription}
+     */
+    subscribe(destination, handler, options = {}) {
+        const subscription = new Subscription(this, `s${++this.#subscriptionsMade}`, destination, handler, {
+            ack: "auto", seenMax: this.#options.seenMax, ...options,
+        });
+        this.#subscriptions.set(subscription.id, subscription);
+        if (this.#state === "connected") subscription.open(this.#connection);
+        return subscription;
+    }
+
+    /** Called by `Subscription.unsubscribe`. */
+    remove(subscription) {
+        this.#subscriptions.delete(subscription.id);
+    }
+
+    async #open() {
+        const attempt = ++this.#attempt;
+        try {
+            const token = await (this.#options.tokenProvider?.() ?? this.#options.token);
+            if (attempt !== this.#attempt) return;
+            const { heartBeat, connectTimeoutMilliseconds } = this.#options;
+            this.#connection = new Connection(this.#url, token, heartBeat, connectTimeoutMilliseconds, {
+                connected: (headers) => this.#connected(headers),
+                message: (frame) => this.#subscriptions.get(frame.headers.subscription)?.receive(frame),
+                ended: (reason) => this.#ended(reason),
+            });
+        } catch (error) {
+            if (attempt === this.#attempt) this.#ended({ code: 1006, text: error.message });
+        }
+    }
+
+    #connected(headers) {
+        this.#connectedAt = performance.now();
+        for (const subscription of this.#subscriptions.values()) subscription.open(this.#connection);
+        this.#setState("connected", { headers });
+    }
+
+    #ended(reason) {
+        const { retryFirstMilliseconds, retryMaxMilliseconds, tokenProvider } = this.#options;
+        // A connection that did not last counts as a failure: a server that ends every session at once gets its pauses.
+        const lasted = this.#connectedAt ? performance.now() - this.#connectedAt : 0;
+        if (lasted > retryFirstMilliseconds * 10) this.#failures = 0;
+        this.#connectedAt = 0;
+        this.#connection = null;
+        if (finalCodes.has(reason.code) || (reason.code === tokenExpiredCode && !tokenProvider)) {
+            this.#close(reason);
+            return;
+        }
+        const whole = Math.min(retryMaxMilliseconds, retryFirstMilliseconds * 2 ** this.#failures++);
+        const pause = whole * (0.5 + Math.random() / 2);
+        this.#timer = setTimeout(() => this.reconnectNow(), pause);
+        this.#setState("reconnecting", { reason, attempt: this.#failures, retryAt: Date.now() + pause });
+    }
+
+    #close(reason) {
+        this.#attempt++;
+        clearTimeout(this.#timer);
+        globalThis.removeEventListener?.("online", this.#online);
+        this.#connection = null;
+        this.#connectedAt = 0;
+        if (this.#state !== "closed") this.#setState("closed", { reason });
+    }
+
+    #setState(state, detail) {
+        this.#state = state;
+        this.#detail = detail;
+        call(this.#options.onState, state, detail);
+    }
+}

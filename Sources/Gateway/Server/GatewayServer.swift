@@ -1,0 +1,174 @@
+import BelfryModel
+import Bus
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import Outbox
+import Postgres
+import ServiceLifecycle
+
+/// A node: one port for HTTP and WebSocket, one shard an event loop.
+///
+/// On graceful shutdown it stops accepting, closes its sessions with `CloseReason.shuttingDown`, writes the delivery marks
+/// that are left, and removes its rows from the database.
+public final class GatewayServer: Service {
+    /// Time at the end for marks to be written; what is left then is redelivered, not lost.
+    private static let farewellTimeout = Duration.seconds(5)
+
+    private let configuration: GatewayConfiguration
+    private let eventLoopGroup: any EventLoopGroup
+    private let context: NodeContext
+    private let routes: Routes
+    private let logger: Logger
+    private let listening: ListeningAddress
+
+    public init(
+        configuration: GatewayConfiguration, eventLoopGroup: any EventLoopGroup, postgres: PostgresClient,
+        bus: any Bus, authenticator: any Authenticator, health: HealthChecks,
+        metricsText: @escaping @Sendable () -> String, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+        self.listening = ListeningAddress()
+        self.context = NodeContext(
+            store: NodeStore(client: postgres, nodeID: UUID().uuidString.lowercased()), bus: bus,
+            authenticator: authenticator, limits: configuration.limits, version: configuration.version,
+            logger: logger, occupancy: Occupancy(sessionsMax: configuration.limits.sessionsMax))
+        self.routes = Routes(
+            health: health, metricsText: metricsText, development: configuration.developmentRoutes,
+            version: configuration.version)
+    }
+
+    /// Where the server listens; `nil` before it does.
+    public var boundAddress: SocketAddress? { listening.address }
+
+    /// Waits until the server listens.
+    ///
+    /// - Throws: the reason why it does not, such as a port in use.
+    public func waitUntilListening() async throws -> SocketAddress { try await listening.wait() }
+
+    /// Serves until graceful shutdown.
+    public func run() async throws {
+        let shards = Dictionary(
+            uniqueKeysWithValues: eventLoopGroup.makeIterator().map { loop in
+                (ObjectIdentifier(loop), Shard(eventLoop: loop, context: context))
+            })
+        for shard in shards.values { try await shard.eventLoop.submit { shard.start() }.get() }
+        do {
+            try await serve(shards)
+        } catch {
+            listening.fail(error)
+            await farewell(Array(shards.values))
+            throw error
+        }
+        await farewell(Array(shards.values))
+    }
+
+    private func serve(_ shards: [ObjectIdentifier: Shard]) async throws {
+        let (listening, configuration, logger) = (listening, configuration, logger)
+        let policy = UpgradePolicy(allowedOrigins: configuration.allowedOrigins)
+        let application = Application(
+            router: routes.router(),
+            server: HTTPServerBuilder { responder in
+                UpgradeChannel(
+                    responder: responder, policy: policy,
+                    webSocketFrameBytesMax: configuration.limits.webSocketFrameBytesMax
+                ) { channel in
+                    guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
+                        throw ChannelError.inappropriateOperationForState
+                    }
+                    try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: shard))
+                }
+            },
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 4096),
+            onServerRunning: { channel in
+                if let address = channel.localAddress { listening.succeed(address) }
+            },
+            eventLoopGroupProvider: .shared(eventLoopGroup), logger: logger)
+        let heart = NodeHeart(
+            store: context.store, occupancy: context.occupancy, listen: "\(configuration.host):\(configuration.port)",
+            logger: logger,
+            forgotten: { for shard in shards.values { shard.eventLoop.execute { shard.forgotten() } } },
+            incarnationChanged: {
+                for shard in shards.values { shard.eventLoop.execute { shard.incarnationChanged() } }
+            })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await application.run() }
+            group.addTask {
+                await heart.run()
+                // Ends only when cancelled: after the application.
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func farewell(_ shards: [Shard]) async {
+        let (store, logger) = (context.store, logger)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for shard in shards {
+                    try? await shard.eventLoop.flatSubmit { shard.stop() }.get()
+                }
+                do throws(PostgresError) {
+                    try await store.leave()
+                } catch {
+                    logger.warning("The node's rows could not be removed", metadata: ["error": "\(error)"])
+                }
+            }
+            group.addTask { try? await Task.sleep(for: Self.farewellTimeout) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}
+
+/// Where the server listens, for whoever waits to know.
+private final class ListeningAddress: Sendable {
+    private enum State {
+        case waiting([CheckedContinuation<SocketAddress, any Error>])
+        case listening(SocketAddress)
+        case failed(any Error)
+    }
+
+    private let state = NIOLockedValueBox(State.waiting([]))
+
+    var address: SocketAddress? {
+        state.withLockedValue { if case .listening(let address) = $0 { address } else { nil } }
+    }
+
+    func wait() async throws -> SocketAddress {
+        try await withCheckedThrowingContinuation { continuation in
+            state.withLockedValue { state in
+                switch state {
+                case .waiting(let waiting): state = .waiting(waiting + [continuation])
+                case .listening(let address): continuation.resume(returning: address)
+                case .failed(let error): continuation.resume(throwing: error)
+                }
+            }
+        }
+    }
+
+    func succeed(_ address: SocketAddress) {
+        finish(.listening(address)) { $0.resume(returning: address) }
+    }
+
+    func fail(_ error: any Error) {
+        finish(.failed(error)) { $0.resume(throwing: error) }
+    }
+
+    private func finish(_ end: State, _ resume: (CheckedContinuation<SocketAddress, any Error>) -> Void) {
+        let waiting: [CheckedContinuation<SocketAddress, any Error>] = state.withLockedValue { state in
+            guard case .waiting(let waiting) = state else { return [] }
+            state = end
+            return waiting
+        }
+        waiting.forEach(resume)
+    }
+}

@@ -1,0 +1,18 @@
+import BelfryModel
+import Bus
+import Logging
+import NIOCore
+import Outbox
+
+/// What the shards of a node share.
+struct NodeContext: Sendable {
+    let store: NodeStore
+    let bus: any Bus
+    let authenticator: any Authenticator
+    let limits: Limits
+    let version: String
+    let logger: Logger
+    let occupancy: Occupancy
+    let counters = GatewayMetrics()
+    let allocator = ByteBufferAllocator()
+}

@@ -1,0 +1,108 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+import NIOWebSocket
+
+/// One port for everything: a connection's first request may become a WebSocket of ours; every other request goes to the
+/// Hummingbird router. Upgraded sockets leave structured concurrency and live in plain channel handlers.
+struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
+    /// What became of a connection.
+    enum Outcome: Sendable {
+        case webSocket
+        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+    }
+
+    struct Value: ServerChildChannelValue {
+        let outcome: EventLoopFuture<Outcome>
+        let channel: any Channel
+    }
+
+    let responder: Responder
+    let policy: UpgradePolicy
+    let webSocketFrameBytesMax: Int
+    /// Puts the session's handlers into an upgraded channel, on its event loop.
+    let startSession: @Sendable (any Channel) throws -> Void
+
+    init(
+        responder: @escaping Responder, policy: UpgradePolicy, webSocketFrameBytesMax: Int,
+        startSession: @escaping @Sendable (any Channel) throws -> Void
+    ) {
+        self.responder = Self.redirectingLateUpgrades(responder, policy: policy)
+        self.policy = policy
+        self.webSocketFrameBytesMax = webSocketFrameBytesMax
+        self.startSession = startSession
+    }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            let upgrade = NIOTypedHTTPServerUpgradeConfiguration<Outcome>(
+                upgraders: [WebSocketUpgrader(policy: policy, frameBytesMax: webSocketFrameBytesMax, startSession)],
+                notUpgradingCompletionHandler: { channel in
+                    channel.eventLoop.makeCompletedFuture { try Self.configureHTTP(channel, logger: logger) }
+                })
+            var pipeline = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: upgrade)
+            pipeline.enablePipelining = false
+            pipeline.enableErrorHandling = false
+            pipeline.enableResponseHeaderValidation = false
+            let outcome = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
+                configuration: pipeline)
+            return Value(outcome: outcome, channel: channel)
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        do {
+            switch try await value.outcome.get() {
+            case .webSocket:
+                break
+            case .http(let channel):
+                await handleHTTP(asyncChannel: channel, logger: logger)
+            }
+        } catch {
+            // The peer went away, or sent no HTTP: there is nobody to answer.
+            logger.debug("A connection ended before its first request", metadata: ["error": "\(error)"])
+            value.channel.close(promise: nil)
+        }
+    }
+
+    private static func configureHTTP(_ channel: any Channel, logger: Logger) throws -> Outcome {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+        try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
+        return .http(
+            try NIOAsyncChannel(
+                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
+    }
+
+    /// NIO upgrades a connection's first request only: a later one is told to come again on a new connection. An upgrade
+    /// that the policy refuses is answered with its reason.
+    private static func redirectingLateUpgrades(
+        _ responder: @escaping Responder, policy: UpgradePolicy
+    ) -> Responder {
+        { request, writer, channel in
+            guard request.headers[.upgrade]?.lowercased() == "websocket" else {
+                return try await responder(request, writer, channel)
+            }
+            if let refusal = policy.refusal(path: request.uri.path, origin: request.headers[.origin]) {
+                let body = ByteBuffer(string: refusal.text + "\n")
+                let response = Response(
+                    status: refusal.status, headers: [.contentType: "text/plain; charset=utf-8"],
+                    body: .init(byteBuffer: body))
+                try await writer.write(response: response.head, body: response.body)
+            } else {
+                try await writer.writeResponse(
+                    HTTPResponse(
+                        status: .temporaryRedirect,
+                        headerFields: [.connection: "close", .location: request.uri.string]))
+                throw ConnectionCloseRequested()
+            }
+        }
+    }
+
+    private struct ConnectionCloseRequested: Error {}
+}

@@ -1,0 +1,337 @@
+import BelfryModel
+import Foundation
+import Logging
+import NIOCore
+import STOMP
+
+/// One client: its STOMP machine, its subscriptions, its transport. Lives on one event loop.
+final class Session: @unchecked Sendable {
+    /// Where its row in `belfry.session` stands.
+    enum Registration { case none, requested, written }
+
+    /// Bytes waiting for the client above which a backlog pauses.
+    private static let backlogBytesMax = 256 * 1024
+
+    let id: String
+    let shard: Shard
+    private let transport: any SessionTransport
+    private var machine: SessionMachine
+    private var decoder: FrameDecoder
+    private let encoder = FrameEncoder()
+    private var heartBeat: HeartBeatMachine?
+    private let openedAt = NIODeadline.now()
+    private var expiresAt: NIODeadline?
+    private var budget = OutboundBudget()
+
+    /// Set once the token was accepted, and kept to the end.
+    private(set) var user: String?
+    private(set) var deliveries: [UInt32: Delivery] = [:]
+    var registration = Registration.none
+    /// It takes one of the node's places.
+    var isCounted = false
+    private var isEnded = false
+    /// DISCONNECT or an error came: nothing more is sent but what ends the session.
+    private var isClosing = false
+    private var isTouched = false
+    private var isPausedForBytes = false
+    private var unflushedDeliveries: [Delivery] = []
+
+    init(shard: Shard, transport: any SessionTransport) {
+        self.id = UUID().uuidString.lowercased()
+        self.shard = shard
+        self.transport = transport
+        self.machine = SessionMachine(session: id, server: "belfry/\(shard.context.version)", limits: shard.limits)
+        self.decoder = FrameDecoder(limits: shard.limits)
+    }
+
+    // MARK: From the transport
+
+    func bytesReceived(_ bytes: ByteBuffer) {
+        guard !isClosing else { return }
+        peerIsAlive()
+        var bytes = bytes
+        decoder.feed(&bytes)
+        decode()
+    }
+
+    /// The peer gave a sign of life that is no STOMP.
+    func peerIsAlive() { heartBeat?.dataReceived(at: .now()) }
+
+    /// The end of one read of the transport.
+    func readCompleted() { shard.flushTouched() }
+
+    func becameWritable() { resumeBacklog() }
+
+    /// The transport has ended without us.
+    func transportEnded(_ reason: CloseReason) {
+        machine.connectionClosed()
+        end(reason)
+    }
+
+    private func decode() {
+        do throws(FrameError) {
+            while !isClosing, machine.acceptsFrames, let event = try decoder.next() {
+                switch event {
+                case .heartBeat: break
+                case .frame(let frame): run(machine.frameReceived(frame), cause: frame.command)
+                }
+            }
+        } catch {
+            run(machine.decodingFailed(error))
+        }
+    }
+
+    // MARK: Actions of the machine
+
+    private func run(_ action: SessionAction, cause: Command? = nil) {
+        switch action {
+        case .none: break
+        case .authenticate(let request): authenticate(request)
+        case .open(let connected, let agreement):
+            heartBeat = HeartBeatMachine(agreement, at: .now())
+            write(connected)
+        case .reply(let frame): write(frame)
+        case .subscribe(let request): subscribe(request)
+        case .unsubscribe(let subscription, let receipt): unsubscribe(subscription, receipt: receipt)
+        case .acknowledge(let request): acknowledge(request)
+        case .refuse(let request): refuse(request)
+        case .disconnect(let receipt): disconnect(receipt)
+        case .fail(let error, let reason): close(reason, with: error)
+        }
+    }
+
+    /// Ends the session for a reason of the node's own.
+    func fail(_ reason: CloseReason) {
+        run(machine.failed(reason, reason.text))
+    }
+
+    private func authenticate(_ request: ConnectRequest) {
+        // What the client sends before it is known who it is stays in the socket.
+        transport.setReading(false)
+        let token = request.bearerToken ?? ""
+        let (authenticator, eventLoop) = (shard.context.authenticator, shard.eventLoop)
+        Task {
+            let answer: Result<Identity, AuthenticationError>
+            do throws(AuthenticationError) {
+                answer = .success(try await authenticator.authenticate(token))
+            } catch {
+                answer = .failure(error)
+            }
+            eventLoop.execute { self.authenticated(answer) }
+        }
+    }
+
+    private func authenticated(_ answer: Result<Identity, AuthenticationError>) {
+        guard !isEnded, !isClosing else { return }
+        transport.setReading(!shard.isReadingStopped)
+        switch answer {
+        case .success(let identity):
+            guard shard.context.occupancy.enter(user: identity.user, atMost: shard.limits.sessionsPerUserMax) else {
+                return run(
+                    machine.authenticationFailed(
+                        .tooManySessions,
+                        "this user has \(shard.limits.sessionsPerUserMax) sessions on this node already; end one first."))
+            }
+            user = identity.user
+            expiresAt = identity.expiresAt.map { .now() + .milliseconds(Int64($0.timeIntervalSinceNow * 1_000)) }
+            run(machine.authenticated(user: identity.user))
+        case .failure(let error):
+            shard.context.counters.refusedToken(code: error.code.description)
+            shard.logger.info(
+                "A token was refused", metadata: ["session": "\(id)", "reason": "\(error.detail)"])
+            run(machine.authenticationFailed(.unauthorized, error.message))
+        }
+        // Frames that came with CONNECT in one read wait in the decoder.
+        decode()
+    }
+
+    private func subscribe(_ request: SubscriptionRequest) {
+        guard let user else { return }
+        let subscription = request.subscription
+        let address = subscription.destination.address(for: user)
+        let source: DeliveryMachine.Source =
+            switch address {
+            case .user: .backlog
+            case .topic: .topic(after: request.lastMessageID)
+            }
+        let delivery = Delivery(
+            session: self, subscription: subscription, address: address, source: source, limits: shard.limits)
+        delivery.owedReceipt = request.receipt
+        deliveries[subscription.number] = delivery
+        shard.join(delivery)
+    }
+
+    private func unsubscribe(_ subscription: Subscription, receipt: String?) {
+        if let delivery = deliveries.removeValue(forKey: subscription.number) {
+            if !delivery.isTopic {
+                // The session goes on: its row stays, what it had in flight goes back.
+                shard.giveBack(delivery.ledger.drain())
+            }
+            shard.leave(delivery)
+        }
+        if let receipt { shard.whenMarksCommitted { self.sendReceipt(receipt) } }
+    }
+
+    private func acknowledge(_ request: AckRequest) {
+        if let delivery = deliveries[request.ackID.subscription] {
+            shard.acknowledged(delivery.ledger.acknowledge(request.ackID.message), on: delivery)
+        }
+        if let receipt = request.receipt { shard.whenMarksCommitted { self.sendReceipt(receipt) } }
+    }
+
+    private func refuse(_ request: AckRequest) {
+        if let delivery = deliveries[request.ackID.subscription] {
+            shard.refused(delivery.ledger.refuse(request.ackID.message), on: delivery)
+        }
+        if let receipt = request.receipt { shard.whenMarksCommitted { self.sendReceipt(receipt) } }
+    }
+
+    /// STOMP 1.2, DISCONNECT: the receipt says that everything before it was done, commits included.
+    private func disconnect(_ receipt: Frame?) {
+        guard let receipt else { return close(.clientDisconnected, with: nil) }
+        isClosing = true
+        shard.whenMarksCommitted { self.close(.clientDisconnected, with: receipt) }
+    }
+
+    func sendReceipt(_ receipt: String) {
+        guard !isClosing else { return }
+        write(machine.receipt(for: receipt))
+    }
+
+    // MARK: To the client
+
+    /// Sends a message on one of the session's subscriptions; it is in flight until it is acknowledged.
+    func send(_ message: Message, on delivery: Delivery) {
+        guard !isClosing else { return }
+        let subscription = delivery.subscription
+        let frame = OutgoingMessage(
+            subscription: subscription.escapedID, destination: subscription.escapedDestination,
+            messageID: message.id, ackID: subscription.ackID(for: message.id), redelivered: message.isRedelivered,
+            headerLines: message.headerLines, body: message.body)
+        transport.append(byteCount: frame.byteCount, isText: message.isText) { frame.write(into: &$0) }
+        delivery.ledger.append(message.id, xid: message.xid)
+        delivery.machine.delivered(message.id)
+        if subscription.ackMode == .auto {
+            if delivery.lastUnflushed == nil { unflushedDeliveries.append(delivery) }
+            delivery.lastUnflushed = message.id
+        }
+        shard.context.counters.sent()
+        touch()
+    }
+
+    private func write(_ frame: Frame) {
+        var bytes = ByteBuffer()
+        encoder.encode(frame, into: &bytes)
+        transport.append(byteCount: bytes.readableBytes, isText: bytes.withUnsafeReadableBytes(UTF8Validator.isValid)) {
+            $0.writeImmutableBuffer(bytes)
+        }
+        touch()
+    }
+
+    private func touch() {
+        guard !isTouched else { return }
+        isTouched = true
+        shard.touch(self)
+    }
+
+    /// Writes what was appended since the last time, in one write.
+    func flush() {
+        isTouched = false
+        if unflushedDeliveries.isEmpty {
+            transport.flush(written: nil)
+        } else {
+            let flushed = unflushedDeliveries.map { ($0, $0.lastUnflushed) }
+            for delivery in unflushedDeliveries { delivery.lastUnflushed = nil }
+            unflushedDeliveries.removeAll()
+            transport.flush { self.flushed(flushed) }
+        }
+        heartBeat?.dataSent(at: .now())
+        checkBudget(at: .now())
+        resumeBacklog()
+    }
+
+    /// Promise 5: in mode `auto` a message is delivered when its bytes were flushed to the socket.
+    private func flushed(_ deliveries: [(Delivery, MessageID?)]) {
+        guard !isEnded else { return }
+        for case (let delivery, let last?) in deliveries {
+            shard.acknowledged(delivery.ledger.acknowledge(last), on: delivery)
+        }
+    }
+
+    // MARK: Room
+
+    /// Whether the client takes bytes fast enough for more backlog. After `false` it resumes by itself.
+    func hasRoomForBacklog() -> Bool {
+        let hasRoom = transport.isWritable && transport.waitingBytes < Self.backlogBytesMax
+        if !hasRoom { isPausedForBytes = true }
+        return hasRoom
+    }
+
+    private func resumeBacklog() {
+        guard isPausedForBytes, !isEnded, transport.isWritable, transport.waitingBytes < Self.backlogBytesMax else {
+            return
+        }
+        isPausedForBytes = false
+        for delivery in deliveries.values where delivery.hasRoom(shard.limits) {
+            delivery.machine.roomMade()
+            shard.wantsPage(delivery)
+        }
+    }
+
+    private func checkBudget(at now: NIODeadline) {
+        guard !isClosing else { return }
+        if budget.isExceeded(waitingBytes: transport.waitingBytes, limits: shard.limits, now: now) {
+            fail(.slowConsumer)
+        }
+    }
+
+    func setReading(_ isReading: Bool) {
+        guard machine.acceptsFrames else { return }
+        transport.setReading(isReading)
+    }
+
+    // MARK: Time
+
+    func tick(at now: NIODeadline) {
+        guard !isClosing else { return }
+        if user == nil {
+            if now - openedAt > TimeAmount(shard.limits.connectTimeout) { run(machine.connectTimedOut()) }
+            return
+        }
+        if let expiresAt, now >= expiresAt { return fail(.tokenExpired) }
+        checkBudget(at: now)
+        // A client that we do not read from can't be blamed for its silence.
+        if shard.isReadingStopped { peerIsAlive() }
+        switch heartBeat?.tick(at: now) {
+        case .sendHeartBeat:
+            transport.append(byteCount: 1, isText: true) { $0.writeImmutableBuffer(FrameEncoder.heartBeat) }
+            touch()
+        case .close(let reason): fail(reason)
+        case nil, .some(.none): break
+        }
+    }
+
+    // MARK: The end
+
+    private func close(_ reason: CloseReason, with frame: Frame?) {
+        guard !isEnded else { return }
+        isClosing = true
+        if let frame { write(frame) }
+        flush()
+        transport.close(reason)
+        end(reason)
+    }
+
+    private func end(_ reason: CloseReason) {
+        guard !isEnded else { return }
+        isEnded = true
+        isClosing = true
+        shard.ended(self, reason: reason)
+    }
+
+    /// Takes what its user's messages had in flight; the broadcasts' are forgotten. The last thing done with a session.
+    func drainUnacknowledged() -> [MessageID] {
+        defer { deliveries.removeAll() }
+        return deliveries.values.flatMap { $0.isTopic ? [] : $0.ledger.drain().map(\.id) }
+    }
+}

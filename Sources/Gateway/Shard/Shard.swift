@@ -1,0 +1,202 @@
+import BelfryModel
+import Bus
+import DequeModule
+import Foundation
+import Logging
+import NIOCore
+import Outbox
+import STOMP
+
+/// One event loop's gateway: its sessions, who listens to which address, its ear on the bus, its delivery marks.
+/// Nothing is shared with the other shards but what `NodeContext` holds.
+///
+/// Like `Session`, `Delivery` and `Audience` it is used on its loop only; that, and not a lock, is what makes it safe to
+/// name in closures that run there.
+final class Shard: @unchecked Sendable {
+    let eventLoop: any EventLoop
+    let context: NodeContext
+    let limits: Limits
+    let logger: Logger
+
+    var sessions: [ObjectIdentifier: Session] = [:]
+    var audiences: [Address: Audience] = [:]
+    /// Sessions with bytes appended since the last flush.
+    private var touched: [Session] = []
+
+    // Bus
+    var subscriber: (any BusSubscriber)?
+    var isBusAvailable = false
+
+    // Backlog
+    var readers: Deque<Delivery> = []
+    var topicReaders: Deque<Delivery> = []
+    var isReadInFlight = false
+    var isTopicReadInFlight = false
+    var isPumpScheduled = false
+    var readBackoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
+    /// Sessions that ended while the statement that writes their row was on its way.
+    var endedWhileOpening: [Session] = []
+
+    // Marks
+    var marks: MarkBatch
+    var recent: RecentlyAcknowledged
+    /// Topics' messages that this shard has already marked delivered.
+    var markedBroadcasts: RecentlyAcknowledged
+    var isMarkScheduled = false
+    var markBackoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
+    var whenMarksAreWritten: [EventLoopPromise<Void>] = []
+    var isReadingStopped = false
+
+    // Timers
+    var ticker: RepeatedTask?
+    var isReconcileInFlight = false
+    var nextReconcile = NIODeadline.now()
+    var isStopping = false
+
+    init(eventLoop: any EventLoop, context: NodeContext) {
+        self.eventLoop = eventLoop
+        self.context = context
+        self.limits = context.limits
+        self.logger = context.logger
+        let now = NIODeadline.now()
+        self.marks = MarkBatch(marksMax: context.limits.marksMax)
+        self.recent = RecentlyAcknowledged(entriesMax: 200_000, now: now)
+        self.markedBroadcasts = RecentlyAcknowledged(entriesMax: 100_000, lifetime: .seconds(120), now: now)
+    }
+
+    /// Connects to the bus and starts the timers; on the shard's event loop.
+    func start() {
+        eventLoop.preconditionInEventLoop()
+        subscriber = context.bus.makeSubscriber(on: eventLoop, delegate: self)
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { _ in
+            self.tick()
+        }
+    }
+
+    // MARK: Sessions
+
+    /// A transport is there: a session begins, not yet authenticated.
+    func open(transport: any SessionTransport) -> Session {
+        let session = Session(shard: self, transport: transport)
+        sessions[ObjectIdentifier(session)] = session
+        context.counters.sessionOpened()
+        if isStopping { session.fail(.shuttingDown) }
+        if !context.occupancy.enter() { session.fail(.overloaded) } else { session.isCounted = true }
+        if isReadingStopped { transport.setReading(false) }
+        return session
+    }
+
+    /// A session has ended, for whatever reason: its unacknowledged messages go back.
+    func ended(_ session: Session, reason: CloseReason) {
+        guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
+        context.counters.sessionClosed(reason)
+        if session.isCounted { context.occupancy.leave() }
+        if let user = session.user { context.occupancy.leave(user: user) }
+        for delivery in session.deliveries.values { leave(delivery) }
+        switch session.registration {
+        case .none: _ = session.drainUnacknowledged()
+        case .requested: endedWhileOpening.append(session)
+        case .written: close(session)
+        }
+    }
+
+    /// Gives a session's row back and marks what it leaves unacknowledged.
+    func close(_ session: Session) {
+        marks.sessionClosed(session.id, unacknowledged: session.drainUnacknowledged())
+        scheduleMarks()
+    }
+
+    // MARK: Subscriptions
+
+    func join(_ delivery: Delivery) {
+        let audience = audience(of: delivery.address)
+        audience.add(delivery)
+        // Without the bus the outbox is all there is; what its channel would bring is found by reconcile.
+        if audience.isOpen || !isBusAvailable { opened(delivery) }
+    }
+
+    private func audience(of address: Address) -> Audience {
+        if let audience = audiences[address] { return audience }
+        let audience = Audience(address: address, now: .now())
+        audiences[address] = audience
+        subscriber?.subscribe(address)
+        return audience
+    }
+
+    func leave(_ delivery: Delivery) {
+        delivery.end()
+        guard let audience = audiences[delivery.address] else { return }
+        audience.remove(delivery)
+        if audience.isEmpty {
+            audiences[delivery.address] = nil
+            subscriber?.unsubscribe(delivery.address)
+        }
+    }
+
+    /// The delivery's channel is open, or is done without.
+    func opened(_ delivery: Delivery) {
+        delivery.machine.channelOpened()
+        if let receipt = delivery.owedReceipt {
+            delivery.owedReceipt = nil
+            delivery.session.sendReceipt(receipt)
+        }
+        wantsPage(delivery)
+    }
+
+    // MARK: Live messages
+
+    /// Hands a live message to everybody at its address.
+    func deliverLive(_ message: Message, to audience: Audience) {
+        guard !message.isExpired(atMilliseconds: UnixTime.milliseconds) else { return }
+        if audience.seen?.insert(message.id, xid: message.xid) == false { return }
+        for delivery in audience.deliveries { deliverLive(message, on: delivery) }
+    }
+
+    /// Hands a live message to one subscription, unless it is a repeat or the backlog's business.
+    func deliverLive(_ message: Message, on delivery: Delivery) {
+        guard !isRepeat(message.id, xid: message.xid, on: delivery) else { return }
+        switch delivery.machine.liveReceived(message, hasRoom: delivery.hasRoom(limits)) {
+        case .deliver: delivery.session.send(message, on: delivery)
+        case .hold, .drop: break
+        }
+    }
+
+    /// In flight on the subscription, or acknowledged a moment ago.
+    func isRepeat(_ id: MessageID, xid: UInt64, on delivery: Delivery) -> Bool {
+        if delivery.ledger.contains(id) { return true }
+        return !delivery.isTopic && recent.contains(id, xid: xid)
+    }
+
+    // MARK: Flushing
+
+    /// The session has appended bytes: they go out with the next `flushTouched`.
+    func touch(_ session: Session) {
+        if touched.isEmpty {
+            // Whatever path led here, the end of this turn of the loop flushes it.
+            eventLoop.execute { self.flushTouched() }
+        }
+        touched.append(session)
+    }
+
+    /// Writes what every touched session has appended, once each.
+    func flushTouched() {
+        let sessions = touched
+        touched.removeAll(keepingCapacity: true)
+        for session in sessions { session.flush() }
+    }
+}
+
+// MARK: Stopping
+
+extension Shard {
+    /// Ends what is left and waits for the marks; on the shard's event loop.
+    func stop() -> EventLoopFuture<Void> {
+        isStopping = true
+        for session in Array(sessions.values) { session.fail(.shuttingDown) }
+        flushTouched()
+        return marksWritten().always { _ in
+            self.ticker?.cancel()
+            self.subscriber?.close()
+        }
+    }
+}

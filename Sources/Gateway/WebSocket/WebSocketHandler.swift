@@ -1,0 +1,143 @@
+import BelfryModel
+import NIOCore
+import NIOWebSocket
+
+/// A WebSocket as the transport of a session: runs the actions of `WebSocketMachine`, gathers what the session writes and
+/// flushes it in one write.
+final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
+    typealias InboundIn = WebSocketFrame
+    typealias OutboundOut = ByteBuffer
+
+    /// Time that the peer has to answer our Close frame, and to take what was written before it.
+    static let closeTimeout = TimeAmount.seconds(5)
+
+    private let shard: Shard
+    private var machine = WebSocketMachine()
+    private var session: Session?
+    private var context: ChannelHandlerContext?
+    private var outbound = ByteBuffer()
+
+    init(shard: Shard) { self.shard = shard }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        session = shard.open(transport: self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end(.connectionLost)
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch machine.frameReceived(unwrapInboundIn(data)) {
+        case .none: break
+        case .deliver(let bytes): session?.bytesReceived(bytes)
+        case .pong(let payload):
+            session?.peerIsAlive()
+            WebSocketFrameWriter.writePong(payload, into: &outbound)
+            flush(written: nil)
+        case .answerClose(let code):
+            WebSocketFrameWriter.writeClose(code: code, reason: "", into: &outbound)
+            flush(written: nil)
+            end(.clientDisconnected)
+            context.close(promise: nil)
+        case .closeTransport:
+            context.close(promise: nil)
+        case .fail(let reason):
+            session?.fail(reason)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        session?.readCompleted()
+        context.fireChannelReadComplete()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { session?.becameWritable() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end(.connectionLost)
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            session?.fail(.shuttingDown)
+        } else if let event = event as? ChannelEvent, event == .inputClosed {
+            context.close(promise: nil)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error as? NIOWebSocketError {
+        case .invalidFrameLength: session?.fail(.frameTooLarge)
+        case .some: session?.fail(.protocolViolation)
+        case .none:
+            end(.connectionLost)
+            context.close(promise: nil)
+        }
+    }
+
+    private func end(_ reason: CloseReason) {
+        machine.transportClosed()
+        session?.transportEnded(reason)
+        session = nil
+    }
+
+    // MARK: SessionTransport
+
+    func append(byteCount: Int, isText: Bool, _ write: (inout ByteBuffer) -> Void) {
+        guard machine.isOpen else { return }
+        let opcode = isText ? WebSocketFrameWriter.text : WebSocketFrameWriter.binary
+        outbound.reserveCapacity(minimumWritableBytes: WebSocketFrameWriter.headerBytesMax + byteCount)
+        WebSocketFrameWriter.writeHeader(opcode: opcode, length: byteCount, into: &outbound)
+        write(&outbound)
+    }
+
+    func flush(written: (@Sendable () -> Void)?) {
+        guard let context, outbound.readableBytes > 0 else { return }
+        let promise = written.map { written in
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            promise.futureResult.whenSuccess(written)
+            return promise
+        }
+        // The channel keeps the buffer until the socket took it; a new one is made by the next append.
+        context.writeAndFlush(wrapOutboundOut(outbound), promise: promise)
+        outbound = ByteBuffer()
+    }
+
+    var waitingBytes: Int {
+        guard let context else { return 0 }
+        let inChannel = context.channel.isWritable ? 0 : Self.bufferedBytes(context.channel)
+        return outbound.readableBytes + inChannel
+    }
+
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    func close(_ reason: CloseReason) {
+        guard let context, machine.closeSent() else { return }
+        WebSocketFrameWriter.writeClose(code: reason.webSocketCode, reason: reason.text, into: &outbound)
+        flush(written: nil)
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: Self.closeTimeout) { channel.close(promise: nil) }
+        // The answer to our Close must be read, also from a client whose reading was stopped.
+        setReading(true)
+    }
+
+    func setReading(_ isReading: Bool) {
+        guard let context else { return }
+        try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
+        if isReading { context.read() }
+    }
+
+    private static func bufferedBytes(_ channel: any Channel) -> Int {
+        (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+}

@@ -1,0 +1,122 @@
+import BelfryModel
+import NIOCore
+import NIOWebSocket
+
+/// The server's side of one WebSocket (RFC 6455) above its frames: fragmentation, control frames, text that must be
+/// UTF-8, and the closing handshake. Pure: a handler runs the actions.
+///
+/// STOMP frames may be split over messages and several may share one, so the data bytes of all messages are one stream.
+struct WebSocketMachine: ~Copyable {
+    /// What the handler has to do.
+    enum Action: Equatable {
+        case none
+        /// Bytes of the stream.
+        case deliver(ByteBuffer)
+        /// Answer a ping with the same bytes.
+        case pong(ByteBuffer)
+        /// The peer closes: echo its code and close the transport.
+        case answerClose(code: UInt16?)
+        /// The peer has answered our Close: close the transport.
+        case closeTransport
+        /// The peer broke the protocol: end the session with this reason.
+        case fail(CloseReason)
+    }
+
+    private enum State {
+        case open(Message)
+        /// Our Close frame is out; the peer's is awaited and its data ignored.
+        case closing
+        case closed
+    }
+
+    private enum Message {
+        case none
+        case text(UTF8Validator)
+        case binary
+    }
+
+    private var state = State.open(.none)
+
+    /// A frame has arrived, unmasked. The decoder has already refused frames over its length limit.
+    mutating func frameReceived(_ frame: WebSocketFrame) -> Action {
+        guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation(.protocolViolation) }
+        guard frame.maskKey != nil else { return violation(.protocolViolation) }
+        switch (state, frame.opcode) {
+        case (.closed, _):
+            return .none
+        case (.closing, .connectionClose):
+            state = .closed
+            return .closeTransport
+        case (.closing, _):
+            return .none
+        case (.open, .connectionClose):
+            return peerCloses(frame.unmaskedData)
+        case (.open, .ping):
+            guard frame.fin, frame.length <= 125 else { return violation(.protocolViolation) }
+            return .pong(frame.unmaskedData)
+        case (.open, .pong):
+            guard frame.fin, frame.length <= 125 else { return violation(.protocolViolation) }
+            return .none
+        case (.open(.none), .text):
+            return data(frame, as: .text(UTF8Validator()))
+        case (.open(.none), .binary):
+            return data(frame, as: .binary)
+        case (.open(let message), .continuation):
+            if case .none = message { return violation(.protocolViolation) }
+            return data(frame, as: message)
+        case (.open, _):
+            return violation(.protocolViolation)
+        }
+    }
+
+    /// We send a Close frame. Returns `false` when one is out already.
+    mutating func closeSent() -> Bool {
+        guard case .open = state else { return false }
+        state = .closing
+        return true
+    }
+
+    /// The transport has ended.
+    mutating func transportClosed() { state = .closed }
+
+    /// Whether data frames may still be written.
+    var isOpen: Bool {
+        if case .open = state { true } else { false }
+    }
+
+    private mutating func data(_ frame: WebSocketFrame, as message: Message) -> Action {
+        let bytes = frame.unmaskedData
+        var message = message
+        if case .text(var validator) = message {
+            let isValid = bytes.withUnsafeReadableBytes { validator.consume($0) }
+            guard isValid, !frame.fin || validator.isComplete else { return violation(.invalidUTF8) }
+            message = .text(validator)
+        }
+        state = .open(frame.fin ? .none : message)
+        return bytes.readableBytes > 0 ? .deliver(bytes) : .none
+    }
+
+    /// RFC 6455, section 5.5.1: an empty body, or a code of two bytes and a reason in UTF-8.
+    private mutating func peerCloses(_ body: ByteBuffer) -> Action {
+        var body = body
+        guard body.readableBytes > 0 else {
+            state = .closed
+            return .answerClose(code: nil)
+        }
+        guard let code = body.readInteger(as: UInt16.self), Self.mayBeSent(code),
+            body.withUnsafeReadableBytes(UTF8Validator.isValid)
+        else { return violation(.protocolViolation) }
+        state = .closed
+        return .answerClose(code: code)
+    }
+
+    /// RFC 6455, section 7.4: codes that an endpoint may put into a Close frame.
+    private static func mayBeSent(_ code: UInt16) -> Bool {
+        switch code {
+        case 1000...1003, 1007...1014, 3000...4999: true
+        default: false
+        }
+    }
+
+    private func violation(_ reason: CloseReason) -> Action { .fail(reason) }
+}

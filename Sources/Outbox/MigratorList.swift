@@ -1,0 +1,35 @@
+/// One step of the schema: `migrations/NNNNNN_verb_noun.sql`.
+public struct Migration: Hashable, Sendable {
+    /// The number in the file's name, from 1.
+    public let version: Int
+    /// `verb_noun`.
+    public let name: String
+    public let sql: String
+
+    public init(version: Int, name: String, sql: String) {
+        self.version = version
+        self.name = name
+        self.sql = sql
+    }
+
+    /// The name of its file.
+    public var fileName: String {
+        let digits = String(version)
+        return String(repeating: "0", count: max(0, 6 - digits.count)) + digits + "_" + name + ".sql"
+    }
+}
+
+extension Migration {
+    /// The migrations of this binary, in order. Their texts are embedded from the folder `migrations`; the compiler does
+    /// not list what it embeds, so each has its line here, and a test compares the lines with the folder.
+    public static let all: [Migration] = [
+        ("create_schema", PackageResources._00001_create_schema_sql),
+        ("create_schema_check", PackageResources._00002_create_schema_check_sql),
+        ("create_writer_functions", PackageResources._00003_create_writer_functions_sql),
+        ("create_wire_form", PackageResources._00004_create_wire_form_sql),
+        ("create_operator_functions", PackageResources._00005_create_operator_functions_sql),
+        ("grant_roles", PackageResources._00006_grant_roles_sql),
+    ].enumerated().map { index, file in
+        Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
+    }
+}

@@ -1,0 +1,163 @@
+import Postgres
+
+/// The text of every statement a node sends, with the plan it relies on.
+enum NodeStatements {
+    /// Plan: by primary key. The incarnation needs no privilege beyond PUBLIC's.
+    static let heartBeat = PostgresStatement(
+        "belfry_node_heart_beat",
+        """
+        insert into belfry.node as n (id, host, pid, listen, sessions, heartbeat_at)
+        values ($1::uuid, $2, $3::bigint, $4, $5::bigint, now())
+        on conflict (id) do update set heartbeat_at = now(), sessions = excluded.sessions
+        returning n.xmax = 0,
+            (select system_identifier::text from pg_control_system())
+                || '/' || coalesce(pg_walfile_name(pg_current_wal_lsn())::text, '')::varchar(8)
+                || '/' || extract(epoch from pg_postmaster_start_time())::text
+        """)
+
+    /// Plan: by primary key and by session(node_id).
+    static let leave = PostgresStatement(
+        "belfry_node_leave",
+        """
+        with sessions as (delete from belfry.session where node_id = $1::uuid)
+        delete from belfry.node where id = $1::uuid
+        """)
+
+    /// Plan: a nested loop over the reads, each an index scan on outbox (receiver, message_id) that stops at the limit,
+    /// then message_log by primary key. The first row of the answer holds the statement's snapshot.
+    static let readBacklog = PostgresStatement(
+        "belfry_node_read_backlog",
+        """
+        with opened as (
+            insert into belfry.session (id, node_id, receiver)
+            select s.id::uuid, $1::uuid, s.receiver from unnest($2::text[], $3::text[]) as s(id, receiver)
+            on conflict (id) do nothing
+        )
+        select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, null::text,
+            pg_current_snapshot()::text
+        union all
+        (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null
+        from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
+            as r(receiver, after, snapshot, floor, session_id, place)
+        cross join lateral (
+            select exists (
+                select 1 from belfry.session s
+                where s.receiver = r.receiver and s.id <> r.session_id::uuid) as present
+        ) as other
+        cross join lateral (
+            select o.message_id, o.xid, o.redelivered, l
+            from belfry.outbox o join belfry.message_log l on l.id = o.message_id
+            where o.receiver = r.receiver and o.message_id > r.after
+                and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot))
+                and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
+                and o.not_before is null and (o.expires_at is null or o.expires_at > now())
+            order by o.message_id
+            limit $9::bigint
+        ) as b
+        order by r.place, b.message_id)
+        """)
+
+    /// Plan: an index scan on message_log (topic, id) that stops at the limit. A row still in the outbox tells its xid;
+    /// one that left it was published long ago and is visible in any snapshot.
+    static let readTopic = PostgresStatement(
+        "belfry_node_read_topic",
+        """
+        select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text, pg_current_snapshot()::text
+        union all
+        (select 1, l.id, coalesce(o.xid::text, '0'), false, belfry.header_lines(l.headers), belfry.body(l), null
+        from belfry.message_log l left join belfry.outbox o on o.message_id = l.id
+        where l.topic = $1 and l.id > $2::bigint
+            and ($3 = '' or o.xid is null or pg_visible_in_snapshot(o.xid, nullif($3, '')::pg_snapshot))
+            and l.status not in ('cancelled', 'parked')
+            and o.not_before is null and (l.expires_at is null or l.expires_at > now())
+        order by l.id
+        limit $4::bigint)
+        """)
+
+    /// Plan: outbox, parked and message_log by primary key. A topic's outbox row stays for nodes that missed it.
+    static let markDelivered = PostgresStatement(
+        "belfry_node_mark_delivered",
+        """
+        with gone as (
+            delete from belfry.outbox where message_id = any($1::bigint[]) and receiver is not null
+        ), unparked as (
+            delete from belfry.parked where message_id = any($1::bigint[])
+        )
+        update belfry.message_log set status = 'delivered', status_reason = null, delivered_at = now()
+        where id = any($1::bigint[]) and status in ('pending', 'parked', 'expired')
+        returning extract(epoch from clock_timestamp() - created_at)::float8
+        """)
+
+    /// Plan: by primary key. A refused row waits until `not_before` and is then re-stamped and published again.
+    static let refuse = PostgresStatement(
+        "belfry_node_refuse",
+        """
+        with refused as (
+            update belfry.outbox
+            set attempts = attempts + 1, redelivered = true, last_error = 'refused by the client (NACK)',
+                not_before = clock_timestamp() + $2::bigint * interval '1 millisecond'
+            where message_id = any($1::bigint[]) and receiver is not null and attempts + 1 < $3::bigint
+            returning message_id
+        ), gone as (
+            delete from belfry.outbox
+            where message_id = any($1::bigint[]) and receiver is not null and attempts + 1 >= $3::bigint
+            returning message_id, attempts + 1 as attempts
+        ), parked as (
+            insert into belfry.parked (message_id, reason, attempts)
+            select message_id, 'refused by the client (NACK) ' || attempts || ' times', attempts from gone
+            on conflict (message_id) do nothing
+        )
+        update belfry.message_log l
+        set status = 'parked', status_reason = 'refused by the client (NACK) ' || gone.attempts || ' times'
+        from gone where l.id = gone.message_id and l.status = 'pending'
+        """)
+
+    /// Plan: by primary key.
+    static let closeSessions = PostgresStatement(
+        "belfry_node_close_sessions",
+        """
+        with marked as (
+            update belfry.outbox set redelivered = true
+            where message_id = any($2::bigint[]) and receiver is not null and not redelivered
+        )
+        delete from belfry.session where id = any($1::uuid[])
+        """)
+
+    /// Plan: a nested loop over users and topics, each an index-only walk of at most the limit.
+    static let reconcile = PostgresStatement(
+        "belfry_node_reconcile",
+        """
+        select r.receiver, null::text as topic, b.message_id, b.xid::text
+        from unnest($1::text[]) as r(receiver)
+        cross join lateral (
+            select o.message_id, o.xid from belfry.outbox o
+            where o.receiver = r.receiver and o.not_before is null
+                and (o.expires_at is null or o.expires_at > now())
+            order by o.message_id limit $3::bigint
+        ) as b
+        union all
+        select null, r.topic, b.message_id, b.xid::text
+        from unnest($2::text[]) as r(topic)
+        cross join lateral (
+            select o.message_id, o.xid from belfry.outbox o
+            where o.topic = r.topic and o.not_before is null
+                and (o.expires_at is null or o.expires_at > now())
+            order by o.message_id limit $3::bigint
+        ) as b
+        """)
+
+    /// Plan: outbox and message_log by primary key.
+    static let readBroadcasts = PostgresStatement(
+        "belfry_node_read_broadcasts",
+        """
+        select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text,
+            pg_current_snapshot()::text, null::text
+        union all
+        (select 1, o.message_id, o.xid::text, false, belfry.header_lines(l.headers), belfry.body(l), null, o.topic
+        from belfry.outbox o join belfry.message_log l on l.id = o.message_id
+        where o.message_id = any($1::bigint[]) and o.topic is not null and o.not_before is null
+            and (o.expires_at is null or o.expires_at > now())
+        order by o.message_id)
+        """)
+}

@@ -1,0 +1,125 @@
+import BelfryModel
+import Postgres
+
+/// Every statement a node sends: registration, backlog, delivery marks, reconcile.
+///
+/// Completions run on a PostgreSQL thread: a caller on an event loop hops back by itself. Failures are `PostgresError`s;
+/// nothing here retries, and every statement may be repeated after a failure without harm.
+public struct NodeStore: Sendable {
+    /// What a statement ended with.
+    public typealias Completion<Value> = @Sendable (Result<Value, PostgresError>) -> Void
+
+    let client: PostgresClient
+    /// This node's row in `belfry.node`.
+    public let nodeID: String
+
+    /// - Parameters:
+    ///   - client: connections whose role is in `belfry_service`.
+    ///   - nodeID: a UUID in text form, new for each start of the process.
+    public init(client: PostgresClient, nodeID: String) {
+        self.client = client
+        self.nodeID = nodeID
+    }
+
+    /// Whether PostgreSQL can be reached now, as far as the last statement knows.
+    public var isAvailable: Bool { client.isAvailable }
+
+    /// Writes, or refreshes, this node's row and counts its sessions.
+    public func heartBeat(_ beat: NodeHeartBeat) async throws(PostgresError) -> NodeHeartBeat.Answer {
+        let result = try await client.execute(
+            NodeStatements.heartBeat,
+            [
+                .text(nodeID), .text(beat.host), .int64(Int64(beat.processID)), .text(beat.listen),
+                .int64(Int64(beat.sessions)),
+            ])
+        guard result.rowCount > 0 else {
+            return NodeHeartBeat.Answer(wasForgotten: true, incarnation: "")
+        }
+        return NodeHeartBeat.Answer(wasForgotten: result.bool(0, 0), incarnation: result.string(0, 1))
+    }
+
+    /// Removes this node's row, and with it what is left of its sessions, at a graceful end.
+    public func leave() async throws(PostgresError) {
+        _ = try await client.execute(NodeStatements.leave, [.text(nodeID)])
+    }
+
+    /// Opens sessions and reads a page of backlog for many subscriptions, in one statement and under one snapshot.
+    public func readBacklog(
+        _ reads: [BacklogRead], opening sessions: [SessionOpening], rowsMax: Int,
+        completion: @escaping Completion<BacklogPages>
+    ) {
+        client.execute(
+            NodeStatements.readBacklog,
+            [
+                .text(nodeID),
+                .textArray(sessions.map(\.sessionID)), .textArray(sessions.map(\.receiver)),
+                .textArray(reads.map(\.receiver)), .int64Array(reads.map(\.after.rawValue)),
+                .textArray(reads.map { $0.snapshot?.description ?? "" }),
+                .textArray(reads.map { $0.floor?.description ?? "" }),
+                .textArray(reads.map(\.sessionID)), .int64(Int64(rowsMax)),
+            ]
+        ) { completion($0.map(BacklogPages.init)) }
+    }
+
+    /// Reads what was broadcast to a topic after `after`, from the log, whatever became of it since (except cancelled).
+    public func readTopic(
+        _ topic: String, after: MessageID, snapshot: TransactionSnapshot?, rowsMax: Int,
+        completion: @escaping Completion<BacklogPages>
+    ) {
+        client.execute(
+            NodeStatements.readTopic,
+            [
+                .text(topic), .int64(after.rawValue), .text(snapshot?.description ?? ""), .int64(Int64(rowsMax)),
+            ]
+        ) { completion($0.map(BacklogPages.init)) }
+    }
+
+    /// Marks messages delivered: the outbox rows of users go, the log rows say when. Ids not pending any more are passed
+    /// over, so a repeat does nothing. Returns, for each that became `delivered` by this statement, its age in seconds.
+    public func markDelivered(_ ids: [MessageID], completion: @escaping Completion<[Double]>) {
+        client.execute(NodeStatements.markDelivered, [.int64Array(ids.map(\.rawValue))]) {
+            completion($0.map { result in (0..<result.rowCount).map { result.double($0, 0) ?? 0 } })
+        }
+    }
+
+    /// Puts messages off that a client refused, and parks those refused `nacksMax` times.
+    public func refuse(_ ids: [MessageID], delay: Duration, nacksMax: Int, completion: @escaping Completion<[Double]>) {
+        client.execute(
+            NodeStatements.refuse,
+            [.int64Array(ids.map(\.rawValue)), .int64(delay.milliseconds), .int64(Int64(nacksMax))]
+        ) { completion($0.map { _ in [] }) }
+    }
+
+    /// Ends sessions: what they had not acknowledged is marked `redelivered` and their rows go, in one statement.
+    public func closeSessions(
+        _ sessionIDs: [String], unacknowledged ids: [MessageID], completion: @escaping Completion<[Double]>
+    ) {
+        client.execute(
+            NodeStatements.closeSessions, [.textArray(sessionIDs), .int64Array(ids.map(\.rawValue))]
+        ) { completion($0.map { _ in [] }) }
+    }
+
+    /// What the outbox holds, now deliverable, for users and topics: ids only, at most `rowsMax` for each.
+    public func reconcile(
+        users: [String], topics: [String], rowsMax: Int, completion: @escaping Completion<OutboxListing>
+    ) {
+        client.execute(
+            NodeStatements.reconcile, [.textArray(users), .textArray(topics), .int64(Int64(rowsMax))]
+        ) { completion($0.map(OutboxListing.init)) }
+    }
+
+    /// Reads broadcasts that a node missed; each row names its topic.
+    public func readBroadcasts(_ ids: [MessageID], completion: @escaping Completion<BacklogPages>) {
+        client.execute(NodeStatements.readBroadcasts, [.int64Array(ids.map(\.rawValue))]) {
+            completion($0.map(BacklogPages.init))
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded down.
+    var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+    }
+}

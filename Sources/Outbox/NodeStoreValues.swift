@@ -1,0 +1,105 @@
+import BelfryModel
+import Postgres
+
+/// What a node tells of itself each second or so.
+public struct NodeHeartBeat: Sendable {
+    public let host: String
+    public let processID: Int
+    public let listen: String
+    public let sessions: Int
+
+    public init(host: String, processID: Int, listen: String, sessions: Int) {
+        self.host = host
+        self.processID = processID
+        self.listen = listen
+        self.sessions = sessions
+    }
+
+    /// What PostgreSQL answered.
+    public struct Answer: Sendable {
+        /// The row was not there: this is the first beat, or others took this node for dead and removed its sessions.
+        public let wasForgotten: Bool
+        /// System identifier, timeline and start time of the PostgreSQL that answered: when it changes, transaction ids
+        /// that were seen before may have been lost and given out anew.
+        public let incarnation: String
+    }
+}
+
+/// A session that is about to read its user's backlog for the first time.
+public struct SessionOpening: Sendable {
+    public let sessionID: String
+    public let receiver: String
+
+    public init(sessionID: String, receiver: String) {
+        self.sessionID = sessionID
+        self.receiver = receiver
+    }
+}
+
+/// One page of one user's backlog, asked for.
+public struct BacklogRead: Sendable {
+    public let receiver: String
+    /// Rows with greater ids only.
+    public let after: MessageID
+    /// Rows visible in it only; `nil` on the first page, whose answer brings it.
+    public let snapshot: TransactionSnapshot?
+    /// Rows not visible in it only: those were dealt with by an earlier reading.
+    public let floor: TransactionSnapshot?
+    /// The reader's session, whose own row does not make a message `redelivered`.
+    public let sessionID: String
+
+    public init(
+        receiver: String, after: MessageID, snapshot: TransactionSnapshot?, floor: TransactionSnapshot?,
+        sessionID: String
+    ) {
+        self.receiver = receiver
+        self.after = after
+        self.snapshot = snapshot
+        self.floor = floor
+        self.sessionID = sessionID
+    }
+}
+
+/// The rows read for a number of `BacklogRead`s, in the order of the reads and of the ids.
+public struct BacklogPages: Sendable {
+    /// The snapshot under which all rows were read; `nil` only when PostgreSQL sent something unreadable.
+    public let snapshot: TransactionSnapshot?
+    private let result: PostgresResult
+    /// Row numbers of messages in the result: the first row holds the snapshot.
+    public var rows: Range<Int> { 1..<max(1, result.rowCount) }
+
+    init(_ result: PostgresResult) {
+        self.result = result
+        self.snapshot = result.rowCount > 0 ? TransactionSnapshot(result.string(0, 6)) : nil
+    }
+
+    /// Which of the reads (from 0) a row answers.
+    public func read(_ row: Int) -> Int { Int(result.int64(row, 0) ?? 1) - 1 }
+    public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 1) ?? 0) }
+    public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 2)) ?? 0 }
+    public func isRedelivered(_ row: Int) -> Bool { result.bool(row, 3) }
+    /// The topic of a broadcast, in the answer of `readBroadcasts` only.
+    public func topic(_ row: Int) -> String { result.string(row, 7) }
+    /// STOMP 1.2 escaped header lines, each ended by a line feed.
+    public func withHeaderLines<R>(_ row: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try result.withBytes(row, 4, body)
+    }
+    /// The JSON body, UTF-8.
+    public func withBody<R>(_ row: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try result.withBytes(row, 5, body)
+    }
+}
+
+/// What the outbox holds for some users and topics: ids without contents.
+public struct OutboxListing: Sendable {
+    private let result: PostgresResult
+
+    init(_ result: PostgresResult) { self.result = result }
+
+    public var rows: Range<Int> { 0..<result.rowCount }
+    public func address(_ row: Int) -> Address {
+        result.isNull(row, 0) ? .topic(result.string(row, 1)) : .user(result.string(row, 0))
+    }
+    public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 2) ?? 0) }
+    public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 3)) ?? 0 }
+}

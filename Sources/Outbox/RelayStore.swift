@@ -1,0 +1,157 @@
+import BelfryModel
+import Postgres
+import Synchronization
+
+/// Every statement of the relay's loop. All but `takeOver` belong to one term and do nothing when another relay has
+/// taken over since.
+///
+/// The loop's statements belong on one connection: positions that the loop keeps in memory are worthless once PostgreSQL
+/// was restarted, and losing the connection is how it notices. Behind a pooler `RelayPage.serverWasReset` says it.
+public final class RelayStore: Sendable {
+    let executor: any RelayStoreExecutor
+    /// Where the cursor's row lies (`ctid`), as far as known.
+    private let rowAddress = Mutex<String?>(nil)
+    private let isPrepared: Atomic<Bool>
+
+    /// - Parameters:
+    ///   - executor: where the statements run; its role is in `belfry_service`.
+    ///   - isPrepared: false behind a pooler, where a prepared statement may be another session's.
+    public init(executor: any RelayStoreExecutor, isPrepared: Bool = true) {
+        self.executor = executor
+        self.isPrepared = Atomic(isPrepared)
+    }
+
+    /// The connection has turned out to be direct.
+    func prepareFromNowOn() { isPrepared.store(true, ordering: .relaxed) }
+
+    func execute(
+        _ statement: PostgresStatement, _ values: [PostgresValue] = []
+    ) async throws(PostgresError) -> PostgresResult {
+        let isPrepared = isPrepared.load(ordering: .relaxed)
+        return try await executor.execute(isPrepared ? statement : PostgresStatement("", statement.sql), values)
+    }
+
+    /// Becomes the leader.
+    ///
+    /// - Parameters:
+    ///   - relay: this process, as its host, process id and something of its own.
+    ///   - byLease: take over only if the last sign of life of another relay is over two seconds old. With a session
+    ///     lock in hand there is no need to wait.
+    /// - Returns: `nil` when another relay leads.
+    public func takeOver(relay: String, byLease: Bool) async throws(PostgresError) -> RelayTerm? {
+        let result = try await execute(RelayStatements.takeOver, [.text(relay), .bool(byLease)])
+        guard result.rowCount > 0, let number = result.int64(0, 0) else { return nil }
+        if result.bool(0, 5) {
+            let snapshot = try await startOver(term: number)
+            try await setDoorbell(.awake, term: number)
+            return RelayTerm(number: number, cursor: RelayCursor(snapshot: snapshot), startedOver: true)
+        }
+        var step: RelayCursor.Step?
+        if let target = result.optionalString(0, 2), let xid = UInt64(result.string(0, 3)), let id = result.int64(0, 4) {
+            step = RelayCursor.Step(target: target, xid: xid, messageID: id)
+        }
+        try await setDoorbell(.awake, term: number)
+        let cursor = RelayCursor(snapshot: result.string(0, 1), step: step)
+        return RelayTerm(number: number, cursor: cursor, startedOver: false)
+    }
+
+    /// In another cluster than the cursor's: stamps every row anew and starts from the present.
+    private func startOver(term: Int64) async throws(PostgresError) -> String {
+        _ = try await executor.execute(PostgresStatement("", "begin"), [])
+        do throws(PostgresError) {
+            let snapshot = try await executor.execute(RelayStatements.presentSnapshot, []).string(0, 0)
+            _ = try await executor.execute(RelayStatements.stampEverything, [])
+            _ = try await executor.execute(RelayStatements.startOver, [.int64(term), .text(snapshot)])
+            _ = try await executor.execute(PostgresStatement("", "commit"), [])
+            return snapshot
+        } catch {
+            _ = try? await executor.execute(PostgresStatement("", "rollback"), [])
+            throw error
+        }
+    }
+
+    /// Reads what comes after the cursor: the next page of its step, or the first page of a new one.
+    public func page(after cursor: RelayCursor) async throws(PostgresError) -> RelayPage {
+        let step = cursor.step
+        let result = try await execute(
+            RelayStatements.page,
+            [
+                .text(cursor.snapshot), step.map { .text($0.target) } ?? .null,
+                .text(String(step?.xid ?? 0)), .int64(step?.messageID ?? 0),
+            ])
+        return try RelayPage(result)
+    }
+
+    /// Stores the cursor after a page was published.
+    ///
+    /// - Parameter broadcasts: the messages to topics among the page's.
+    /// - Returns: false when another relay leads; nothing was stored then.
+    public func advance(
+        to cursor: RelayCursor, broadcasts: [MessageID], term: Int64
+    ) async throws(PostgresError) -> Bool {
+        let step = cursor.step
+        let values: [PostgresValue] = [
+            .int64(term), .text(cursor.snapshot), step.map { .text($0.target) } ?? .null,
+            step.map { .text(String($0.xid)) } ?? .null, step.map { .int64($0.messageID) } ?? .null,
+            .int64Array(broadcasts.map(\.rawValue)),
+        ]
+        return try await updateCursor(RelayStatements.advance, values, term: term) != nil
+    }
+
+    /// Tells the other relays that this one is alive.
+    ///
+    /// - Returns: `nil` when another relay leads.
+    public func beat(term: Int64) async throws(PostgresError) -> LeaderBeat? {
+        guard let result = try await updateCursor(RelayStatements.beat, [.int64(term)], term: term) else { return nil }
+        let doorbell = result.int64(0, 1).flatMap(DoorbellState.init) ?? .armed
+        return LeaderBeat(doorbell: doorbell, serverWasReset: !result.bool(0, 2))
+    }
+
+    /// Gives the leadership back, so that another relay need not wait.
+    public func resign(term: Int64) async throws(PostgresError) {
+        _ = try await execute(RelayStatements.resign, [.int64(term)])
+    }
+
+    /// Sets the doorbell at once.
+    ///
+    /// - Returns: false when another relay leads; the doorbell is left alone then.
+    @discardableResult
+    public func setDoorbell(_ state: DoorbellState, term: Int64) async throws(PostgresError) -> Bool {
+        try await execute(RelayStatements.setDoorbell, [.int64(term), .int64(state.rawValue)]).rowCount > 0
+    }
+
+    /// A transaction id given out just now.
+    public func takeTransactionID() async throws(PostgresError) -> UInt64 {
+        let text = try await execute(RelayStatements.takeTransactionID).string(0, 0)
+        guard let number = UInt64(text) else {
+            throw PostgresError(.protocolViolation, "PostgreSQL gave a transaction id that is no number: '\(text)'.")
+        }
+        return number
+    }
+
+    /// Notifies a channel.
+    public func notify(channel: String, payload: String) async throws(PostgresError) {
+        _ = try await execute(RelayStatements.notify, [.text(channel), .text(payload)])
+    }
+
+    /// Runs an update of the cursor's row by its address (the last parameter), looking the address up where it is not
+    /// known or has changed.
+    private func updateCursor(
+        _ statement: PostgresStatement, _ values: [PostgresValue], term: Int64
+    ) async throws(PostgresError) -> PostgresResult? {
+        // A beat and an advance may cross and move the row under each other, so more than one look may be needed.
+        for _ in 0..<5 {
+            if let address = rowAddress.withLock({ $0 }) {
+                let result = try await execute(statement, values + [.text(address)])
+                if result.rowCount > 0 {
+                    rowAddress.withLock { $0 = result.string(0, 0) }
+                    return result
+                }
+            }
+            let found = try await execute(RelayStatements.locate, [.int64(term)])
+            guard found.rowCount > 0 else { return nil }
+            rowAddress.withLock { $0 = found.string(0, 0) }
+        }
+        throw PostgresError(.server, "The row of belfry.relay_cursor moves faster than the relay can follow.")
+    }
+}

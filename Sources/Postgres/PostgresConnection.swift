@@ -1,0 +1,70 @@
+/// One connection, owned by a thread of its own. Calls are queued and run in order. It ends when it is closed, lost, or no
+/// longer referenced, and does not come back: that is `PostgresClient`'s part.
+public final class PostgresConnection: Sendable {
+    private let thread: ConnectionThread
+
+    private init(_ thread: ConnectionThread) { self.thread = thread }
+
+    deinit { thread.close(atOnce: true) }
+
+    /// Connects.
+    /// - Throws: `.connection` or `.timeout`, with a message that names host, port, database and user.
+    public static func connect(
+        _ configuration: PostgresConfiguration
+    ) async throws(PostgresError) -> PostgresConnection {
+        PostgresConnection(try await ConnectionThread.start(configuration))
+    }
+
+    /// Runs one statement.
+    /// - Throws: `.server` with the SQLSTATE; `.invalidValue`, `.overloaded`, `.closed` when nothing was sent;
+    ///   `.connection`, `.timeout`, `.protocolViolation` when the connection ended by it.
+    public func execute(
+        _ statement: PostgresStatement, _ values: [PostgresValue] = []
+    ) async throws(PostgresError) -> PostgresResult {
+        let outcome = await withCheckedContinuation { continuation in
+            execute(statement, values) { continuation.resume(returning: $0) }
+        }
+        return try outcome.get()
+    }
+
+    /// Runs one statement; `completion` is called on the connection's thread and must not block it.
+    public func execute(
+        _ statement: PostgresStatement, _ values: [PostgresValue],
+        completion: @escaping @Sendable (Result<PostgresResult, PostgresError>) -> Void
+    ) {
+        thread.enqueue(.statement(statement, values), completion)
+    }
+
+    /// Runs several statements, without values and results, by the simple protocol; outside a transaction block they
+    /// are one transaction.
+    public func run(_ sql: String) async throws(PostgresError) {
+        let outcome = await withCheckedContinuation { continuation in
+            thread.enqueue(.script(sql)) { continuation.resume(returning: $0) }
+        }
+        _ = try outcome.get()
+    }
+
+    /// Whether it has ended, or is about to.
+    public var isClosed: Bool { thread.isEnded }
+
+    /// Ends the connection and returns when it has ended. The statement under way gets two seconds; what waits fails with
+    /// `.closed`.
+    public func close() async {
+        thread.close(atOnce: false)
+        _ = await end()
+    }
+
+    /// Statements waiting or under way.
+    var load: Int { thread.load.load(ordering: .relaxed) }
+
+    /// Ends the connection without a grace.
+    func drop() { thread.close(atOnce: true) }
+
+    /// Waits for the end.
+    /// - Returns: its reason, `.closed` after `close()`.
+    func end() async -> PostgresError {
+        await withCheckedContinuation { continuation in
+            thread.whenEnded { continuation.resume(returning: $0) }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import Logging
+import Outbox
+import Postgres
+import Synchronization
+
+/// The relay's ear: LISTEN on a connection of its own, tested from time to time by a notification that goes the way
+/// that a writer's goes. Behind a pooler LISTEN is taken and nothing ever comes; only a test tells.
+final class DoorbellListener: Sendable {
+    /// In this time a test must be heard.
+    static let probeTimeout: Duration = .seconds(2)
+    /// The pause between two tests, whatever the last one said.
+    static let probeInterval: Duration = .seconds(30)
+
+    private struct State {
+        var isConnected = false
+        var isListening: Bool?
+        var hasWarned = false
+        /// The test under way.
+        var probe: String?
+        var isHeard = false
+    }
+
+    private let configuration: PostgresConfiguration
+    private let store: RelayStore
+    private let name: String
+    private let logger: Logger
+    private let onRing: @Sendable () -> Void
+    private let onChange: @Sendable (Bool) -> Void
+    private let state = Mutex(State())
+    private let connectionChanged = WakeSignal()
+    private let probeHeard = WakeSignal()
+
+    /// - Parameters:
+    ///   - configuration: a direct connection where one can be had.
+    ///   - store: sends the tests, over other connections.
+    ///   - onRing: a writer rang. Called on the listener's thread.
+    ///   - onChange: rings can be heard, or cannot any more. Called on any thread.
+    init(
+        configuration: PostgresConfiguration, store: RelayStore, name: String, logger: Logger,
+        onRing: @escaping @Sendable () -> Void, onChange: @escaping @Sendable (Bool) -> Void
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.name = name
+        self.logger = logger
+        self.onRing = onRing
+        self.onChange = onChange
+    }
+
+    /// Whether rings can be heard; `nil` until the first test has ended.
+    var isListening: Bool? { state.withLock { $0.isListening } }
+
+    /// Listens until the task is cancelled.
+    func run() async {
+        let listener = PostgresListener(configuration: configuration, channels: [Doorbell.channel]) { [weak self] event in
+            self?.handle(event)
+        }
+        listener.start()
+        var tests = 0
+        while !Task.isCancelled {
+            if !state.withLock({ $0.isConnected }) { _ = await connectionChanged.wait(upTo: Self.probeTimeout) }
+            if Task.isCancelled { break }
+            tests += 1
+            setListening(await probe("\(Doorbell.probePrefix)\(name):\(tests)"))
+            _ = await connectionChanged.wait(upTo: Self.probeInterval)
+        }
+        await listener.stop()
+    }
+
+    private func handle(_ event: PostgresListener.Event) {
+        switch event {
+        case .listening:
+            state.withLock { $0.isConnected = true }
+            connectionChanged.signal()
+        case .notification(let channel, let payload):
+            guard channel == Doorbell.channel else { return }
+            if payload.hasPrefix(Doorbell.probePrefix) {
+                let isMine = state.withLock { state in
+                    guard state.probe == payload else { return false }
+                    state.isHeard = true
+                    return true
+                }
+                if isMine { probeHeard.signal() }
+            } else {
+                onRing()
+            }
+        case .lost(let error):
+            let wasConnected = state.withLock { state in
+                defer { state.isConnected = false }
+                return state.isConnected
+            }
+            // Once for each loss, not for each try to come back.
+            logger.log(
+                level: wasConnected ? .warning : .debug, "No connection listens for the doorbell: \(error)")
+            setListening(false)
+            connectionChanged.signal()
+        }
+    }
+
+    private func probe(_ payload: String) async -> Bool {
+        let isConnected = state.withLock { state in
+            state.probe = payload
+            state.isHeard = false
+            return state.isConnected
+        }
+        defer { state.withLock { $0.probe = nil } }
+        guard isConnected else { return false }
+        do {
+            try await store.notify(channel: Doorbell.channel, payload: payload)
+        } catch {
+            logger.debug("The doorbell could not be tested: \(error)")
+            return false
+        }
+        let deadline = ContinuousClock.now + Self.probeTimeout
+        while !Task.isCancelled {
+            let (isHeard, isConnected) = state.withLock { ($0.isHeard, $0.isConnected) }
+            // One that was heard over a connection that was lost since says nothing about the next one.
+            guard isConnected else { return false }
+            if isHeard { return true }
+            let left = ContinuousClock.now.duration(to: deadline)
+            if left <= .zero { return false }
+            _ = await probeHeard.wait(upTo: left)
+        }
+        return false
+    }
+
+    private func setListening(_ isListening: Bool) {
+        let (isChange, isFirstFailure) = state.withLock { state in
+            let isChange = state.isListening != isListening
+            let isFirstFailure = isChange && !isListening && !state.hasWarned
+            state.isListening = isListening
+            if isFirstFailure { state.hasWarned = true }
+            if isListening { state.hasWarned = false }
+            return (isChange, isFirstFailure)
+        }
+        guard isChange else { return }
+        if isFirstFailure {
+            logger.warning(
+                """
+                Notifications from PostgreSQL do not arrive, so the relay polls. If there is a pooler in between, give \
+                the relay a direct connection; it tries again every \(Self.probeInterval.components.seconds) s.
+                """)
+        }
+        if isListening { logger.info("The doorbell can be heard.") }
+        onChange(isListening)
+    }
+}

@@ -1,0 +1,22 @@
+import BelfryModel
+import Postgres
+
+/// What a relay needs to know.
+public struct RelayConfiguration: Sendable {
+    /// The database, perhaps behind a pooler.
+    public var postgres: PostgresConfiguration
+    /// A direct connection to the same database, for LISTEN and the leader's lock; `nil`: `postgres` is direct.
+    public var direct: PostgresConfiguration?
+    public var limits: Limits
+    /// This process in logs and in `belfry status`: host and process id, and something that no other process has.
+    public var name: String
+
+    public init(
+        postgres: PostgresConfiguration, direct: PostgresConfiguration? = nil, limits: Limits = Limits(), name: String
+    ) {
+        self.postgres = postgres
+        self.direct = direct
+        self.limits = limits
+        self.name = name
+    }
+}

@@ -1,0 +1,46 @@
+/// Why a leader ceased to lead.
+public enum StepDownReason: Hashable, Sendable {
+    /// This process stops.
+    case stopped
+    /// Another relay has taken over.
+    case superseded
+    /// A statement failed, or the leader's connection was lost.
+    case postgresFailed
+    /// PostgreSQL was restarted after a crash behind a pooler.
+    case serverWasReset
+}
+
+/// What made a sleeping relay look.
+public enum WakeReason: Hashable, Sendable {
+    /// A writer rang, or a held-back message fell due.
+    case rung
+    /// The slow poll, which is never needed unless something else is broken.
+    case safetyPoll
+    /// The ear was lost or found again.
+    case listeningChanged
+    /// Somebody else had set the doorbell.
+    case doorbellFoundAwake
+}
+
+/// What a relay does, as it does it, for tests and for whoever wants to look on. Told on the relay's own task: an
+/// observer must not block.
+public enum RelayEvent: Hashable, Sendable {
+    case becameLeader(term: Int64)
+    /// Another relay leads; this one waits.
+    case standsBy
+    case steppedDown(StepDownReason)
+    /// Rings can be heard, or cannot.
+    case listening(Bool)
+    /// Asleep: the doorbell is armed, and whoever commits from now on rings.
+    case slept
+    case woke(WakeReason)
+    /// A page was published, but the cursor was not moved yet.
+    case published(count: Int)
+    /// The cursor was moved behind it.
+    case advanced
+    /// The bus is away or refuses everything; the relay tries again.
+    case busUnavailable
+    case parked(count: Int)
+    case released(count: Int)
+    case expired(count: Int)
+}

@@ -1,0 +1,232 @@
+import BelfryModel
+import Bus
+import Logging
+import Outbox
+import Postgres
+
+/// One term of leadership: the loop that runs the machine's actions, signs of life, and housekeeping.
+struct RelayLeader: Sendable {
+    /// Between two empty reads of a relay that is not asleep.
+    private static let lingerPause: Duration = .milliseconds(1)
+
+    let leadership: LeaderElection.Leadership
+    let publisher: RelayPublisher
+    let housekeeping: RelayHousekeeping
+    let mailbox: RelayMailbox
+    let limits: Limits
+    let status: RelayStatus
+    let metrics: RelayMetrics
+    let logger: Logger
+    let observe: @Sendable (RelayEvent) -> Void
+
+    private var store: RelayStore { leadership.store }
+    private var term: Int64 { leadership.term.number }
+
+    /// Leads until something ends it, and closes the leader's connection.
+    ///
+    /// - Parameter isListening: whether rings can be heard, now and at each later question.
+    func lead(isListening: @escaping @Sendable () -> Bool) async -> StepDownReason {
+        let reason = await withTaskGroup(of: StepDownReason?.self) { group in
+            group.addTask { await loop(isListening: isListening()) }
+            group.addTask { await beat(isListening: isListening) }
+            group.addTask {
+                await housekeeping.run()
+                return nil
+            }
+            var reason: StepDownReason?
+            while reason == nil, let ended = await group.next() { reason = ended }
+            group.cancelAll()
+            return reason ?? .stopped
+        }
+        if reason == .stopped {
+            // Writers need not ring while nobody hears, and the next relay need not wait. Both are courtesies.
+            _ = try? await store.setDoorbell(.awake, term: term)
+            try? await store.resign(term: term)
+        }
+        await leadership.connection.close()
+        return reason
+    }
+
+    // MARK: the loop
+
+    private func loop(isListening: Bool) async -> StepDownReason {
+        do throws(PostgresError) {
+            return try await run(isListening: isListening)
+        } catch {
+            logger.warning("The relay gives up its leadership, as a statement failed: \(error)")
+            return .postgresFailed
+        }
+    }
+
+    private func run(isListening: Bool) async throws(PostgresError) -> StepDownReason {
+        var machine = RelayMachine()
+        var work = Work()
+        var action = machine.elected(cursor: leadership.term.cursor, isListening: isListening)
+        while true {
+            let interruption = deliver(to: &machine)
+            if interruption != .none { action = interruption }
+            switch action {
+            case .read(let cursor):
+                let page = try await store.page(after: cursor)
+                if page.serverWasReset { return .serverWasReset }
+                work.page = page
+                work.readAt = .now
+                action = machine.pageRead(noteRead(page))
+            case .publish:
+                guard let page = work.page else { return .postgresFailed }
+                action = try await publish(page, &work) ? machine.published() : machine.busFailed()
+            case .advance(let cursor):
+                let isOurs = try await store.advance(to: cursor, broadcasts: work.broadcasts, term: term)
+                if isOurs { noteAdvance(cursor) }
+                action = isOurs ? machine.advanced() : machine.superseded()
+            case .setDoorbell(let doorbell):
+                let isOurs = try await store.setDoorbell(doorbell, term: term)
+                action = isOurs ? machine.doorbellSet() : machine.superseded()
+            case .takeTransactionID:
+                action = machine.transactionIDTaken(try await store.takeTransactionID())
+            case .wait(let pause):
+                action = await wait(pause, &machine, &work)
+            case .stepDown(let reason):
+                return reason
+            case .none:
+                // No event that answers an action leads here; a moment's pause keeps a mistake from spinning.
+                action = await wait(.poll, &machine, &work)
+            }
+        }
+    }
+
+    /// What the loop keeps between two actions.
+    private struct Work: Sendable {
+        var page: RelayPage?
+        var readAt = ContinuousClock.now
+        var broadcasts: [MessageID] = []
+        var busBackoff = Backoff(first: .milliseconds(50), limit: .seconds(1))
+    }
+
+    private func wait(_ pause: RelayMachine.Pause, _ machine: inout RelayMachine, _ work: inout Work) async
+        -> RelayMachine.Action
+    {
+        let limit: Duration =
+            switch pause {
+            case .linger: Self.lingerPause
+            case .settle(let duration): duration
+            case .poll: limits.pollInterval
+            case .asleep: limits.safetyPollInterval
+            case .bus: work.busBackoff.next()
+            }
+        if pause == .asleep { observe(.slept) }
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let left = ContinuousClock.now.duration(to: deadline)
+            if left <= .zero {
+                if pause == .asleep { observe(.woke(.safetyPoll)) }
+                return machine.waitEnded()
+            }
+            await mailbox.wait(upTo: left)
+            if Task.isCancelled { return machine.stopped() }
+            let action = deliver(to: &machine, isAsleep: pause == .asleep)
+            if action != .none { return action }
+        }
+    }
+
+    /// Tells the machine what other threads had to say. At most one of the answers is an action: after it the machine is
+    /// busy and only takes note.
+    private func deliver(to machine: inout RelayMachine, isAsleep: Bool = false) -> RelayMachine.Action {
+        var action = RelayMachine.Action.none
+        func note(_ answer: RelayMachine.Action, _ reason: WakeReason) {
+            guard answer != .none, action == .none else { return }
+            action = answer
+            if isAsleep { observe(.woke(reason)) }
+        }
+        let contents = mailbox.take()
+        if contents.isStopping || Task.isCancelled { action = machine.stopped() }
+        if let isListening = contents.isListening {
+            note(machine.listeningChanged(isListening), .listeningChanged)
+        }
+        if contents.foundAwake { note(machine.doorbellFoundAwake(), .doorbellFoundAwake) }
+        if contents.hasRung { note(machine.rang(), .rung) }
+        return action
+    }
+
+    // MARK: pages
+
+    private func noteRead(_ page: RelayPage) -> RelayMachine.PageRead {
+        if let first = page.rows.first(where: { page.isReady($0) }) {
+            status.setOldestUnpublished(.now - .milliseconds(page.ageMilliseconds(first)))
+        }
+        if page.rows.contains(where: { !page.isReady($0) }) { housekeeping.signal.signal() }
+        let last = page.rows.last
+        return RelayMachine.PageRead(
+            rows: page.rows.count, lastXID: last.map { page.xid($0) } ?? 0,
+            lastMessageID: last.map { page.messageID($0).rawValue } ?? 0, isLast: page.isLast, target: page.target,
+            oldestRunning: page.oldestRunning)
+    }
+
+    private func noteAdvance(_ cursor: RelayCursor) {
+        if cursor.step == nil { status.setOldestUnpublished(nil) }
+        observe(.advanced)
+    }
+
+    /// Returns false when the bus is away.
+    private func publish(_ page: RelayPage, _ work: inout Work) async throws(PostgresError) -> Bool {
+        switch try await publisher.publish(page) {
+        case .unavailable(let error):
+            if status.snapshot.isBusAvailable {
+                logger.warning("The bus does not take messages; the relay keeps trying: \(error)")
+            }
+            status.update { $0.isBusAvailable = false }
+            observe(.busUnavailable)
+            return false
+        case .published(let outcome):
+            work.busBackoff.reset()
+            work.broadcasts = outcome.broadcasts
+            notePublished(outcome, page, work.readAt)
+            return true
+        }
+    }
+
+    private func notePublished(
+        _ outcome: RelayPublisher.PublishedPage, _ page: RelayPage, _ readAt: ContinuousClock.Instant
+    ) {
+        if outcome.parked > 0 {
+            metrics.parked.increment(by: outcome.parked)
+            observe(.parked(count: outcome.parked))
+        }
+        guard !outcome.rows.isEmpty else { return }
+        let now = ContinuousClock.now
+        let sinceRead = readAt.duration(to: now)
+        for row in outcome.rows {
+            metrics.publishSeconds.record(duration: sinceRead + .milliseconds(page.ageMilliseconds(row)))
+        }
+        metrics.published.increment(by: outcome.rows.count)
+        if !status.snapshot.isBusAvailable { logger.info("The bus takes messages again.") }
+        status.update {
+            $0.isBusAvailable = true
+            $0.lastPublished = now
+        }
+        observe(.published(count: outcome.rows.count))
+    }
+
+    // MARK: signs of life
+
+    /// Renews the leader's sign of life on the loop's own connection: losing that ends the term. A term won by lease is
+    /// made fast by the lock once the connection is known to be direct.
+    private func beat(isListening: @Sendable () -> Bool) async -> StepDownReason? {
+        var needsLock = leadership.mode == .lease
+        while !Task.isCancelled {
+            do {
+                if needsLock, isListening() { needsLock = try await !leadership.takeLock() }
+                guard let beat = try await store.beat(term: term) else { return .superseded }
+                if beat.serverWasReset { return .serverWasReset }
+                if beat.doorbell == .awake { mailbox.doorbellFoundAwake() }
+            } catch {
+                if Task.isCancelled { return nil }
+                logger.warning("The relay gives up its leadership, as its connection failed: \(error)")
+                return .postgresFailed
+            }
+            // Others wait for two seconds of silence before they take over a lease.
+            try? await Task.sleep(for: needsLock ? .milliseconds(500) : .seconds(1))
+        }
+        return nil
+    }
+}

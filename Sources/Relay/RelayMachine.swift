@@ -1,0 +1,285 @@
+import Outbox
+
+/// The relay's loop as a pure state machine: read, publish, advance; and when nothing comes, how to go to sleep without
+/// losing a wake-up. Whoever runs it does what it says and tells it what happened, one thing at a time.
+///
+/// Going to sleep: arm the doorbell, take a transaction id N, then read until every transaction below N has ended. A
+/// writer has its id before it looks at the doorbell, so one that found it awake has an id below N and is seen by then;
+/// every other one rings.
+struct RelayMachine: ~Copyable {
+    /// What is to be done next. Each but `.none` and `.stepDown` is answered by one event.
+    enum Action: Hashable {
+        /// Read the rows after the cursor: `pageRead`.
+        case read(RelayCursor)
+        /// Publish the page that was read last: `published` or `busFailed`.
+        case publish
+        /// Store the cursor: `advanced` or `superseded`.
+        case advance(RelayCursor)
+        /// Set the doorbell: `doorbellSet` or `superseded`.
+        case setDoorbell(DoorbellState)
+        /// Take a transaction id: `transactionIDTaken`.
+        case takeTransactionID
+        /// Wait, and report whatever comes: `waitEnded`, `rang`, `listeningChanged`, `doorbellFoundAwake`, `stopped`.
+        case wait(Pause)
+        /// The term is over.
+        case stepDown(StepDownReason)
+        /// Go on with what is under way.
+        case none
+    }
+
+    /// How long to wait, at most.
+    enum Pause: Hashable {
+        /// A moment, in the hope of more.
+        case linger
+        /// Until older transactions may have ended.
+        case settle(Duration)
+        /// Until the next look when no ring can be heard.
+        case poll
+        /// Until a ring; asleep.
+        case asleep
+        /// Until the bus may be back.
+        case bus
+    }
+
+    /// What the machine needs to know of a page.
+    struct PageRead: Hashable {
+        /// Rows passed over, those not to be published now included.
+        var rows: Int
+        /// The last of them.
+        var lastXID: UInt64
+        var lastMessageID: Int64
+        /// No more rows of this step follow.
+        var isLast: Bool
+        var target: String
+        var oldestRunning: UInt64
+    }
+
+    /// Empty reads, one millisecond apart, before the doorbell is armed. With five a stream of more than 200 messages a
+    /// second keeps the relay awake, and writers free of NOTIFY; a slower one pays for a ring a message, which at that
+    /// rate is nothing. Arming itself costs three statements.
+    static let lingerReads = 5
+    /// Steps in direct succession that found rows, after which a relay that was rung awake tells writers not to ring.
+    static let busySteps = 2
+    /// Pauses while older transactions are still running: at first a commit is likely near, later a long one holds on.
+    static let settlePause: Duration = .milliseconds(2)
+    static let settlePauseMax: Duration = .milliseconds(100)
+
+    private enum State {
+        case standby
+        case reading
+        case publishing(PageRead)
+        case advancing(PageRead, RelayCursor)
+        case settingDoorbell(DoorbellState)
+        case takingTransactionID
+        case waiting(Pause)
+        case ended
+    }
+
+    /// What writers do, as far as this relay knows.
+    private enum Mode {
+        /// They do not ring; so many reads in a row were empty.
+        case awake(emptyReads: Int)
+        case armed(Armed)
+    }
+
+    private struct Armed {
+        /// Transactions below it may have found the doorbell awake.
+        var transactionID: UInt64
+        /// They have all ended, and were read: whoever comes now rings.
+        var isSettled = false
+        var pause = RelayMachine.settlePause
+        /// Steps that found rows since the last wait.
+        var busySteps = 0
+    }
+
+    private var state = State.standby
+    private var mode = Mode.awake(emptyReads: 0)
+    private var cursor = RelayCursor(snapshot: "")
+    /// A ring came that the read under way, if any, may not cover.
+    private var hasRung = false
+    private var isListening = false
+    private var isStopping = false
+
+    // MARK: events
+
+    /// This relay has become the leader; the doorbell is set to awake.
+    mutating func elected(cursor: RelayCursor, isListening: Bool) -> Action {
+        guard case .standby = state else { return .none }
+        self.cursor = cursor
+        self.isListening = isListening
+        return read()
+    }
+
+    mutating func pageRead(_ page: PageRead) -> Action {
+        guard case .reading = state else { return .none }
+        guard page.rows > 0 else {
+            // Nothing was published, so nothing need be stored: who starts from the old cursor finds nothing either.
+            cursor = RelayCursor(snapshot: page.target)
+            return pageDone(page)
+        }
+        state = .publishing(page)
+        return .publish
+    }
+
+    mutating func published() -> Action {
+        guard case .publishing(let page) = state else { return .none }
+        let next =
+            page.isLast
+            ? RelayCursor(snapshot: page.target)
+            : RelayCursor(
+                snapshot: cursor.snapshot,
+                step: RelayCursor.Step(target: page.target, xid: page.lastXID, messageID: page.lastMessageID))
+        state = .advancing(page, next)
+        return .advance(next)
+    }
+
+    /// The page is read again after a pause: what was acknowledged meanwhile must not be published.
+    mutating func busFailed() -> Action {
+        guard case .publishing = state else { return .none }
+        return isStopping ? end(.stopped) : wait(.bus)
+    }
+
+    mutating func advanced() -> Action {
+        guard case .advancing(let page, let next) = state else { return .none }
+        cursor = next
+        return pageDone(page)
+    }
+
+    /// Another relay leads.
+    mutating func superseded() -> Action {
+        switch state {
+        case .ended: .none
+        case .standby, .reading, .publishing, .advancing, .settingDoorbell, .takingTransactionID, .waiting:
+            end(.superseded)
+        }
+    }
+
+    mutating func doorbellSet() -> Action {
+        guard case .settingDoorbell(let doorbell) = state else { return .none }
+        switch doorbell {
+        case .awake:
+            mode = .awake(emptyReads: 0)
+            return read()
+        case .armed:
+            state = .takingTransactionID
+            return .takeTransactionID
+        }
+    }
+
+    mutating func transactionIDTaken(_ transactionID: UInt64) -> Action {
+        guard case .takingTransactionID = state else { return .none }
+        mode = .armed(Armed(transactionID: transactionID))
+        return read()
+    }
+
+    mutating func waitEnded() -> Action {
+        guard case .waiting = state else { return .none }
+        return read()
+    }
+
+    /// A writer rang, or rows were stamped anew by this process.
+    mutating func rang() -> Action {
+        switch state {
+        case .waiting(.linger), .waiting(.settle), .waiting(.poll), .waiting(.asleep):
+            return read()
+        case .reading, .publishing, .advancing, .settingDoorbell, .takingTransactionID, .waiting(.bus):
+            hasRung = true
+            return .none
+        case .standby, .ended:
+            return .none
+        }
+    }
+
+    /// The ear was lost, or found again; rings in between went unheard.
+    mutating func listeningChanged(_ isListening: Bool) -> Action {
+        self.isListening = isListening
+        if case .waiting(let pause) = state, pause == .asleep, !isListening { return setDoorbell(.awake) }
+        return rang()
+    }
+
+    /// Somebody set the doorbell to awake while this relay relies on being rung: a superseded leader's last word.
+    mutating func doorbellFoundAwake() -> Action {
+        guard case .waiting(let pause) = state, case .armed = mode else { return .none }
+        switch pause {
+        case .asleep, .settle: return setDoorbell(.armed)
+        case .linger, .poll, .bus: return .none
+        }
+    }
+
+    /// Nothing new is begun; a page that is under way is brought to its end.
+    mutating func stopped() -> Action {
+        isStopping = true
+        switch state {
+        case .waiting, .standby: return end(.stopped)
+        case .reading, .publishing, .advancing, .settingDoorbell, .takingTransactionID, .ended: return .none
+        }
+    }
+
+    // MARK: transitions
+
+    private mutating func read() -> Action {
+        if isStopping { return end(.stopped) }
+        // Only a read under a new snapshot covers what was committed before the ring.
+        if cursor.step == nil { hasRung = false }
+        state = .reading
+        return .read(cursor)
+    }
+
+    private mutating func wait(_ pause: Pause) -> Action {
+        state = .waiting(pause)
+        return .wait(pause)
+    }
+
+    private mutating func setDoorbell(_ doorbell: DoorbellState) -> Action {
+        state = .settingDoorbell(doorbell)
+        return .setDoorbell(doorbell)
+    }
+
+    private mutating func end(_ reason: StepDownReason) -> Action {
+        state = .ended
+        return .stepDown(reason)
+    }
+
+    /// A page was dealt with: go on, or find the right kind of pause.
+    private mutating func pageDone(_ page: PageRead) -> Action {
+        if isStopping { return end(.stopped) }
+        switch mode {
+        case .awake(let emptyReads):
+            return pageDoneAwake(page, emptyReads: emptyReads)
+        case .armed(var armed):
+            if page.isLast, page.oldestRunning >= armed.transactionID { armed.isSettled = true }
+            return pageDoneArmed(page, armed)
+        }
+    }
+
+    private mutating func pageDoneAwake(_ page: PageRead, emptyReads: Int) -> Action {
+        if page.rows > 0 || !page.isLast {
+            mode = .awake(emptyReads: 0)
+            return read()
+        }
+        if emptyReads + 1 < Self.lingerReads {
+            mode = .awake(emptyReads: emptyReads + 1)
+            return hasRung ? read() : wait(.linger)
+        }
+        return isListening ? setDoorbell(.armed) : wait(.poll)
+    }
+
+    private mutating func pageDoneArmed(_ page: PageRead, _ armed: Armed) -> Action {
+        var armed = armed
+        armed.busySteps = page.rows > 0 ? armed.busySteps + 1 : 0
+        if !isListening || armed.busySteps >= Self.busySteps { return setDoorbell(.awake) }
+        if hasRung || !page.isLast {
+            mode = .armed(armed)
+            return read()
+        }
+        armed.busySteps = 0
+        if armed.isSettled {
+            mode = .armed(armed)
+            return wait(.asleep)
+        }
+        let pause = armed.pause
+        armed.pause = min(pause * 2, Self.settlePauseMax)
+        mode = .armed(armed)
+        return wait(.settle(pause))
+    }
+}

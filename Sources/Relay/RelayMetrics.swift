@@ -1,0 +1,19 @@
+import Metrics
+
+/// The relay's metrics. Labels would be the same for all, so there are none.
+struct RelayMetrics: Sendable {
+    let published = Counter(label: "belfry_relay_published_total")
+    /// From the writing of the row, as its commit can't be seen, to the bus's answer.
+    let publishSeconds = Timer(label: "belfry_relay_publish_seconds")
+    let parked = Counter(label: "belfry_relay_parked_total")
+    let expired = Counter(label: "belfry_relay_expired_total")
+    /// 1 while this relay leads.
+    let leader = Gauge(label: "belfry_relay_leader")
+    let lagSeconds = Gauge(label: "belfry_relay_lag_seconds")
+    let pending = Gauge(label: "belfry_relay_pending")
+
+    init() {
+        leader.record(0)
+        lagSeconds.record(0)
+    }
+}

@@ -1,0 +1,135 @@
+import BelfryModel
+import Bus
+import Logging
+import NIOCore
+import Outbox
+import Postgres
+
+/// Hands a page to the bus, and finds out whose fault it is when the bus refuses.
+struct RelayPublisher: Sendable {
+    /// How a page fared.
+    enum Outcome: Sendable {
+        case published(PublishedPage)
+        /// Nothing can be published now; the page is to be read and tried again.
+        case unavailable(BusError)
+    }
+
+    /// A page that was published but for its faulty messages.
+    struct PublishedPage: Sendable {
+        /// The rows of the page that the bus took.
+        var rows: [Int] = []
+        /// Those of them that were broadcasts.
+        var broadcasts: [MessageID] = []
+        var parked = 0
+    }
+
+    /// A message ready to go.
+    private struct Item: Sendable {
+        let row: Int
+        let publication: BusPublication
+    }
+
+    private struct Refusal: Sendable {
+        let row: Int
+        let error: BusError
+    }
+
+    /// The pause before a message that the bus refused is tried again.
+    private static let retryDelay: Duration = .seconds(1)
+    /// A topic that nobody has: published to learn whether the bus takes anything at all.
+    private static let probeTopic = Address.topic("belfry.relay.probe")
+
+    let bus: any Bus
+    /// For messages that could not be published; not the loop's connection, whose statements are not to wait.
+    let store: RelayStore
+    let limits: Limits
+    let logger: Logger
+
+    /// Publishes the rows of a page that are ready, in their order.
+    func publish(_ page: RelayPage) async throws(PostgresError) -> Outcome {
+        var outcome = PublishedPage()
+        var refusals: [Refusal] = []
+        let items = encode(page, &refusals)
+        do throws(BusError) {
+            try await send(items[...], &refusals)
+        } catch {
+            return .unavailable(error)
+        }
+        for refusal in refusals where try await record(refusal, page) { outcome.parked += 1 }
+        let refusedRows = Set(refusals.map(\.row))
+        for item in items where !refusedRows.contains(item.row) {
+            outcome.rows.append(item.row)
+            if case .topic = item.publication.address { outcome.broadcasts.append(page.messageID(item.row)) }
+        }
+        return .published(outcome)
+    }
+
+    /// The envelopes, as slices of one buffer. What is too large for the bus is refused here.
+    private func encode(_ page: RelayPage, _ refusals: inout [Refusal]) -> [Item] {
+        var buffer = ByteBuffer()
+        var items: [Item] = []
+        items.reserveCapacity(page.rows.count)
+        for row in page.rows where page.isReady(row) {
+            page.withHeaderLines(row) { headerLines in
+                page.withBody(row) { body in
+                    let bytes = Envelope.prefixBytes + headerLines.count + body.count
+                    guard bytes <= limits.envelopeBytesMax else {
+                        let message = "It has \(bytes) bytes as an envelope; at most \(limits.envelopeBytesMax) go."
+                        return refusals.append(Refusal(row: row, error: BusError(.invalidConfiguration, message)))
+                    }
+                    Envelope.encode(
+                        id: page.messageID(row), xid: page.xid(row),
+                        expiresAtMilliseconds: page.expiresAtMilliseconds(row), headerLines: headerLines, body: body,
+                        into: &buffer)
+                    if let envelope = buffer.readSlice(length: bytes) {
+                        items.append(
+                            Item(
+                                row: row,
+                                publication: BusPublication(address: page.address(row), envelope: envelope)))
+                    }
+                }
+            }
+        }
+        return items
+    }
+
+    /// Publishes, and when the bus refuses, halves until what it refuses is found. Halves go in order, and nodes drop
+    /// what they get twice, so receivers see the order of the page.
+    private func send(_ items: ArraySlice<Item>, _ refusals: inout [Refusal]) async throws(BusError) {
+        guard let first = items.first else { return }
+        do throws(BusError) {
+            try await bus.publish(items.map(\.publication))
+        } catch {
+            guard error.code == .refused else { throw error }
+            if items.count == 1 {
+                // Whose fault is it? A bus that refuses an empty message to nobody refuses everything.
+                try await bus.publish([BusPublication(address: Self.probeTopic, envelope: ByteBuffer())])
+                return refusals.append(Refusal(row: first.row, error: error))
+            }
+            let middle = items.startIndex + items.count / 2
+            try await send(items[..<middle], &refusals)
+            try await send(items[middle...], &refusals)
+        }
+    }
+
+    /// Notes a refusal in the outbox. Returns whether the message was parked.
+    private func record(_ refusal: Refusal, _ page: RelayPage) async throws(PostgresError) -> Bool {
+        let id = page.messageID(refusal.row)
+        let isOurs = refusal.error.code != .refused
+        let reason =
+            isOurs ? refusal.error.message : "The bus refused it: \(refusal.error.message)"
+        let failure = try await store.recordFailure(
+            id, xid: page.xid(refusal.row), reason: String(reason.prefix(1_000).filter { $0 != "\0" }),
+            attemptsMax: isOurs ? 1 : limits.publishAttemptsMax, delay: Self.retryDelay)
+        switch failure {
+        case .parked:
+            logger.warning("Message \(id) was parked: \(reason)")
+            return true
+        case .postponed:
+            logger.debug("Message \(id) will be tried again: \(reason)")
+            return false
+        case .gone:
+            return false
+        }
+    }
+}

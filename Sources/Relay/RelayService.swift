@@ -1,0 +1,133 @@
+import BelfryModel
+import Bus
+import Logging
+import Outbox
+import Postgres
+import ServiceLifecycle
+
+/// A relay: stands by until it is the leader, and then brings every committed message to the bus. It survives the loss
+/// of PostgreSQL and of the bus, and ends on graceful shutdown after the page that is under way.
+public final class RelayService: Service {
+    /// For health checks.
+    public let status = RelayStatus()
+
+    private let configuration: RelayConfiguration
+    private let bus: any Bus
+    private let logger: Logger
+    private let observe: @Sendable (RelayEvent) -> Void
+    private let metrics = RelayMetrics()
+    /// For housekeeping and tests of the ear, over the pool's connections.
+    private let store: RelayStore
+
+    /// - Parameters:
+    ///   - client: a pool for housekeeping; it may be shared, and is started and closed by its owner. Two connections
+    ///     are enough. The role is in `belfry_service`.
+    ///   - onEvent: told of what the relay does, on its own tasks; must not block.
+    public init(
+        configuration: RelayConfiguration, client: PostgresClient, bus: any Bus, logger: Logger,
+        onEvent: (@Sendable (RelayEvent) -> Void)? = nil
+    ) {
+        self.configuration = configuration
+        self.bus = bus
+        self.logger = logger
+        self.observe = onEvent ?? { _ in }
+        self.store = RelayStore(executor: client, isPrepared: false)
+    }
+
+    /// Runs until graceful shutdown or cancellation.
+    public func run() async throws {
+        let mailbox = RelayMailbox()
+        let earTested = WakeSignal()
+        let listener = DoorbellListener(
+            configuration: configuration.direct ?? configuration.postgres, store: store, name: configuration.name,
+            logger: logger,
+            onRing: { mailbox.rang() },
+            onChange: { [status, observe] isListening in
+                status.update { $0.isListening = isListening }
+                observe(.listening(isListening))
+                mailbox.listeningChanged(isListening)
+                earTested.signal()
+            })
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await listener.run() }
+            group.addTask { await self.serve(listener, mailbox, earTested) }
+            group.addTask { try? await gracefulShutdown() }
+            _ = await group.next()
+            // The leader's loop ends its page first; all others have nothing to lose.
+            group.cancelAll()
+        }
+    }
+
+    /// One election after another.
+    private func serve(_ listener: DoorbellListener, _ mailbox: RelayMailbox, _ earTested: WakeSignal) async {
+        let election = LeaderElection(
+            configuration: configuration.direct ?? configuration.postgres, relay: configuration.name)
+        var backoff = Backoff(first: .milliseconds(100), limit: .seconds(2))
+        var hasFailed = false
+        while !Task.isCancelled {
+            // Whether the connection is direct decides what an election goes by.
+            while listener.isListening == nil, !Task.isCancelled { _ = await earTested.wait(upTo: .seconds(1)) }
+            do {
+                let leadership = try await election.win(
+                    mode: { listener.isListening == true ? .sessionLock : .lease },
+                    onStandby: {
+                        self.observe(.standsBy)
+                        self.logger.info("Another relay leads; this one stands by.")
+                    })
+                hasFailed = false
+                let began = ContinuousClock.now
+                await lead(leadership, listener, mailbox)
+                if began.duration(to: .now) > .seconds(5) { backoff.reset() }
+            } catch is CancellationError {
+                return
+            } catch {
+                if !hasFailed { logger.warning("The relay cannot reach PostgreSQL and keeps trying: \(error)") }
+                hasFailed = true
+            }
+            if !Task.isCancelled { try? await Task.sleep(for: backoff.next()) }
+        }
+    }
+
+    private func lead(
+        _ leadership: LeaderElection.Leadership, _ listener: DoorbellListener, _ mailbox: RelayMailbox
+    ) async {
+        let term = leadership.term
+        logger.notice(
+            "This relay leads.",
+            metadata: ["term": "\(term.number)", "by": "\(leadership.mode == .lease ? "lease" : "lock")"])
+        if term.startedOver {
+            logger.notice("The cursor came from another PostgreSQL cluster: every message in the outbox is published.")
+        }
+        status.update {
+            $0.isLeader = true
+            $0.term = term.number
+        }
+        metrics.leader.record(1)
+        observe(.becameLeader(term: term.number))
+
+        let reason = await makeLeader(leadership, mailbox).lead(isListening: { listener.isListening == true })
+
+        status.setOldestUnpublished(nil)
+        status.update {
+            $0.isLeader = false
+            $0.term = nil
+            $0.pending = nil
+        }
+        metrics.leader.record(0)
+        metrics.lagSeconds.record(0)
+        logger.notice("This relay leads no longer.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
+        observe(.steppedDown(reason))
+    }
+
+    private func makeLeader(_ leadership: LeaderElection.Leadership, _ mailbox: RelayMailbox) -> RelayLeader {
+        let limits = configuration.limits
+        let housekeeping = RelayHousekeeping(
+            store: store, limits: limits, status: status, metrics: metrics, logger: logger, observe: observe,
+            onRelease: { mailbox.rang() }, signal: WakeSignal())
+        return RelayLeader(
+            leadership: leadership,
+            publisher: RelayPublisher(bus: bus, store: store, limits: limits, logger: logger),
+            housekeeping: housekeeping, mailbox: mailbox, limits: limits, status: status, metrics: metrics,
+            logger: logger, observe: observe)
+    }
+}

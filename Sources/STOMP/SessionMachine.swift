@@ -1,0 +1,184 @@
+import BelfryModel
+import NIOCore
+
+/// The server's side of one STOMP 1.2 session, from the connection to its end: what each frame means, what is answered,
+/// and which subscriptions there are. It has no socket, no clock and no database.
+///
+/// One method an event, one action back. Once it is closing, every event is answered with `.none`.
+public struct SessionMachine: ~Copyable {
+    enum State: Hashable, Sendable {
+        case awaitingConnect
+        case authenticating(HeartBeatOffer)
+        case connected(user: String)
+        case closing(CloseReason)
+    }
+
+    /// The id of the session, in CONNECTED.
+    public let session: String
+    let server: String
+    let subscriptionsMax: Int
+    let heartBeatMilliseconds: UInt32
+
+    var state = State.awaitingConnect
+    /// In the order of subscribing.
+    public internal(set) var subscriptions: [Subscription] = []
+    /// Of the latest subscription.
+    var lastNumber: UInt32 = 0
+
+    /// - Parameters:
+    ///   - session: unique among all sessions.
+    ///   - server: name and version of the server, `belfry/1.0`.
+    ///   - limits: of which `subscriptionsMax` and `heartBeatMilliseconds` are used.
+    public init(session: String, server: String, limits: Limits = Limits()) {
+        self.session = session
+        self.server = server
+        subscriptionsMax = limits.subscriptionsMax
+        heartBeatMilliseconds = UInt32(clamping: limits.heartBeatMilliseconds)
+    }
+
+    /// Whether the next frame can be given to the machine: not while the token is being checked. The caller keeps
+    /// frames until then, within a bound of its own, or stops reading.
+    public var acceptsFrames: Bool {
+        switch state {
+        case .awaitingConnect, .connected, .closing: true
+        case .authenticating: false
+        }
+    }
+
+    /// Whose session it is, once the token was accepted.
+    public var user: String? {
+        switch state {
+        case .connected(let user): user
+        case .awaitingConnect, .authenticating, .closing: nil
+        }
+    }
+
+    /// Why the session is over, once it is.
+    public var closeReason: CloseReason? {
+        switch state {
+        case .closing(let reason): reason
+        case .awaitingConnect, .authenticating, .connected: nil
+        }
+    }
+
+    /// The subscription that a client calls `id`.
+    public func subscription(id: String) -> Subscription? {
+        index(ofSubscription: id).map { subscriptions[$0] }
+    }
+
+    /// The subscription of that number.
+    public func subscription(number: UInt32) -> Subscription? {
+        subscriptions.first { $0.number == number }
+    }
+
+    /// Ids are equal when their bytes are; Swift's strings also when only their Unicode composition differs.
+    func index(ofSubscription id: String) -> Int? {
+        subscriptions.firstIndex { $0.id.utf8.elementsEqual(id.utf8) }
+    }
+
+    /// The RECEIPT for a `receipt` header that an action carried, to be written once the action is done.
+    public func receipt(for receipt: String) -> Frame {
+        Frame.receipt(for: receipt)
+    }
+}
+
+// MARK: Events other than frames
+
+extension SessionMachine {
+    /// The token was accepted.
+    public mutating func authenticated(user: String) -> SessionAction {
+        switch state {
+        case .authenticating(let offer):
+            state = .connected(user: user)
+            return .open(
+                connected: Frame(
+                    .connected,
+                    [
+                        "version": ProtocolVersion.v12.rawValue,
+                        "heart-beat": "\(heartBeatMilliseconds),\(heartBeatMilliseconds)",
+                        "server": server,
+                        "session": session,
+                        "user-name": user,
+                    ]),
+                HeartBeatAgreement(client: offer, serverMilliseconds: heartBeatMilliseconds))
+        case .awaitingConnect, .connected, .closing:
+            return .none
+        }
+    }
+
+    /// The session was refused: its token, or for want of room.
+    ///
+    /// - Parameter sentence: for the developer of the client; it must not help an attacker.
+    public mutating func authenticationFailed(
+        _ reason: CloseReason = .unauthorized, _ sentence: String
+    ) -> SessionAction {
+        switch state {
+        case .authenticating: fail(reason, "CONNECT: \(sentence)")
+        case .awaitingConnect, .connected, .closing: .none
+        }
+    }
+
+    /// `Limits.connectTimeout` has passed since the connection.
+    public mutating func connectTimedOut() -> SessionAction {
+        switch state {
+        case .awaitingConnect:
+            fail(.connectTimeout, "Send CONNECT right after connecting; the time for it is over.")
+        case .authenticating:
+            fail(.connectTimeout, "CONNECT: the token could not be checked in time; connect again.")
+        case .connected, .closing: .none
+        }
+    }
+
+    /// The client's bytes are no STOMP.
+    public mutating func decodingFailed(_ error: FrameError) -> SessionAction {
+        switch state {
+        case .awaitingConnect, .authenticating, .connected:
+            fail(error.closeReason, error.message, receipt: error.receipt)
+        case .closing: .none
+        }
+    }
+
+    /// This process stops.
+    public mutating func shutdownRequested() -> SessionAction {
+        failed(.shuttingDown, CloseReason.shuttingDown.text)
+    }
+
+    /// The caller ends the session for a reason of its own: a slow consumer, missed heart-beats, a token that expired, a
+    /// request that the user may not make, a fault of the database.
+    ///
+    /// - Parameters:
+    ///   - sentence: for the developer of the client.
+    ///   - command: the frame that caused it, if one did.
+    ///   - receipt: the `receipt` header of that frame, if it had one.
+    public mutating func failed(
+        _ reason: CloseReason, _ sentence: String, command: Command? = nil, receipt: String? = nil
+    ) -> SessionAction {
+        switch state {
+        case .awaitingConnect, .authenticating, .connected:
+            fail(reason, (command.map { $0.rawValue + ": " } ?? "") + sentence, receipt: receipt)
+        case .closing: .none
+        }
+    }
+
+    /// The transport has ended, whoever ended it.
+    public mutating func connectionClosed() {
+        switch state {
+        case .awaitingConnect, .authenticating, .connected: state = .closing(.connectionLost)
+        case .closing: break
+        }
+    }
+
+    /// Ends the session with an ERROR frame.
+    ///
+    /// - Parameter message: the short text in the `message` header; the reason's own by default.
+    mutating func fail(
+        _ reason: CloseReason, _ sentence: String, message: String? = nil, receipt: String? = nil,
+        version: ProtocolVersion? = nil
+    ) -> SessionAction {
+        state = .closing(reason)
+        var headers: Headers = ["message": message ?? reason.text, "content-type": "text/plain"]
+        if let version { headers.append("version", version.rawValue) }
+        if let receipt { headers.append("receipt-id", receipt) }
+        return .fail(Frame(.error, headers, body: ByteBuffer(string: sentence + "\n")), reason)
+    }
+}

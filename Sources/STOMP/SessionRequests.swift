@@ -1,0 +1,75 @@
+import BelfryModel
+
+/// What a client asks for with CONNECT or STOMP ("STOMP 1.2, CONNECT or STOMP Frame").
+public struct ConnectRequest: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public let host: String?
+    public let login: String?
+    public let passcode: String?
+    /// The header `token`.
+    public let token: String?
+    /// The header `Authorization`, however its first letter is written.
+    public let authorization: String?
+    public let heartBeat: HeartBeatOffer
+    /// All headers of the frame.
+    public let headers: Headers
+
+    /// The token to check: of `Authorization: Bearer <token>`, else the header `token`, else `passcode`, for clients
+    /// that have nothing else. `nil` when there is none.
+    public var bearerToken: String? {
+        if let authorization {
+            let parts = authorization.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+            if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
+        }
+        return [token, passcode].compactMap { $0 }.first { !$0.isEmpty }
+    }
+
+    public init(headers: Headers, heartBeat: HeartBeatOffer = .none) {
+        host = headers["host"]
+        login = headers["login"]
+        passcode = headers["passcode"]
+        token = headers["token"]
+        authorization = headers["Authorization"] ?? headers["authorization"]
+        self.heartBeat = heartBeat
+        self.headers = headers
+    }
+
+    /// Names of headers only: their values are secrets.
+    public var description: String { "CONNECT [\(headers.map(\.name).joined(separator: ", "))]" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+}
+
+/// What a client asks for with SUBSCRIBE. The subscription stands in the machine's table already.
+public struct SubscriptionRequest: Hashable, Sendable {
+    public let subscription: Subscription
+    /// The header `last-message-id`: what came after it is to be replayed first. An extension of Belfry; 0 means
+    /// everything that is still kept.
+    public let lastMessageID: MessageID?
+    /// All headers of the frame.
+    public let headers: Headers
+    /// The header `receipt`, to be answered once the subscription stands.
+    public let receipt: String?
+
+    public init(subscription: Subscription, lastMessageID: MessageID?, headers: Headers, receipt: String?) {
+        self.subscription = subscription
+        self.lastMessageID = lastMessageID
+        self.headers = headers
+        self.receipt = receipt
+    }
+}
+
+/// What a client asks for with ACK or NACK.
+public struct AckRequest: Hashable, Sendable {
+    public let ackID: AckID
+    /// `nil` when the subscription has ended meanwhile: its messages went back to the backlog, and there is nothing left
+    /// to acknowledge.
+    public let subscription: Subscription?
+    /// The header `receipt`, to be answered once what was asked for is committed.
+    public let receipt: String?
+
+    public init(ackID: AckID, subscription: Subscription?, receipt: String?) {
+        self.ackID = ackID
+        self.subscription = subscription
+        self.receipt = receipt
+    }
+}

@@ -1,0 +1,138 @@
+import BelfryModel
+import STOMP
+import Testing
+
+@Suite struct AckLedgerTests {
+    static func ledger(_ mode: AckMode, _ ids: [Int64]) -> AckLedger {
+        var ledger = AckLedger(mode: mode)
+        for (index, id) in ids.enumerated() { ledger.append(MessageID(rawValue: id), xid: UInt64(100 + index)) }
+        return ledger
+    }
+
+    static func ids(_ entries: [AckLedger.Entry]) -> [Int64] { entries.map(\.id.rawValue) }
+
+    @Test(arguments: [AckMode.client, .auto], [[10, 20, 30, 40], [20, 40, 10, 30]])
+    func cumulative(_ mode: AckMode, _ sent: [Int64]) {
+        for index in sent.indices {
+            for refuses in [false, true] {
+                var ledger = Self.ledger(mode, sent)
+                let id = MessageID(rawValue: sent[index])
+                let removed = refuses ? ledger.refuse(id) : ledger.acknowledge(id)
+                #expect(Self.ids(removed) == Array(sent[...index]))
+                #expect(removed.map(\.xid) == (0...index).map { UInt64(100 + $0) })
+                #expect(ledger.count == sent.count - index - 1)
+                #expect(!ledger.contains(id))
+                #expect(Self.ids(ledger.drain()) == Array(sent[(index + 1)...]))
+            }
+        }
+    }
+
+    @Test(arguments: [[10, 20, 30, 40], [20, 40, 10, 30]]) func individual(_ sent: [Int64]) {
+        for index in sent.indices {
+            for refuses in [false, true] {
+                var ledger = Self.ledger(.clientIndividual, sent)
+                let id = MessageID(rawValue: sent[index])
+                let removed = refuses ? ledger.refuse(id) : ledger.acknowledge(id)
+                #expect(Self.ids(removed) == [sent[index]])
+                #expect(ledger.acknowledge(id).isEmpty)
+                #expect(Self.ids(ledger.drain()) == sent.filter { $0 != sent[index] })
+                #expect(ledger.isEmpty)
+            }
+        }
+    }
+
+    @Test(arguments: AckMode.allCases) func unknownIDsTakeNothing(_ mode: AckMode) {
+        var ledger = Self.ledger(mode, [10, 20, 30])
+        for id: Int64 in [.min, 0, 5, 15, 25, 31, .max] {
+            #expect(!ledger.contains(MessageID(rawValue: id)))
+            #expect(ledger.acknowledge(MessageID(rawValue: id)).isEmpty)
+            #expect(ledger.refuse(MessageID(rawValue: id)).isEmpty)
+        }
+        #expect(ledger.count == 3)
+        #expect(AckLedger(mode: mode).contains(MessageID(rawValue: 1)) == false)
+    }
+
+    @Test func sameMessageInFlightTwice() {
+        var ledger = Self.ledger(.client, [10, 20, 10, 30])
+        let id = MessageID(rawValue: 10)
+        #expect(ledger.contains(AckLedger.Entry(id: id, xid: 100)))
+        #expect(ledger.contains(AckLedger.Entry(id: id, xid: 102)))
+        #expect(!ledger.contains(AckLedger.Entry(id: id, xid: 101)))
+        #expect(Self.ids(ledger.acknowledge(id)) == [10])
+        #expect(Self.ids(ledger.acknowledge(id)) == [20, 10])
+        #expect(ledger.contains(MessageID(rawValue: 30)))
+    }
+
+    @Test func repeatsAreToldByIDAndXid() {
+        let ledger = Self.ledger(.client, [10, 20])
+        #expect(ledger.contains(AckLedger.Entry(id: MessageID(rawValue: 20), xid: 101)))
+        #expect(!ledger.contains(AckLedger.Entry(id: MessageID(rawValue: 20), xid: 100)))
+        #expect(!ledger.contains(AckLedger.Entry(id: MessageID(rawValue: 30), xid: 101)))
+    }
+
+    @Test func startsAfreshOnceEmpty() {
+        var ledger = Self.ledger(.client, Array(1...100))
+        #expect(ledger.acknowledge(MessageID(rawValue: 100)).count == 100)
+        #expect(ledger.isEmpty)
+        #expect(!ledger.contains(MessageID(rawValue: 50)))
+        ledger.append(MessageID(rawValue: 50), xid: 1)
+        #expect(ledger.contains(MessageID(rawValue: 50)))
+        #expect(ledger.drain().count == 1)
+        #expect(ledger.drain().isEmpty)
+    }
+
+    /// Against the plainest list that does the same.
+    @Test(arguments: AckMode.allCases) func agreesWithAPlainList(_ mode: AckMode) {
+        var random = SeededGenerator(state: 3)
+        var ledger = AckLedger(mode: mode)
+        var list: [AckLedger.Entry] = []
+        var highest: Int64 = 0
+        for step in 0..<4_000 {
+            let id: Int64
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0, 1:
+                highest += 1
+                id = highest
+            case 2: id = list.randomElement(using: &random)?.id.rawValue ?? 1
+            default: id = Int64.random(in: 0...(highest + 2), using: &random)
+            }
+            let message = MessageID(rawValue: id)
+            #expect(ledger.contains(message) == list.contains { $0.id == message })
+            if id == highest || step % 50 == 0 {
+                ledger.append(message, xid: UInt64(step))
+                list.append(AckLedger.Entry(id: message, xid: UInt64(step)))
+            } else {
+                let index = list.firstIndex { $0.id == message }
+                let expected = index.map { mode.isCumulative ? Array(list[...$0]) : [list[$0]] } ?? []
+                list.removeAll { expected.contains($0) }
+                #expect(ledger.acknowledge(message) == expected)
+            }
+            #expect(ledger.count == list.count)
+        }
+        #expect(ledger.drain() == list)
+    }
+}
+
+@Suite struct AckIDTests {
+    @Test(arguments: ["1-1", "1-1205", "4294967295-9223372036854775807"]) func textForm(_ text: String) {
+        let id = AckID(text)
+        #expect(id?.description == text)
+        #expect(id?.byteCount == text.utf8.count)
+    }
+
+    @Test(
+        arguments: [
+            "", "-", "1", "1-", "-1", "0-1", "1-0", "01-1", "1-01", "+1-1", "1-+1", "1--1", "1-1-1", " 1-1", "1-1 ",
+            "4294967296-1", "1-9223372036854775808", "a-b", "1-٥", "1\u{301}-1", "undefined",
+        ]) func otherText(_ text: String)
+    {
+        #expect(AckID(text) == nil)
+    }
+
+    @Test func ofASubscription() {
+        var machine = SessionFramesTests.connected()
+        let frame = Frame(.subscribe, ["id": "x", "destination": "/topic/a", "ack": "client"])
+        let subscription = machine.frameReceived(frame).subscriptionRequest?.subscription
+        #expect(subscription?.ackID(for: MessageID(rawValue: 12))?.description == "1-12")
+    }
+}

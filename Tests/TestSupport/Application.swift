@@ -1,0 +1,55 @@
+import Postgres
+
+/// An application's own connection: what it says in SQL, as its developers would.
+public struct Application: Sendable {
+    public let connection: PostgresConnection
+
+    public static func connect(_ url: String) async throws -> Application {
+        Application(
+            connection: try await PostgresConnection.connect(
+                try PostgresConfiguration(url: url, applicationName: "application")))
+    }
+
+    /// Runs SQL without an answer; several statements go.
+    public func run(_ sql: String) async throws { try await connection.run(sql) }
+
+    /// The first column of the first row.
+    public func value(_ sql: String, _ values: [PostgresValue] = []) async throws -> String? {
+        let result = try await connection.execute(PostgresStatement("", sql), values)
+        return result.rowCount > 0 ? result.optionalString(0, 0) : nil
+    }
+
+    /// The first column of every row.
+    public func column(_ sql: String, _ values: [PostgresValue] = []) async throws -> [String] {
+        let result = try await connection.execute(PostgresStatement("", sql), values)
+        return (0..<result.rowCount).map { result.string($0, 0) }
+    }
+
+    /// Inserts a notification by plain SQL and returns its id.
+    @discardableResult
+    public func notify(_ receiver: String, _ data: String = "{}", type: String = "JSON_MSG") async throws -> Int64 {
+        let id = try await value(
+            "insert into belfry.message_log (receiver, type, data) values ($1, $2, $3::jsonb) returning id",
+            [.text(receiver), .text(type), .text(data)])
+        return id.flatMap { Int64($0) } ?? 0
+    }
+
+    @discardableResult
+    public func broadcast(_ topic: String, _ data: String = "{}") async throws -> Int64 {
+        let id = try await value(
+            "insert into belfry.message_log (topic, type, data) values ($1, 'JSON_MSG', $2::jsonb) returning id",
+            [.text(topic), .text(data)])
+        return id.flatMap { Int64($0) } ?? 0
+    }
+
+    public func status(_ id: Int64) async throws -> String? {
+        try await value("select status from belfry.message_log where id = $1", [.int64(id)])
+    }
+
+    /// Waits until a message has a status.
+    public func waitForStatus(_ status: String, of id: Int64, within limit: Duration = .seconds(20)) async throws {
+        try await eventually("message \(id) is \(status)", within: limit) { try await self.status(id) == status }
+    }
+
+    public func close() async { await connection.close() }
+}

@@ -1,0 +1,148 @@
+import BelfryModel
+import Bus
+import Foundation
+import Gateway
+import Logging
+import NIOCore
+import NIOPosix
+import Outbox
+import Postgres
+import PrivateServers
+import RedisBus
+import Relay
+import ServiceLifecycle
+
+/// A whole Belfry in the test's process: a database of its own, a relay, and nodes on free ports of loopback.
+public final class Installation: Sendable {
+    /// How relay and nodes are joined.
+    public enum BusKind: Sendable {
+        case memory
+        case redis(PrivateRedis)
+    }
+
+    public let databaseURL: String
+    public let application: Application
+    public let relay: RunningService<RelayService>
+    public let nodes: [RunningNode]
+    public let memoryBus: MemoryBus?
+    private let clients: [PostgresClient]
+    private let buses: [any Bus]
+    private let group: MultiThreadedEventLoopGroup
+
+    /// Runs `body` with an installation, and takes it down afterwards.
+    public static func with<Result: Sendable>(
+        bus kind: BusKind = .memory, nodes: Int = 1, limits: Limits = Limits(), postgres: PrivatePostgres? = nil,
+        keyPrefix: String = "test\(UInt32.random(in: 0...UInt32.max)):",
+        authenticator: any Authenticator = DevelopmentAuthenticator(),
+        _ body: (Installation) async throws -> Result
+    ) async throws -> Result {
+        let installation = try await Installation(
+            kind, nodes: nodes, limits: limits, postgres: postgres, keyPrefix: keyPrefix, authenticator: authenticator)
+        do {
+            let result = try await body(installation)
+            try await installation.stop()
+            return result
+        } catch {
+            try? await installation.stop()
+            throw error
+        }
+    }
+
+    private init(
+        _ kind: BusKind, nodes count: Int, limits: Limits, postgres: PrivatePostgres?, keyPrefix: String,
+        authenticator: any Authenticator
+    ) async throws {
+        let databaseURL = try await TestServers.shared.migratedDatabase(on: postgres)
+        self.databaseURL = databaseURL
+        application = try await Application.connect(databaseURL)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        self.group = group
+        let memory = MemoryBus()
+        var memoryBus: MemoryBus?
+        func bus() throws -> any Bus {
+            switch kind {
+            case .memory:
+                memoryBus = memory
+                return memory
+            case .redis(let redis):
+                return try RedisBus(
+                    configuration: RedisConfiguration(url: redis.url, keyPrefix: keyPrefix), eventLoopGroup: group,
+                    logger: .quiet)
+            }
+        }
+        let configuration = try PostgresConfiguration(url: databaseURL, applicationName: "belfry")
+        let relayClient = PostgresClient(configuration: configuration, size: 2)
+        relayClient.start()
+        var clients = [relayClient]
+        var buses = [try bus()]
+        relay = RunningService(
+            RelayService(
+                configuration: RelayConfiguration(postgres: configuration, limits: limits, name: "test-relay"),
+                client: relayClient, bus: buses[0], logger: .quiet))
+        var nodes: [RunningNode] = []
+        for _ in 0..<count {
+            let client = PostgresClient(configuration: configuration, size: 3)
+            client.start()
+            clients.append(client)
+            let nodeBus = try bus()
+            buses.append(nodeBus)
+            nodes.append(
+                try await RunningNode(
+                    GatewayServer(
+                        configuration: GatewayConfiguration(port: 0, limits: limits, version: "test"),
+                        eventLoopGroup: group, postgres: client, bus: nodeBus, authenticator: authenticator,
+                        health: HealthChecks(), metricsText: { "" }, logger: .quiet)))
+        }
+        self.nodes = nodes
+        self.clients = clients
+        self.buses = buses
+        self.memoryBus = memoryBus
+    }
+
+    /// The port of the first node.
+    public var port: Int { nodes[0].port }
+
+    /// Connects as a user to the first node, or another.
+    public func connect(_ user: String, node: Int = 0, heartBeat: String = "0,0") async throws -> STOMPClient {
+        try await STOMPClient.connect(port: nodes[node].port, token: user, heartBeat: heartBeat)
+    }
+
+    private func stop() async throws {
+        for node in nodes { await node.service.stop() }
+        await relay.stop()
+        for bus in buses { await bus.close() }
+        for client in clients { await client.close() }
+        await application.close()
+        try await group.shutdownGracefully()
+    }
+}
+
+/// A node and the port it got.
+public struct RunningNode: Sendable {
+    public let service: RunningService<GatewayServer>
+    public let port: Int
+
+    init(_ server: GatewayServer) async throws {
+        service = RunningService(server)
+        port = try await server.waitUntilListening().port ?? 0
+    }
+}
+
+/// A service in a group of its own, which `stop` ends gracefully.
+public struct RunningService<S: Service>: Sendable {
+    public let service: S
+    private let group: ServiceGroup
+    private let task: Task<Void, any Error>
+
+    public init(_ service: S) {
+        self.service = service
+        let group = ServiceGroup(services: [service], logger: .quiet)
+        self.group = group
+        self.task = Task { try await group.run() }
+    }
+
+    public func stop() async {
+        await group.triggerGracefulShutdown()
+        _ = await task.result
+    }
+}

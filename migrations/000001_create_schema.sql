@@ -1,4 +1,5 @@
--- The schema, its three roles and its tables. ARCHITECTURE.md says why each table is as it is.
+-- The schema, its three roles and its tables. ARCHITECTURE.md says why each table is as it is. ASCII only, so that a
+-- database of another encoding gets as far as being refused.
 
 do $$
 begin
@@ -9,7 +10,7 @@ begin
     if getdatabaseencoding() <> 'UTF8' then
         raise exception 'Belfry needs a database with the encoding UTF8, but "%" has %.',
             current_database(), getdatabaseencoding()
-            using errcode = 'feature_not_supported', hint = 'create database … encoding ''UTF8'' template template0';
+            using errcode = 'feature_not_supported', hint = 'create database ... encoding ''UTF8'' template template0';
     end if;
 end
 $$;
@@ -89,7 +90,7 @@ comment on table belfry.message_log is
     'the business rows; a trigger checks the row and queues it, and it is delivered after the commit. Kept until '
     'retention.';
 comment on column belfry.message_log.id is
-    'The message-id that the client sees. A writer may read it, so that INSERT … RETURNING id works.';
+    'The message-id that the client sees. A writer may read it, so that INSERT ... RETURNING id works.';
 comment on column belfry.message_log.receiver is
     'The user''s id (the sub of the token), 1 to 255 bytes. Else topic is given.';
 comment on column belfry.message_log.topic is
@@ -99,8 +100,8 @@ comment on column belfry.message_log.type is
 comment on column belfry.message_log.data is
     'The content; it matches the schema of the type, and its text has at most belfry.setting.data_bytes_max bytes.';
 comment on column belfry.message_log.headers is
-    'Carried to the client as STOMP headers, e.g. {"traceparent": "…"}: a JSON object of strings, numbers and '
-    'booleans, at most 32 and 8 KiB. STOMP''s own names (message-id, content-type, …) are refused.';
+    'Carried to the client as STOMP headers, e.g. {"traceparent": "..."}: a JSON object of strings, numbers and '
+    'booleans, at most 32 and 8 KiB. STOMP''s own names (message-id, content-type, ...) are refused.';
 comment on column belfry.message_log.status is
     'pending: in the outbox. delivered: a client acknowledged it. expired: expires_at came first. cancelled: by '
     'belfry.cancel. parked: it could not be delivered, see belfry.parked. No index holds it, so that marking stays '
@@ -210,7 +211,8 @@ comment on column belfry.relay_cursor.system_identifier is
     'The cluster that snapshot belongs to, null before the first leader. In another cluster transaction ids mean '
     'nothing, and the relay starts over.';
 comment on column belfry.relay_cursor.leader_seen_at is 'The leader''s last sign of life.';
-insert into belfry.relay_cursor (shard, snapshot, term) values (0, '1:1:', 0);
+insert into belfry.relay_cursor (shard, snapshot, term, system_identifier)
+select 0, '1:1:', 0, system_identifier from pg_control_system();
 
 create table belfry.node (
     id uuid primary key,

@@ -8,7 +8,7 @@ import NIOCore
 /// | bytes | holds |
 /// | --- | --- |
 /// | 1 | version, 1 |
-/// | 1 | flags: bit 0 says that the message expires |
+/// | 1 | flags: bit 0 says that the message expires, bit 1 that a session may have seen it before |
 /// | 8 | id |
 /// | 8 | xid |
 /// | 8 | expiry in Unix milliseconds, 0 when it never expires |
@@ -22,12 +22,15 @@ public struct Envelope: Sendable, Hashable {
     public static let prefixBytes = 34
 
     private static let expiresFlag: UInt8 = 1
+    private static let redeliveredFlag: UInt8 = 2
 
     public let id: MessageID
     /// The writing transaction of the outbox row; `(id, xid)` is what tells a repeat from a message sent again.
     public let xid: UInt64
     /// Unix time in milliseconds from which the message is not to be delivered any more.
     public let expiresAtMilliseconds: Int64?
+    /// It was handed to a session before, which did not acknowledge it.
+    public let isRedelivered: Bool
     /// Escaped STOMP 1.2 header lines, each ended by a line feed; may be empty.
     public let headerLines: ByteBuffer
     /// The finished JSON body of the MESSAGE frame.
@@ -39,12 +42,13 @@ public struct Envelope: Sendable, Hashable {
     ///   - headerLines: escaped header lines, each ended by a line feed.
     ///   - body: the JSON body. Both together stay below 1 GiB, PostgreSQL's bound of a value.
     public static func encode(
-        id: MessageID, xid: UInt64, expiresAtMilliseconds: Int64?, headerLines: UnsafeRawBufferPointer,
-        body: UnsafeRawBufferPointer, into buffer: inout ByteBuffer
+        id: MessageID, xid: UInt64, expiresAtMilliseconds: Int64?, isRedelivered: Bool = false,
+        headerLines: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer, into buffer: inout ByteBuffer
     ) {
+        let flags = (expiresAtMilliseconds == nil ? 0 : expiresFlag) | (isRedelivered ? redeliveredFlag : 0)
         buffer.reserveCapacity(minimumWritableBytes: prefixBytes + headerLines.count + body.count)
         buffer.writeMultipleIntegers(
-            version, expiresAtMilliseconds == nil ? 0 : expiresFlag, id.rawValue, xid, expiresAtMilliseconds ?? 0,
+            version, flags, id.rawValue, xid, expiresAtMilliseconds ?? 0,
             UInt32(clamping: headerLines.count), UInt32(clamping: body.count))
         buffer.writeBytes(headerLines)
         buffer.writeBytes(body)
@@ -70,7 +74,8 @@ public struct Envelope: Sendable, Hashable {
             throw BusError(
                 .protocolViolation, "An envelope on the bus ends within its first \(Self.prefixBytes) bytes.")
         }
-        guard flags & ~Self.expiresFlag == 0, id > 0, flags != 0 || expiry == 0 else {
+        let expires = flags & Self.expiresFlag != 0
+        guard flags & ~(Self.expiresFlag | Self.redeliveredFlag) == 0, id > 0, expires || expiry == 0 else {
             throw BusError(.protocolViolation, "An envelope on the bus has an id or flags that no relay writes.")
         }
         guard UInt64(headerBytes) + UInt64(bodyBytes) == UInt64(buffer.readableBytes),
@@ -81,7 +86,8 @@ public struct Envelope: Sendable, Hashable {
         }
         self.id = MessageID(rawValue: id)
         self.xid = xid
-        self.expiresAtMilliseconds = flags & Self.expiresFlag == 0 ? nil : expiry
+        self.expiresAtMilliseconds = expires ? expiry : nil
+        self.isRedelivered = flags & Self.redeliveredFlag != 0
         self.headerLines = headerLines
         self.body = body
     }

@@ -75,17 +75,20 @@ enum NodeStatements {
         limit $4::bigint)
         """)
 
-    /// Plan: outbox, parked and message_log by primary key. A topic's outbox row stays for nodes that missed it.
+    /// Plan: outbox, parked and message_log by primary key. A topic's outbox row stays for nodes that missed it. Counting
+    /// `gone` makes PostgreSQL delete before it updates: every statement of Belfry locks the outbox before the log.
     static let markDelivered = PostgresStatement(
         "belfry_node_mark_delivered",
         """
         with gone as (
             delete from belfry.outbox where message_id = any($1::bigint[]) and receiver is not null
+            returning message_id
         ), unparked as (
             delete from belfry.parked where message_id = any($1::bigint[])
         )
         update belfry.message_log set status = 'delivered', status_reason = null, delivered_at = now()
         where id = any($1::bigint[]) and status in ('pending', 'parked', 'expired')
+            and (select count(*) from gone) is not null
         returning extract(epoch from clock_timestamp() - created_at)::float8
         """)
 

@@ -42,7 +42,7 @@ public final class RelayStore: Sendable {
         let result = try await execute(RelayStatements.takeOver, [.text(relay), .bool(byLease)])
         guard result.rowCount > 0, let number = result.int64(0, 0) else { return nil }
         if result.bool(0, 5) {
-            let snapshot = try await startOver(term: number)
+            guard let snapshot = try await startOver(term: number) else { return nil }
             try await setDoorbell(.awake, term: number)
             return RelayTerm(number: number, cursor: RelayCursor(snapshot: snapshot), startedOver: true)
         }
@@ -55,19 +55,12 @@ public final class RelayStore: Sendable {
         return RelayTerm(number: number, cursor: cursor, startedOver: false)
     }
 
-    /// In another cluster than the cursor's: stamps every row anew and starts from the present.
-    private func startOver(term: Int64) async throws(PostgresError) -> String {
-        _ = try await executor.execute(PostgresStatement("", "begin"), [])
-        do throws(PostgresError) {
-            let snapshot = try await executor.execute(RelayStatements.presentSnapshot, []).string(0, 0)
-            _ = try await executor.execute(RelayStatements.stampEverything, [])
-            _ = try await executor.execute(RelayStatements.startOver, [.int64(term), .text(snapshot)])
-            _ = try await executor.execute(PostgresStatement("", "commit"), [])
-            return snapshot
-        } catch {
-            _ = try? await executor.execute(PostgresStatement("", "rollback"), [])
-            throw error
-        }
+    /// In another cluster than the cursor's: stamps every row anew and starts from the present. Returns the snapshot, or
+    /// `nil` when another relay has taken over since.
+    private func startOver(term: Int64) async throws(PostgresError) -> String? {
+        // Another stamp each time, as nodes take the same message with the same stamp for a repeat.
+        let result = try await execute(RelayStatements.startOver, [.int64(term), .int64(3 + term % 500)])
+        return result.optionalString(0, 0)
     }
 
     /// Reads what comes after the cursor: the next page of its step, or the first page of a new one.
@@ -95,14 +88,14 @@ public final class RelayStore: Sendable {
             step.map { .text(String($0.xid)) } ?? .null, step.map { .int64($0.messageID) } ?? .null,
             .int64Array(broadcasts.map(\.rawValue)),
         ]
-        return try await updateCursor(RelayStatements.advance, values, term: term) != nil
+        return try await updateCursor(RelayStatements.advance, values) != nil
     }
 
     /// Tells the other relays that this one is alive.
     ///
     /// - Returns: `nil` when another relay leads.
     public func beat(term: Int64) async throws(PostgresError) -> LeaderBeat? {
-        guard let result = try await updateCursor(RelayStatements.beat, [.int64(term)], term: term) else { return nil }
+        guard let result = try await updateCursor(RelayStatements.beat, [.int64(term)]) else { return nil }
         let doorbell = result.int64(0, 1).flatMap(DoorbellState.init) ?? .armed
         return LeaderBeat(doorbell: doorbell, serverWasReset: !result.bool(0, 2))
     }
@@ -134,24 +127,20 @@ public final class RelayStore: Sendable {
         _ = try await execute(RelayStatements.notify, [.text(channel), .text(payload)])
     }
 
-    /// Runs an update of the cursor's row by its address (the last parameter), looking the address up where it is not
-    /// known or has changed.
+    /// Returns `nil` when the row is another term's.
     private func updateCursor(
-        _ statement: PostgresStatement, _ values: [PostgresValue], term: Int64
+        _ update: CursorUpdate, _ values: [PostgresValue]
     ) async throws(PostgresError) -> PostgresResult? {
-        // A beat and an advance may cross and move the row under each other, so more than one look may be needed.
-        for _ in 0..<5 {
-            if let address = rowAddress.withLock({ $0 }) {
-                let result = try await execute(statement, values + [.text(address)])
-                if result.rowCount > 0 {
-                    rowAddress.withLock { $0 = result.string(0, 0) }
-                    return result
-                }
+        if let address = rowAddress.withLock({ $0 }) {
+            let result = try await execute(update.byAddress, values + [.text(address)])
+            if result.rowCount > 0 {
+                rowAddress.withLock { $0 = result.string(0, 0) }
+                return result
             }
-            let found = try await execute(RelayStatements.locate, [.int64(term)])
-            guard found.rowCount > 0 else { return nil }
-            rowAddress.withLock { $0 = found.string(0, 0) }
         }
-        throw PostgresError(.server, "The row of belfry.relay_cursor moves faster than the relay can follow.")
+        let result = try await execute(update.byKey, values)
+        guard result.rowCount > 0 else { return nil }
+        rowAddress.withLock { $0 = result.string(0, 0) }
+        return result
     }
 }

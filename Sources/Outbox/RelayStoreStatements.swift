@@ -22,21 +22,25 @@ enum RelayStatements {
             c.system_identifier is distinct from s.system_identifier
         """)
 
-    /// The snapshot from which a relay in another cluster starts over. It must come before the transaction has an id:
-    /// a snapshot never lists the transaction that takes it as running.
-    static let presentSnapshot = PostgresStatement("", "select pg_current_snapshot()::text")
-
+    /// In another cluster: every row is stamped with a number ($2) below all transaction ids that this cluster has given
+    /// out (initdb alone takes over 700), and the cursor becomes the present snapshot in which that number, and nothing
+    /// else, still runs. So these rows come first, by message id, and those of transactions that commit from now on
+    /// after them. A transaction's id would put them behind writers that began before this statement.
     /// Plan: a sequential scan; once in the life of a cluster.
-    static let stampEverything = PostgresStatement("", "update belfry.outbox set xid = pg_current_xact_id()")
-
-    /// Plan: by primary key.
     static let startOver = PostgresStatement(
         "",
         """
+        with stamped as (update belfry.outbox set xid = $2::bigint::text::xid8)
         update belfry.relay_cursor
-        set snapshot = $2::pg_snapshot, target = null, position_xid = null, position_id = null,
+        set snapshot = (
+                $2::bigint || ':' || pg_snapshot_xmax(pg_current_snapshot()) || ':'
+                || concat_ws(',', $2::bigint::text,
+                    (select string_agg(x::text, ',' order by x) from pg_snapshot_xip(pg_current_snapshot()) x))
+            )::pg_snapshot,
+            target = null, position_xid = null, position_id = null,
             system_identifier = (select system_identifier from pg_control_system())
         where shard = 0 and term = $1
+        returning snapshot::text
         """)
 
     /// A page of the rows that are visible in the target ($2; null: the present snapshot) and not in the cursor's
@@ -45,14 +49,15 @@ enum RelayStatements {
     /// Plan: three scans of the index outbox (xid, message_id), each in order and each stopping at the limit: the rest
     /// of the transaction in which the last page ended, when that one ran under $1; the others that ran under $1; and
     /// what began after $1. Each has one lower bound, as a second one would make every page walk from the first. Then
-    /// message_log by primary key: for the sizes, and again for the rows of the page.
+    /// message_log by primary key, for the sizes and again for the rows of the page: `offset 0` keeps the planner from
+    /// reading all of a middling log instead.
     static let page = PostgresStatement(
         "belfry_relay_page",
         """
         with page as materialized (
             (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at
             from belfry.outbox o
-            where o.xid = $3::xid8 and o.message_id > $4::bigint
+            where (o.xid, o.message_id) > ($3::xid8, $4::bigint) and o.xid <= $3::xid8
                 and $3::xid8 < pg_snapshot_xmax($1::pg_snapshot)
                 and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
             order by o.xid, o.message_id limit \(pageRows))
@@ -74,62 +79,55 @@ enum RelayStatements {
             order by xid, message_id limit \(pageRows)
         ), sized as (
             select p.*, count(*) over () as candidates,
-                sum(coalesce(pg_column_size(l.data), 0)) over (
-                    order by p.xid, p.message_id rows between unbounded preceding and 1 preceding) as bytes_before
-            from page p left join belfry.message_log l on l.id = p.message_id
+                sum(coalesce(l.bytes, 0)) over (
+                    order by p.xid, p.message_id rows between unbounded preceding and 1 preceding) as bytes_before,
+                p.not_before is null and (p.expires_at is null or p.expires_at > now()) as is_wanted
+            from page p left join lateral (
+                select pg_column_size(m.data) as bytes from belfry.message_log m where m.id = p.message_id offset 0
+            ) l on true
         )
         select null::bigint, s.target::text, pg_snapshot_xmin(s.target)::text, null::text, null::bigint, null::bigint,
             (select is_called from belfry.doorbell), null::text, null::text, null::bigint
         from (select coalesce($2::pg_snapshot, pg_current_snapshot()) as target) s
         union all
         (select p.message_id, p.xid::text, p.receiver, p.topic,
-            ceil(extract(epoch from p.expires_at) * 1000)::bigint,
-            (extract(epoch from clock_timestamp() - l.created_at) * 1000)::bigint,
-            c.ready,
-            case when c.ready then belfry.header_lines(l.headers) end,
-            case when c.ready then belfry.body(l) end,
+            ceil(extract(epoch from p.expires_at) * 1000)::bigint, l.age, l.body is not null, l.header_lines, l.body,
             p.candidates
-        from sized p left join belfry.message_log l on l.id = p.message_id
-            cross join lateral (
-                select p.not_before is null and (p.expires_at is null or p.expires_at > now()) and l.id is not null
-                    as ready) c
+        from sized p left join lateral (
+            select (extract(epoch from clock_timestamp() - m.created_at) * 1000)::bigint as age,
+                belfry.header_lines(m.headers) as header_lines, belfry.body(m) as body
+            from belfry.message_log m where p.is_wanted and m.id = p.message_id offset 0
+        ) l on true
         where p.bytes_before is null or p.bytes_before < \(pageBytes)
         order by p.xid, p.message_id)
         """)
 
     /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published.
-    ///
-    /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what the nodes know already. Plan: by
-    /// the row's address ($7), because while a long transaction holds vacuum back every other way to the row walks over
-    /// all its dead versions; outbox by primary key.
-    static let advance = PostgresStatement(
+    /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what the nodes know already.
+    /// Plan: as `CursorUpdate` says; outbox by primary key.
+    static let advance = CursorUpdate(
         "belfry_relay_advance",
-        """
-        with broadcasts as (
-            update belfry.outbox set published_at = clock_timestamp()
-            where message_id = any($6::bigint[]) and topic is not null and published_at is null
-        )
-        update belfry.relay_cursor c
-        set snapshot = $2::pg_snapshot, target = $3::pg_snapshot, position_xid = $4::xid8, position_id = $5::bigint,
-            advanced_at = clock_timestamp(), leader_seen_at = clock_timestamp()
-        from (select set_config('synchronous_commit', 'off', true) as setting) s
-        where c.ctid = $7::tid and c.shard = 0 and c.term = $1::bigint and s.setting = 'off'
-        returning c.ctid::text
-        """)
+        before: """
+            with broadcasts as (
+                update belfry.outbox set published_at = clock_timestamp()
+                where message_id = any($6::bigint[]) and topic is not null and published_at is null
+            )
+            update belfry.relay_cursor c
+            set snapshot = $2::pg_snapshot, target = $3::pg_snapshot, position_xid = $4::xid8,
+                position_id = $5::bigint, advanced_at = clock_timestamp(), leader_seen_at = clock_timestamp()
+            from (select set_config('synchronous_commit', 'off', true) as setting) s
+            where s.setting = 'off' and
+            """,
+        address: "$7", after: "returning c.ctid::text")
 
-    /// Where the cursor's row lies, while the term is still this one. Plan: by primary key.
-    static let locate = PostgresStatement(
-        "belfry_relay_locate", "select ctid::text from belfry.relay_cursor where shard = 0 and term = $1::bigint")
-
-    /// A sign of life, and a look at the doorbell. Plan: by the row's address, as for `advance`.
-    static let beat = PostgresStatement(
+    /// A sign of life, and a look at the doorbell. Plan: as `CursorUpdate` says.
+    static let beat = CursorUpdate(
         "belfry_relay_beat",
-        """
-        update belfry.relay_cursor c set leader_seen_at = clock_timestamp()
-        from belfry.doorbell d
-        where c.ctid = $2::tid and c.shard = 0 and c.term = $1::bigint
-        returning c.ctid::text, d.last_value, d.is_called
-        """)
+        before: "update belfry.relay_cursor c set leader_seen_at = clock_timestamp() where",
+        address: "$2",
+        after: """
+            returning c.ctid::text, (select last_value from belfry.doorbell), (select is_called from belfry.doorbell)
+            """)
 
     /// Lets the next relay take over at once. Plan: by primary key.
     static let resign = PostgresStatement(
@@ -147,4 +145,22 @@ enum RelayStatements {
 
     /// Rings every relay that listens; for probes.
     static let notify = PostgresStatement("", "select pg_notify($1, $2)")
+}
+
+/// An update of the cursor's row by its address, and the same by its key for when the address is not known or has changed.
+///
+/// While a long transaction holds vacuum back, every way to the row but its address walks over all its dead versions,
+/// which an hour of work leaves behind by the million.
+struct CursorUpdate {
+    let byAddress: PostgresStatement
+    let byKey: PostgresStatement
+
+    /// - Parameters:
+    ///   - before: up to the condition; `c` is the cursor's table and `$1` the term.
+    ///   - address: the parameter of the address, the last one.
+    init(_ name: String, before: String, address: String, after: String) {
+        let key = "c.shard = 0 and c.term = $1::bigint"
+        byAddress = PostgresStatement(name, "\(before) c.ctid = \(address)::tid and \(key)\n\(after)")
+        byKey = PostgresStatement("\(name)_by_key", "\(before) \(key)\n\(after)")
+    }
 }

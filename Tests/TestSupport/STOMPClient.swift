@@ -118,6 +118,17 @@ public final class STOMPClient: Sendable {
         }
     }
 
+    /// Takes all frames that have arrived.
+    public func takeFrames() -> [Frame] {
+        drain { state in
+            defer { state.frames.removeAll() }
+            return state.frames
+        }
+    }
+
+    /// Whether the server has closed, or the connection is gone.
+    public var isEnded: Bool { drain { $0.isEnded || $0.closeCode != nil } }
+
     /// Frames that have arrived and were not taken.
     public var pendingFrames: [Frame] { drain { $0.frames } }
     public var heartBeats: Int { drain { $0.heartBeats } }

@@ -102,6 +102,7 @@ public final class WebSocketClient: Sendable {
 
 private final class InboxHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
+    typealias OutboundOut = WebSocketFrame
 
     private let inbox: NIOLockedValueBox<[WebSocketClient.Event]>
 
@@ -116,6 +117,9 @@ private final class InboxHandler: ChannelInboundHandler {
         case .connectionClose:
             let code = frame.data.readInteger(as: UInt16.self)
             add(.close(code: code, reason: String(buffer: frame.data)))
+            // RFC 6455, section 5.5.1: answer, then let the server close.
+            let answer = WebSocketFrame(fin: true, opcode: .connectionClose, maskKey: .random(), data: ByteBuffer())
+            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         default: break
         }
     }

@@ -26,7 +26,7 @@ extension Shard: BusSubscriberDelegate {
             deliverLive(
                 Message(
                     id: envelope.id, xid: envelope.xid, expiresAtMilliseconds: envelope.expiresAtMilliseconds,
-                    isRedelivered: false, headerLines: envelope.headerLines, body: envelope.body),
+                    isRedelivered: envelope.isRedelivered, headerLines: envelope.headerLines, body: envelope.body),
                 to: audience)
         } catch {
             // The outbox still has the message: reconcile brings it.

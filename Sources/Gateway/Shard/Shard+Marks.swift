@@ -68,7 +68,7 @@ extension Shard {
     }
 
     private func writeMarks() {
-        guard marks.begin() else { return settleMarks() }
+        guard marks.begin() else { return settleStopping() }
         run(.delivered)
     }
 
@@ -120,28 +120,12 @@ extension Shard {
         for body in batch?.whenCommitted ?? [] { body() }
         if isReadingStopped, marks.pendingCount < limits.marksPendingMax / 2 { setReading(true) }
         flushTouched()
-        if marks.isEmpty { settleMarks() } else { writeMarks() }
+        if marks.isEmpty { settleStopping() } else { writeMarks() }
     }
 
     /// Reads from clients only as long as their ACKs find room.
     private func setReading(_ isReading: Bool) {
         isReadingStopped = !isReading
         for session in sessions.values { session.setReading(isReading) }
-    }
-
-    // MARK: Stopping
-
-    /// Fulfilled once nothing waits for PostgreSQL any more.
-    func marksWritten() -> EventLoopFuture<Void> {
-        let promise = eventLoop.makePromise(of: Void.self)
-        whenMarksAreWritten.append(promise)
-        writeMarks()
-        return promise.futureResult
-    }
-
-    private func settleMarks() {
-        guard marks.isEmpty, !whenMarksAreWritten.isEmpty else { return }
-        for promise in whenMarksAreWritten { promise.succeed() }
-        whenMarksAreWritten.removeAll()
     }
 }

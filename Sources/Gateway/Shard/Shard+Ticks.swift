@@ -19,16 +19,27 @@ extension Shard {
 
     // MARK: Reconcile
 
+    /// Reconciles at the end of this turn of the loop, or as soon as the one under way has ended.
+    func reconcileSoon() {
+        nextReconcile = .now()
+        guard !isReconcileScheduled else { return }
+        isReconcileScheduled = true
+        eventLoop.execute {
+            self.isReconcileScheduled = false
+            self.reconcile(at: .now())
+        }
+    }
+
     private func reconcile(at now: NIODeadline) {
+        guard !isReconcileInFlight, context.store.isAvailable else { return }
         nextReconcile = now + TimeAmount(isBusAvailable ? limits.reconcileInterval : limits.degradedInterval)
-        guard !isReconcileInFlight, !audiences.isEmpty, context.store.isAvailable else { return }
         var users: [String] = []
         var topics: [String] = []
         for audience in audiences.values {
             audience.seen?.tick(at: now)
-            guard audience.deliveries.contains(where: { $0.machine.isLive }) else { continue }
             switch audience.address {
-            case .user(let user): users.append(user)
+            case .user(let user):
+                if audience.deliveries.contains(where: { $0.machine.isLive }) { users.append(user) }
             case .topic(let topic): topics.append(topic)
             }
         }
@@ -50,6 +61,8 @@ extension Shard {
                 self.reconciled(listing, topics: topicsNow)
                 self.reconcile(
                     users: users.dropFirst(Self.addressesMax), topics: topics.dropFirst(Self.addressesMax))
+                // Somebody asked while this one ran.
+                if !self.isReconcileInFlight, self.nextReconcile <= .now() { self.reconcileSoon() }
             }
         }
     }
@@ -68,6 +81,7 @@ extension Shard {
             missed.append(contentsOf: missedBroadcasts(of: topic, in: ofTopics[topic] ?? []))
         }
         if !missed.isEmpty { readMissedBroadcasts(missed.sorted()) }
+        flushTouched()
     }
 
     /// A row that is neither in flight, nor just acknowledged, nor seen by the last reading was missed.
@@ -85,6 +99,7 @@ extension Shard {
         guard let audience = audiences[.topic(topic)], let seen = audience.seen else { return [] }
         guard seen.hasBaseline else {
             audience.seen?.setBaseline(rows.lazy.map(\.id))
+            for delivery in audience.deliveries { payReceipt(delivery) }
             return []
         }
         return rows.filter { seen.lacks($0.id, xid: $0.xid) }.map(\.id)

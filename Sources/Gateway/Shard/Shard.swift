@@ -19,6 +19,8 @@ final class Shard: @unchecked Sendable {
     let logger: Logger
 
     var sessions: [ObjectIdentifier: Session] = [:]
+    /// Sockets that are still there, those of ended sessions included.
+    private var transportsOpen = 0
     var audiences: [Address: Audience] = [:]
     /// Sessions with bytes appended since the last flush.
     private var touched: [Session] = []
@@ -44,14 +46,15 @@ final class Shard: @unchecked Sendable {
     var markedBroadcasts: RecentlyAcknowledged
     var isMarkScheduled = false
     var markBackoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
-    var whenMarksAreWritten: [EventLoopPromise<Void>] = []
     var isReadingStopped = false
 
     // Timers
     var ticker: RepeatedTask?
     var isReconcileInFlight = false
+    var isReconcileScheduled = false
     var nextReconcile = NIODeadline.now()
     var isStopping = false
+    private var stopped: [EventLoopPromise<Void>] = []
 
     init(eventLoop: any EventLoop, context: NodeContext) {
         self.eventLoop = eventLoop
@@ -77,6 +80,7 @@ final class Shard: @unchecked Sendable {
 
     /// A transport is there: a session begins, not yet authenticated.
     func open(transport: any SessionTransport) -> Session {
+        transportsOpen += 1
         let session = Session(shard: self, transport: transport)
         sessions[ObjectIdentifier(session)] = session
         context.counters.sessionOpened()
@@ -84,6 +88,12 @@ final class Shard: @unchecked Sendable {
         if !context.occupancy.enter() { session.fail(.overloaded) } else { session.isCounted = true }
         if isReadingStopped { transport.setReading(false) }
         return session
+    }
+
+    /// A transport is gone for good.
+    func transportClosed() {
+        transportsOpen -= 1
+        settleStopping()
     }
 
     /// A session has ended, for whatever reason: its unacknowledged messages go back.
@@ -136,11 +146,20 @@ final class Shard: @unchecked Sendable {
     /// The delivery's channel is open, or is done without.
     func opened(_ delivery: Delivery) {
         delivery.machine.channelOpened()
-        if let receipt = delivery.owedReceipt {
-            delivery.owedReceipt = nil
-            delivery.session.sendReceipt(receipt)
+        if delivery.isTopic, audiences[delivery.address]?.seen?.hasBaseline == false {
+            // Only once it is known what the outbox held before can reconcile tell what was missed: the receipt waits.
+            reconcileSoon()
+        } else {
+            payReceipt(delivery)
         }
         wantsPage(delivery)
+    }
+
+    /// Sends the receipt that SUBSCRIBE asked for: from here on nothing is missed.
+    func payReceipt(_ delivery: Delivery) {
+        guard let receipt = delivery.owedReceipt, !delivery.machine.isOpening else { return }
+        delivery.owedReceipt = nil
+        delivery.session.sendReceipt(receipt)
     }
 
     // MARK: Live messages
@@ -189,14 +208,24 @@ final class Shard: @unchecked Sendable {
 // MARK: Stopping
 
 extension Shard {
-    /// Ends what is left and waits for the marks; on the shard's event loop.
+    /// Ends what is left; fulfilled once the marks are written and the sockets are gone. On the shard's event loop.
     func stop() -> EventLoopFuture<Void> {
         isStopping = true
+        let promise = eventLoop.makePromise(of: Void.self)
+        stopped.append(promise)
         for session in Array(sessions.values) { session.fail(.shuttingDown) }
         flushTouched()
-        return marksWritten().always { _ in
-            self.ticker?.cancel()
-            self.subscriber?.close()
-        }
+        scheduleMarks()
+        settleStopping()
+        return promise.futureResult
+    }
+
+    /// Fulfils `stop` if nothing is left to wait for.
+    func settleStopping() {
+        guard isStopping, marks.isEmpty, transportsOpen == 0, !stopped.isEmpty else { return }
+        ticker?.cancel()
+        subscriber?.close()
+        for promise in stopped { promise.succeed() }
+        stopped.removeAll()
     }
 }

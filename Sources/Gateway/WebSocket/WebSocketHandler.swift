@@ -10,6 +10,8 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     /// Time that the peer has to answer our Close frame, and to take what was written before it.
     static let closeTimeout = TimeAmount.seconds(5)
+    /// The same while the process is asked to stop.
+    static let shutdownTimeout = TimeAmount.seconds(2)
 
     private let shard: Shard
     private var machine = WebSocketMachine()
@@ -29,6 +31,7 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     func handlerRemoved(context: ChannelHandlerContext) {
         end(.connectionLost)
         self.context = nil
+        shard.transportClosed()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -126,7 +129,8 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         WebSocketFrameWriter.writeClose(code: reason.webSocketCode, reason: reason.text, into: &outbound)
         flush(written: nil)
         let channel = context.channel
-        context.eventLoop.scheduleTask(in: Self.closeTimeout) { channel.close(promise: nil) }
+        let timeout = reason == .shuttingDown ? Self.shutdownTimeout : Self.closeTimeout
+        context.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
         // The answer to our Close must be read, also from a client whose reading was stopped.
         setReading(true)
     }

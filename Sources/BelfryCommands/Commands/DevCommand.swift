@@ -1,0 +1,57 @@
+import ArgumentParser
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// `belfry dev`: everything in one terminal, for trying Belfry and for developing with it.
+struct DevCommand: BelfrySubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dev",
+        abstract: "Run Belfry with a private PostgreSQL and a private Redis.",
+        discussion: """
+            Needs PostgreSQL 15 or later and redis-server installed, but not running. The servers listen on 127.0.0.1 only, \
+            and sessions are authenticated by their word: the token is the user's id. The data lie in .dev, which is \
+            deleted at the end unless it was there before; a folder that --data names is kept.
+            """)
+
+    @OptionGroup(title: "Settings") var options: ConfigurationOptions
+
+    @Option(help: ArgumentHelp("Where to serve HTTP and WebSocket (listen).", valueName: "host:port"))
+    var listen: String?
+
+    @Option(help: ArgumentHelp("Keep the servers' data in this folder.", valueName: "folder"))
+    var data: String?
+
+    @Flag(help: "Keep .dev for the next time.")
+    var keep = false
+
+    @Flag(name: .customLong("no-redis"), help: "Do without Redis: relay and node are one process, so memory will do.")
+    var withoutRedis = false
+
+    func execute() async throws {
+        var configuration = try await options.load(["listen": listen])
+        configuration.authentication = .dev
+        LogBootstrap.run(configuration)
+        let folder = DevelopmentFolder(path: data, keep: keep)
+        defer { folder.remove() }
+        StandardOutput.write("Starting PostgreSQL\(withoutRedis ? "" : " and Redis") …")
+        let service = DevelopmentService(
+            configuration: configuration, folder: folder, withRedis: !withoutRedis,
+            registry: MetricsSetup.bootstrap(roles: [.relay, .node]))
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(
+                        service: service, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .cancelGroup)
+                ],
+                gracefulShutdownSignals: [.sigint, .sigterm], logger: Logger(label: "belfry.lifecycle")))
+        do {
+            try await group.run()
+        } catch is CancellationError {
+            // The signal came while the servers were starting.
+        } catch {
+            throw CommandFailure(error, configuration: configuration)
+        }
+    }
+}

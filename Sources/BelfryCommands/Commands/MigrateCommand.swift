@@ -1,0 +1,48 @@
+import ArgumentParser
+import Outbox
+
+/// `belfry migrate`: brings the schema `belfry` to the version of this program.
+struct MigrateCommand: BelfrySubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate",
+        abstract: "Create or update the schema belfry.",
+        discussion: "postgres.url must name a role that owns the schema, or may create it. Safe to run several at once."
+    )
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Flag(help: "Only show what has been applied and what is missing.")
+    var status = false
+
+    @Flag(name: .customLong("dry-run"), help: "Only show what would be applied.")
+    var dryRun = false
+
+    func validate() throws {
+        guard !(status && dryRun) else { throw ValidationError("Give either --status or --dry-run.") }
+    }
+
+    func execute() async throws {
+        let configuration = try await options.load()
+        LogBootstrap.run(configuration)
+        let migrator = Migrator(configuration: try OperatorConnection.configuration(configuration))
+        if status {
+            try await printStatus(migrator)
+            return
+        }
+        let migrations = try await migrator.apply(dryRun: dryRun)
+        for migration in migrations {
+            print("\(dryRun ? "would apply" : "applied")\t\(migration.fileName)")
+        }
+        if migrations.isEmpty { print("The schema is up to date.") }
+    }
+
+    private func printStatus(_ migrator: Migrator) async throws {
+        let status = try await migrator.status()
+        for migration in status.applied {
+            print("applied\t\(migration.version)\t\(migration.name)\t\(migration.appliedAt)")
+        }
+        for migration in status.pending {
+            print("missing\t\(migration.version)\t\(migration.name)")
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import Outbox
+import Postgres
+
+/// One connection for a command that looks or acts and ends.
+enum OperatorConnection {
+    /// Where the database is, or a sentence that says how to tell.
+    static func configuration(_ configuration: BelfryConfiguration) throws -> PostgresConfiguration {
+        guard let url = configuration.postgresURL else {
+            throw ConfigurationError(
+                .missing,
+                "No database is configured: set postgres.url (BELFRY_POSTGRES_URL), such as "
+                    + "postgresql://belfry@db.example/app.")
+        }
+        return try PostgresConfiguration(url: url, applicationName: "belfry")
+    }
+
+    /// Runs `body` with a store on a connection of its own.
+    static func with<R>(
+        _ configuration: BelfryConfiguration, _ body: (OperatorStore) async throws -> R
+    ) async throws -> R {
+        let connection = try await PostgresConnection.connect(Self.configuration(configuration))
+        do {
+            let result = try await body(OperatorStore(executor: connection))
+            await connection.close()
+            return result
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import ArgumentParser
+import BelfryModel
+import Outbox
+
+/// `belfry replay`: delivers messages again.
+struct ReplayCommand: BelfrySubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Deliver messages again, chosen by all the criteria given.",
+        discussion: """
+            Delivered messages come back only with --delivered. Times are \(TimePoint.hint) ago.
+            """)
+
+    /// The statuses that `belfry.message_log` knows.
+    private static let statuses = ["pending", "delivered", "expired", "cancelled", "parked"]
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Option(name: .customLong("id"), parsing: .upToNextOption, help: "Messages by id.")
+    var ids: [String] = []
+
+    @Option(help: "Messages of a user.")
+    var user: String?
+
+    @Option(help: "Messages of a topic.")
+    var topic: String?
+
+    @Option(help: "Messages of a type.")
+    var type: String?
+
+    @Option(help: ArgumentHelp("Messages written then or later.", valueName: "time"))
+    var since: String?
+
+    @Option(help: ArgumentHelp("Messages written before then.", valueName: "time"))
+    var until: String?
+
+    @Option(help: "Messages with a status: \(statuses.joined(separator: ", ")).")
+    var status: String?
+
+    @Flag(help: "Take delivered messages too.")
+    var delivered = false
+
+    @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
+    var dryRun = false
+
+    func validate() throws {
+        _ = try criteria()
+    }
+
+    func execute() async throws {
+        let criteria = try criteria()
+        let messages = try await OperatorConnection.with(try await options.load()) { store in
+            try await store.replay(criteria, dryRun: dryRun)
+        }
+        for message in messages {
+            print("\(message.id)\t\(message.previousStatus ?? "–")\t\(message.action)")
+        }
+        let skipped = messages.filter { $0.action.hasPrefix("skip") }.count
+        let count = messages.count - skipped
+        StandardError.write(
+            "\(count) \(count == 1 ? "message" : "messages") \(dryRun ? "would be delivered" : "will be delivered") again"
+                + (skipped > 0 ? ", \(skipped) skipped." : "."))
+    }
+
+    private func criteria() throws -> ReplayCriteria {
+        var criteria = ReplayCriteria()
+        if !ids.isEmpty { criteria.ids = try ids.map(Self.id) }
+        criteria.receiver = user
+        criteria.topic = topic
+        criteria.type = type
+        criteria.since = try Self.time(since, option: "--since")
+        criteria.until = try Self.time(until, option: "--until")
+        if let status {
+            guard Self.statuses.contains(status) else {
+                throw ValidationError(
+                    "--status must be one of \(Self.statuses.joined(separator: ", ")), not '\(status)'.")
+            }
+            criteria.status = status
+        }
+        criteria.includeDelivered = delivered
+        guard criteria != ReplayCriteria() else {
+            throw ValidationError("Give at least one of --id, --user, --topic, --type, --since, --until and --status.")
+        }
+        if delivered, criteria.ids == nil, user == nil, topic == nil, type == nil, since == nil, until == nil,
+            status == nil
+        {
+            throw ValidationError("--delivered alone would replay everything: give another criterion with it.")
+        }
+        return criteria
+    }
+
+    private static func id(_ text: String) throws -> MessageID {
+        guard let id = MessageID(text) else {
+            throw ValidationError("--id must be positive numbers, not '\(text)'.")
+        }
+        return id
+    }
+
+    private static func time(_ text: String?, option: String) throws -> String? {
+        guard let text else { return nil }
+        guard let time = TimePoint(parsing: text, .ago) else {
+            throw ValidationError("\(option) must be \(TimePoint.hint) ago, not '\(text)'.")
+        }
+        return time.text
+    }
+}

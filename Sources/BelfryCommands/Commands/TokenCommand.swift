@@ -1,0 +1,72 @@
+import ArgumentParser
+import Foundation
+import Gateway
+import JWTKit
+
+/// `belfry token`: makes a token with the shared secret, for trying things out.
+struct TokenCommand: BelfrySubcommand {
+    static let configuration = CommandConfiguration(
+        commandName: "token",
+        abstract: "Print a token for a user, signed with the secret.",
+        discussion: """
+            Needs jwt.secret (BELFRY_JWT_SECRET). The token is HS256 and carries jwt.issuer and jwt.audience where they \
+            are set.
+            """)
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Option(help: "The user's id.")
+    var user: String
+
+    @Option(help: ArgumentHelp("How long it is valid: \(DurationText.hint).", valueName: "duration"))
+    var expires = "1h"
+
+    func validate() throws {
+        guard Identity.isValid(user: user) else {
+            throw ValidationError(
+                "--user must be 1 to \(Identity.userBytesMax) bytes of UTF-8 in composed form, no control characters.")
+        }
+        guard DurationText.parse(expires) != nil else {
+            throw ValidationError("--expires must be \(DurationText.hint), not '\(expires)'.")
+        }
+    }
+
+    func execute() async throws {
+        let configuration = try await options.load()
+        guard let secret = configuration.jwtSecret else {
+            throw CommandFailure(
+                "A token needs the secret that the nodes verify with: set jwt.secret (BELFRY_JWT_SECRET) in the environment "
+                    + "or in the configuration file.")
+        }
+        let lifetime = DurationText.parse(expires) ?? .seconds(3_600)
+        print(
+            try await Self.token(
+                user: user, expiresAt: Date().addingTimeInterval(Double(lifetime.components.seconds)), secret: secret,
+                issuer: configuration.jwtIssuer, audience: configuration.jwtAudience))
+    }
+
+    /// A token signed with HS256.
+    static func token(
+        user: String, expiresAt: Date, secret: String, issuer: String?, audience: String?
+    ) async throws -> String {
+        // Refuses what the nodes would refuse, before jwt-kit meets it.
+        _ = try await JWTKeys.secret(secret)
+        let keys = await JWTKeyCollection().add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256)
+        let now = Date()
+        return try await keys.sign(
+            Payload(
+                sub: user, iat: Int(now.timeIntervalSince1970), exp: Int(expiresAt.timeIntervalSince1970), iss: issuer,
+                aud: audience))
+    }
+
+    private struct Payload: JWTPayload {
+        let sub: String
+        let iat: Int
+        let exp: Int
+        let iss: String?
+        let aud: String?
+
+        /// Only signed here, never verified.
+        func verify(using algorithm: some JWTAlgorithm) async throws {}
+    }
+}

@@ -1,0 +1,134 @@
+import BelfryModel
+import Logging
+
+/// Every setting there is. `docs/configuration.md` is made of this table by `belfry settings --markdown`.
+enum Settings {
+    static let all: [Setting] =
+        postgres + redis + node + authentication + log + sessionLimits + deliveryLimits + relayLimits
+
+    /// The setting of that name.
+    static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
+
+    static let postgres: [Setting] = [
+        .url(
+            "postgres.url", \.postgresURL, schemes: ["postgresql", "postgres"],
+            "The database, as a user in the role belfry_service (for `notify`: belfry_writer, for `status` and `replay`: "
+                + "belfry_operator, for `migrate`: the owner of the schema)."),
+        .url(
+            "postgres.listenUrl", \.postgresListenURL, schemes: ["postgresql", "postgres"],
+            "A direct connection for LISTEN and the relay's lock, where postgres.url goes through a pooler; postgres.url "
+                + "when absent."),
+        .count(
+            "postgres.poolSize", \.postgresPoolSize, 1...100, unit: "connections",
+            "Connections that the process keeps open, beside the relay's two."),
+    ]
+
+    static let redis: [Setting] = [
+        .url(
+            "redis.url", \.redisURL, schemes: ["redis", "rediss"],
+            "The Redis between relay and nodes; without it `serve` keeps the bus in its own memory, and `relay` and "
+                + "`node` don't start."),
+        .text("redis.keyPrefix", \.redisKeyPrefix, "What every channel's name in Redis begins with."),
+    ]
+
+    static let node: [Setting] = [
+        .address("listen", \.listen, "Where the node serves HTTP and WebSocket; port 0 takes a free one."),
+        .list(
+            "allowedOrigins", \.allowedOrigins, unit: "origins",
+            "Origins of pages that may connect, such as https://app.example; any when absent."),
+        .optionalCount(
+            "threads", \.threads, 1...1024, unit: "threads", "Event loops of the process; one a core when absent."),
+    ]
+
+    static let authentication: [Setting] = [
+        .choice(
+            "auth", \.authentication,
+            "How a session proves whose it is: `jwt` by a signed token, `dev` by saying so (for development only)."),
+        .optionalText(
+            "jwt.secret", \.jwtSecret, secret: true,
+            "The secret of HS256 (32 bytes at least), HS384 (48) and HS512 (64) tokens."),
+        .optionalText(
+            "jwt.keys", \.jwtKeys, unit: "path",
+            "A file with public keys: PEM (RS256, ES256, ES384, ES512, EdDSA) or a JWKS; read at the start."),
+        .optionalText("jwt.issuer", \.jwtIssuer, "What a token's `iss` must be; unchecked when absent."),
+        .optionalText("jwt.audience", \.jwtAudience, "What a token's `aud` must be or hold; unchecked when absent."),
+    ]
+
+    static let log: [Setting] = [
+        .choice("log.level", \.logLevel, "The least important messages that are logged."),
+        .choice("log.format", \.logFormat, "Lines for people or JSON objects for machines, on standard error."),
+    ]
+
+    static let sessionLimits: [Setting] = [
+        .count(
+            "limits.headerLineBytesMax", \.limits.headerLineBytesMax, 1_024...1_048_576, unit: "bytes",
+            "One header line of a client's frame; a token must fit in it."),
+        .count("limits.headersMax", \.limits.headersMax, 16...1_024, "Headers in one frame of a client."),
+        .count(
+            "limits.bodyBytesMax", \.limits.bodyBytesMax, 1_024...67_108_864, unit: "bytes",
+            "The body of one frame of a client."),
+        .count(
+            "limits.webSocketFrameBytesMax", \.limits.webSocketFrameBytesMax, 4_096...134_217_728, unit: "bytes",
+            "One WebSocket frame of a client; the largest STOMP frame must fit in it."),
+        .duration(
+            "limits.connectTimeout", \.limits.connectTimeout, .milliseconds(100)...(.seconds(600)),
+            "Time from a connection to the end of its authentication."),
+        .count(
+            "limits.outboundBytesMax", \.limits.outboundBytesMax, 65_536...1_073_741_824, unit: "bytes",
+            "What may wait for a client that reads slowly; over it its session is closed, and nothing is lost."),
+        .count(
+            "limits.inFlightMax", \.limits.inFlightMax, 1...100_000, unit: "messages",
+            "Messages sent and not yet acknowledged on one subscription; further ones wait in PostgreSQL."),
+        .count(
+            "limits.subscriptionsMax", \.limits.subscriptionsMax, 1...10_000, unit: "subscriptions",
+            "Subscriptions of one session."),
+        .count(
+            "limits.sessionsPerUserMax", \.limits.sessionsPerUserMax, 1...100_000, unit: "sessions",
+            "Sessions of one user on one node."),
+        .count(
+            "limits.sessionsMax", \.limits.sessionsMax, 1...10_000_000, unit: "sessions", "Sessions on one node."),
+        .count(
+            "limits.heartBeatMilliseconds", \.limits.heartBeatMilliseconds, 0...600_000, unit: "ms",
+            "What the node offers and wants as STOMP heart-beats; 0 turns them off."),
+    ]
+
+    static let deliveryLimits: [Setting] = [
+        .count(
+            "limits.backlogRowsMax", \.limits.backlogRowsMax, 1...10_000, unit: "rows",
+            "Rows of one backlog read for one subscription."),
+        .duration(
+            "limits.markInterval", \.limits.markInterval, .milliseconds(1)...(.seconds(10)),
+            "Time in which acknowledgements are gathered before they are written as one statement."),
+        .duration(
+            "limits.reconcileInterval", \.limits.reconcileInterval, .milliseconds(100)...(.seconds(3_600)),
+            "Pause between two looks into PostgreSQL for what Redis may have lost."),
+        .duration(
+            "limits.degradedInterval", \.limits.degradedInterval, .milliseconds(50)...(.seconds(60)),
+            "The same pause while Redis is away: delivery then waits this long."),
+        .duration(
+            "limits.nackDelay", \.limits.nackDelay, .milliseconds(100)...(.seconds(86_400)),
+            "Pause before a message that was refused by NACK is sent again."),
+        .count("limits.nacksMax", \.limits.nacksMax, 1...1_000, "NACKs after which a message is parked."),
+        .duration(
+            "limits.topicHold", \.limits.topicHold, .seconds(1)...(.seconds(86_400)),
+            "How long a broadcast stays in the outbox for nodes that missed it."),
+    ]
+
+    static let relayLimits: [Setting] = [
+        .count(
+            "limits.claimRowsMax", \.limits.claimRowsMax, 1...100_000, unit: "rows",
+            "Rows that the relay claims and publishes at a time."),
+        .count(
+            "limits.envelopeBytesMax", \.limits.envelopeBytesMax, 1_024...536_870_912, unit: "bytes",
+            "What Redis is asked to carry as one message; a larger one is parked."),
+        .count(
+            "limits.publishAttemptsMax", \.limits.publishAttemptsMax, 1...1_000,
+            "Tries to publish one message before it is parked."),
+        .duration(
+            "limits.pollInterval", \.limits.pollInterval, .milliseconds(10)...(.seconds(60)),
+            "The relay's pause between two reads while LISTEN is not to be had."),
+        .duration(
+            "limits.safetyPollInterval", \.limits.safetyPollInterval, .milliseconds(100)...(.seconds(3_600)),
+            "The pause after which a sleeping relay looks by itself."),
+    ]
+}

@@ -1,0 +1,69 @@
+import BelfryModel
+import Foundation
+import Gateway
+import Outbox
+import Postgres
+import PrometheusMetrics
+import ServiceLifecycle
+
+/// `belfry dev` as a service: servers, database, relay and node, from the start to the clean end.
+struct DevelopmentService: Service {
+    let configuration: BelfryConfiguration
+    let folder: DevelopmentFolder
+    let withRedis: Bool
+    let registry: PrometheusRegistry
+
+    func run() async throws {
+        let servers = try await cancelWhenGracefulShutdown {
+            try await DevelopmentServers.start(
+                in: folder.url, withRedis: withRedis, isTemporary: folder.isTemporary)
+        }
+        do {
+            try await serve(servers)
+        } catch {
+            await servers.stop()
+            throw error
+        }
+        await servers.stop()
+    }
+
+    private func serve(_ servers: DevelopmentServers) async throws {
+        var configuration = configuration
+        configuration.authentication = .dev
+        configuration.postgresURL = servers.url(user: DevelopmentServers.serviceUser)
+        configuration.postgresListenURL = nil
+        configuration.redisURL = servers.redis?.url
+        let application = PostgresClient(
+            configuration: try PostgresConfiguration(
+                url: servers.url(user: DevelopmentServers.applicationUser), applicationName: "belfry demo page"),
+            size: 1)
+        application.start()
+        let text = DevelopmentText(
+            listen: configuration.listen, applicationURL: servers.url(user: DevelopmentServers.applicationUser),
+            operatorURL: servers.url(user: DevelopmentServers.operatorUser), folder: folder)
+        var process = BelfryProcess(configuration: configuration, roles: [.relay, .node], registry: registry)
+        process.developmentRoutes = Self.routes(application, psql: text.psql)
+        process.onListening = { address in
+            StandardOutput.write(text.text(port: address.port ?? text.listen.port))
+        }
+        do {
+            try await process.run(signals: [])
+        } catch {
+            await application.close()
+            throw error
+        }
+        await application.close()
+    }
+
+    /// What the demo page may do: send as the application would.
+    private static func routes(_ client: PostgresClient, psql: String) -> DevelopmentRoutes {
+        let store = OperatorStore(executor: client)
+        return DevelopmentRoutes(psql: psql) { receiver, type, data in
+            do {
+                return try await store.send(NewMessage(to: .user(receiver), type: type, data: data)).description
+            } catch {
+                throw CommandFailure(error)
+            }
+        }
+    }
+}

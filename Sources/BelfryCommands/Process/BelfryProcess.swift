@@ -1,0 +1,143 @@
+import Bus
+import Gateway
+import Logging
+import NIOCore
+import NIOPosix
+import Postgres
+import PrometheusMetrics
+import RedisBus
+import Relay
+import ServiceLifecycle
+import UnixSignals
+
+/// A relay, a node or both in one process, from its settings to its end.
+///
+/// The services start in the order of the list and end in the reverse one: the gateway stops accepting and closes its
+/// sessions, then the relay finishes its page, then the bus and the database are let go.
+struct BelfryProcess: Sendable {
+    /// Time for the services to end by themselves; then they are cancelled.
+    static let shutdownTimeout: Duration = .seconds(10)
+    /// Time after which the process ends whatever hangs.
+    static let shutdownLimit: Duration = .seconds(15)
+
+    let configuration: BelfryConfiguration
+    let roles: ProcessRoles
+    let registry: PrometheusRegistry
+    var developmentRoutes: DevelopmentRoutes?
+    /// Called when the node listens.
+    var onListening: (@Sendable (SocketAddress) -> Void)?
+    let logger: Logger
+
+    init(configuration: BelfryConfiguration, roles: ProcessRoles, registry: PrometheusRegistry) {
+        self.configuration = configuration
+        self.roles = roles
+        self.registry = registry
+        self.logger = Logger(label: "belfry")
+    }
+
+    /// Serves until a signal, or until graceful shutdown when this process is a part of a larger group.
+    ///
+    /// - Parameter signals: those that end it gracefully.
+    func run(signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
+        let database = try DatabaseConfiguration(configuration, applicationName: roles.name)
+        let redis = try configuration.redisURL.map { url in
+            try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix)
+        }
+        guard redis != nil || roles == [.relay, .node] else {
+            throw ConfigurationError(
+                .missing,
+                "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in one "
+                    + "process with belfry serve.")
+        }
+        let authenticator: (any Authenticator)? =
+            roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil
+        try await SchemaCheck.wait(for: database.pooled, logger: logger)
+
+        let threads = configuration.threads ?? System.coreCount
+        let eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        do {
+            try await serve(database, redis, authenticator, eventLoopGroup, signals)
+        } catch {
+            try? await eventLoopGroup.shutdownGracefully()
+            throw error
+        }
+        try await eventLoopGroup.shutdownGracefully()
+        logger.notice("\(roles.name) has ended.")
+    }
+
+    private func serve(
+        _ database: DatabaseConfiguration, _ redis: RedisConfiguration?, _ authenticator: (any Authenticator)?,
+        _ eventLoopGroup: any EventLoopGroup, _ signals: [UnixSignal]
+    ) async throws {
+        let client = PostgresClient(configuration: database.pooled, size: configuration.postgresPoolSize)
+        let metrics = ConnectionMetrics()
+        client.onStateChange = { [logger] isUp in
+            metrics.postgresChanged(isUp)
+            if isUp { logger.info("PostgreSQL is connected.") } else { logger.warning("PostgreSQL is away.") }
+        }
+        client.start()
+        let redisBus = try redis.map { redis in
+            try RedisBus(
+                configuration: redis, eventLoopGroup: eventLoopGroup, logger: Logger(label: "belfry.redis"),
+                onStateChange: { metrics.redisChanged($0) })
+        }
+        let bus: any Bus = redisBus ?? MemoryBus()
+        let relay = roles.contains(.relay) ? makeRelay(database, client, bus) : nil
+        let health = HealthWiring.checks(client: client, redis: redisBus, relay: relay?.status)
+        let gateway = authenticator.map { authenticator in
+            makeGateway(eventLoopGroup, client, bus, authenticator, health)
+        }
+
+        var services: [any Service] = [PostgresClientService(client: client), BusService(bus: bus)]
+        if let relay { services.append(relay) }
+        if let gateway { services.append(gateway) }
+        // The last in the list is the first to hear of the shutdown.
+        services.append(ShutdownWatchdog(limit: Self.shutdownLimit, logger: logger))
+        let announcement = gateway.map { gateway in Task { await announce(gateway) } }
+        defer { announcement?.cancel() }
+        logger.notice("\(roles.name) \(BelfryVersion.current) starts.")
+        try await ServiceGroup(configuration: groupConfiguration(services, signals)).run()
+    }
+
+    private func groupConfiguration(
+        _ services: [any Service], _ signals: [UnixSignal]
+    ) -> ServiceGroupConfiguration {
+        var group = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) }, gracefulShutdownSignals: signals,
+            logger: Logger(label: "belfry.lifecycle"))
+        group.maximumGracefulShutdownDuration = Self.shutdownTimeout
+        return group
+    }
+
+    private func makeRelay(
+        _ database: DatabaseConfiguration, _ client: PostgresClient, _ bus: any Bus
+    ) -> RelayService {
+        RelayService(
+            configuration: RelayConfiguration(
+                postgres: database.pooled, direct: database.direct, limits: configuration.limits,
+                name: ProcessName.unique()),
+            client: client, bus: bus, logger: Logger(label: "belfry.relay"))
+    }
+
+    private func makeGateway(
+        _ eventLoopGroup: any EventLoopGroup, _ client: PostgresClient, _ bus: any Bus,
+        _ authenticator: any Authenticator, _ health: HealthChecks
+    ) -> GatewayServer {
+        GatewayServer(
+            configuration: GatewayConfiguration(
+                host: configuration.listen.host, port: configuration.listen.port, limits: configuration.limits,
+                developmentRoutes: developmentRoutes, allowedOrigins: configuration.allowedOrigins,
+                version: BelfryVersion.current),
+            eventLoopGroup: eventLoopGroup, postgres: client, bus: bus, authenticator: authenticator, health: health,
+            metricsText: { [registry] in registry.render() }, logger: Logger(label: "belfry.gateway"))
+    }
+
+    private func announce(_ gateway: GatewayServer) async {
+        guard let address = try? await gateway.waitUntilListening() else { return }
+        let place = address.port.map {
+            "\(ListenAddress(host: address.ipAddress ?? configuration.listen.host, port: $0))"
+        }
+        logger.notice("The node listens.", metadata: ["address": "\(place ?? "\(address)")"])
+        onListening?(address)
+    }
+}

@@ -1,0 +1,23 @@
+import Postgres
+
+/// The two ways to the database.
+struct DatabaseConfiguration: Sendable {
+    /// For everything but LISTEN and the relay's lock; a pooler may stand in between.
+    let pooled: PostgresConfiguration
+    /// For LISTEN and the relay's lock, where it differs.
+    let direct: PostgresConfiguration?
+
+    /// - Throws: `ConfigurationError` when no database is configured; `PostgresError` for a URL that can't be one.
+    init(_ configuration: BelfryConfiguration, applicationName: String) throws {
+        guard let url = configuration.postgresURL else {
+            throw ConfigurationError(
+                .missing,
+                "No database is configured: set postgres.url (BELFRY_POSTGRES_URL), such as "
+                    + "postgresql://belfry@db.example/app.")
+        }
+        pooled = try PostgresConfiguration(url: url, applicationName: applicationName)
+        direct = try configuration.postgresListenURL.map { url in
+            try PostgresConfiguration(url: url, applicationName: applicationName)
+        }
+    }
+}

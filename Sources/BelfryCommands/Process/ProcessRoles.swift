@@ -1,0 +1,18 @@
+/// What a process does.
+struct ProcessRoles: OptionSet, Sendable {
+    let rawValue: Int
+
+    /// Brings committed messages from PostgreSQL to the bus.
+    static let relay = ProcessRoles(rawValue: 1)
+    /// Serves clients.
+    static let node = ProcessRoles(rawValue: 2)
+
+    /// For logs and `pg_stat_activity`.
+    var name: String {
+        switch self {
+        case .relay: "belfry relay"
+        case .node: "belfry node"
+        default: "belfry serve"
+        }
+    }
+}

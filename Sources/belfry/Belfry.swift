@@ -1,0 +1,8 @@
+import BelfryCommands
+
+@main
+struct Belfry {
+    static func main() async {
+        await BelfryCommand.main()
+    }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import Synchronization
+
+/// The program itself, as a user runs it.
+final class BelfryProgram: Sendable {
+    /// How a run ended.
+    struct Outcome: Sendable {
+        let status: Int32
+        let output: String
+        let errors: String
+    }
+
+    /// The binary beside the tests' own.
+    static let path: String = {
+        let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+        let bundle = maps.split(separator: "\n").compactMap { line in
+            line.hasSuffix(".xctest") ? line.split(separator: " ").last.map(String.init) : nil
+        }.first
+        return URL(fileURLWithPath: bundle ?? CommandLine.arguments[0]).deletingLastPathComponent()
+            .appendingPathComponent("belfry").path
+    }()
+
+    private let process: Mutex<Process>
+    private let output = TextBox()
+    private let errors = TextBox()
+
+    /// Starts it, with none of this machine's BELFRY_ variables but those given.
+    init(_ arguments: [String], environment: [String: String] = [:], folder: URL? = nil) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: Self.path)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("BELFRY_") || $0.key == "BELFRY_PG_BIN" }
+            .merging(environment) { $1 }
+        if let folder { process.currentDirectoryURL = folder }
+        for (box, keyPath) in [(output, \Process.standardOutput), (errors, \Process.standardError)] {
+            let pipe = Pipe()
+            pipe.fileHandleForReading.readabilityHandler = { handle in
+                let data = handle.availableData
+                if data.isEmpty { handle.readabilityHandler = nil } else { box.append(data) }
+            }
+            process[keyPath: keyPath] = pipe
+        }
+        try process.run()
+        self.process = Mutex(process)
+    }
+
+    var outputText: String { output.text }
+    var errorText: String { errors.text }
+    var processIdentifier: Int32 { process.withLock { $0.processIdentifier } }
+
+    /// SIGTERM.
+    func terminate() { process.withLock { $0.terminate() } }
+
+    /// Waits for the end, 60 s at most; then it is killed.
+    func outcome() async -> Outcome {
+        let ended = await eventually(within: .seconds(60)) { self.process.withLock { !$0.isRunning } }
+        if !ended { kill(processIdentifier, SIGKILL) }
+        process.withLock { $0.waitUntilExit() }
+        // The pipes may hold a last line still.
+        var seen = (outputText, errorText)
+        for _ in 0..<5 {
+            try? await Task.sleep(for: .milliseconds(20))
+            if (outputText, errorText) == seen { break }
+            seen = (outputText, errorText)
+        }
+        return Outcome(
+            status: process.withLock { $0.terminationStatus }, output: outputText, errors: errorText)
+    }
+
+    /// Runs it to its end.
+    static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
+        try await BelfryProgram(arguments, environment: environment).outcome()
+    }
+}
+
+/// Text that a pipe brings in pieces.
+private final class TextBox: Sendable {
+    private let data = Mutex(Data())
+
+    var text: String { data.withLock { String(decoding: $0, as: UTF8.self) } }
+    func append(_ piece: Data) { data.withLock { $0.append(piece) } }
+}
+
+/// Polls a condition until it holds.
+func eventually(within limit: Duration = .seconds(30), _ condition: () async -> Bool) async -> Bool {
+    let deadline = ContinuousClock.now.advanced(by: limit)
+    while ContinuousClock.now < deadline {
+        if await condition() { return true }
+        try? await Task.sleep(for: .milliseconds(25))
+    }
+    return await condition()
+}

@@ -1,0 +1,133 @@
+import Foundation
+import Postgres
+import PrivateServers
+import Testing
+
+@testable import BelfryCommands
+
+/// `migrate`, `serve`, `relay` and `node` on a database of their own.
+@Suite(.serialized)
+struct ServeCommandTests {
+    /// Runs `body` with a server of its own and ends it.
+    private func withServers(
+        _ body: (PrivatePostgres, PrivateRedis) async throws -> Void
+    ) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("belfry-serve-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(
+            at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let postgres = try await PrivatePostgres.start(
+            dataDirectory: folder.appendingPathComponent("postgres"), settings: ["fsync": "off"])
+        let redis = try await PrivateRedis.start(
+            dataDirectory: folder.appendingPathComponent("redis"), password: "hunter2")
+        do {
+            try await body(postgres, redis)
+        } catch {
+            await postgres.stop()
+            await redis.stop()
+            throw error
+        }
+        await postgres.stop()
+        await redis.stop()
+    }
+
+    private func environment(_ postgres: PrivatePostgres, _ redis: PrivateRedis? = nil) -> [String: String] {
+        var environment = [
+            "BELFRY_POSTGRES_URL": postgres.url, "BELFRY_JWT_SECRET": String(repeating: "secret", count: 6),
+            "BELFRY_LISTEN": "127.0.0.1:0", "BELFRY_LOG_FORMAT": "json",
+        ]
+        environment["BELFRY_REDIS_URL"] = redis?.url
+        return environment
+    }
+
+    /// The port in the log's line.
+    private func listeningPort(of program: BelfryProgram) -> Int? {
+        program.errorText.split(separator: "\n").lazy.compactMap { line -> Int? in
+            let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            guard object?["message"] as? String == "The node listens." else { return nil }
+            return ((object?["metadata"] as? [String: String])?["address"]).flatMap { ListenAddress(parsing: $0)?.port }
+        }.first
+    }
+
+    @Test func theSchemaIsMigratedOnceByAnyNumberOfProcesses() async throws {
+        try await withServers { postgres, _ in
+            let settings = environment(postgres)
+            let early = try await BelfryProgram.run(["serve"], environment: settings)
+            #expect(early.status == 1 && early.errors.contains("belfry migrate"), "\(early.errors)")
+            let dry = try await BelfryProgram.run(["migrate", "--dry-run"], environment: settings)
+            #expect(dry.status == 0 && dry.output.contains("would apply\t000001_"), "\(dry.errors)")
+
+            async let first = BelfryProgram.run(["migrate"], environment: settings)
+            async let second = BelfryProgram.run(["migrate"], environment: settings)
+            let output = try await first.output + second.output
+            let lines = output.split(separator: "\n").filter { $0.hasPrefix("applied") }
+            #expect(lines.count == Set(lines).count && !lines.isEmpty)
+
+            let status = try await BelfryProgram.run(["migrate", "--status"], environment: settings)
+            #expect(status.output.hasPrefix("applied\t1\t") && !status.output.contains("missing"))
+        }
+    }
+
+    @Test func relayAndNodeServeAndEnd() async throws {
+        try await withServers { postgres, redis in
+            let settings = environment(postgres, redis)
+            #expect(try await BelfryProgram.run(["migrate"], environment: settings).status == 0)
+            let relay = try BelfryProgram(["relay"], environment: settings)
+            let node = try BelfryProgram(["node"], environment: settings)
+            let listens = await eventually { listeningPort(of: node) != nil }
+            #expect(listens, "\(node.errorText)")
+            let port = try #require(listeningPort(of: node))
+            let allUp = #"{"status":"ready","checks":{"postgres":{"state":"up"},"redis":{"state":"up"}}}"#
+            #expect(await answers("/health/ready", port, 200, allUp))
+            #expect(await HTTPClient.get("/dev/info", port: port)?.status == 404)
+            let leads = await eventually {
+                let status = try? await BelfryProgram.run(["status"], environment: settings)
+                return status?.output.contains("leads (term ") == true && status?.output.contains("nodes     1") == true
+            }
+            #expect(leads, "\(relay.errorText)")
+
+            redis.kill()
+            #expect(await answers("/health/ready", port, 200, #""redis":{"state":"degraded""#))
+            postgres.kill()
+            #expect(await answers("/health/ready", port, 503, #""postgres":{"state":"down""#))
+            #expect(await answers("/health/live", port, 200, "live"))
+            try await postgres.restart()
+            try await redis.restart()
+            #expect(await answers("/health/ready", port, 200, allUp))
+
+            for program in [relay, node] { try await endsInGoodOrder(program) }
+        }
+    }
+
+    /// Polls until the node's answer has the status and holds the text.
+    private func answers(_ path: String, _ port: Int, _ status: Int, _ text: String) async -> Bool {
+        await eventually {
+            guard let answer = await HTTPClient.get(path, port: port) else { return false }
+            return answer.status == status && answer.body.contains(text)
+        }
+    }
+
+    /// SIGTERM ends it with 0; its log is JSON lines, without a secret.
+    private func endsInGoodOrder(_ program: BelfryProgram) async throws {
+        program.terminate()
+        let outcome = await program.outcome()
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(!outcome.errors.contains("hunter2") && !outcome.errors.contains("secretsecret"))
+        for line in outcome.errors.split(separator: "\n") {
+            #expect((try? JSONSerialization.jsonObject(with: Data(line.utf8))) != nil, "\(line)")
+        }
+    }
+
+    @Test func aNodeThatAnyoneCanReachWithoutTokensWarns() async throws {
+        try await withServers { postgres, _ in
+            #expect(try await BelfryProgram.run(["migrate"], environment: environment(postgres)).status == 0)
+            let node = try BelfryProgram(
+                ["serve", "--auth", "dev", "--listen", "0.0.0.0:0"], environment: environment(postgres))
+            let listens = await eventually { listeningPort(of: node) != nil }
+            #expect(listens, "\(node.errorText)")
+            #expect(node.errorText.contains("Anyone who reaches this node can be any user"))
+            node.terminate()
+            #expect(await node.outcome().status == 0)
+        }
+    }
+}

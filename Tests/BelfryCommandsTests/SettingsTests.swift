@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+@testable import BelfryCommands
+
+/// The table of settings.
+struct SettingsTests {
+    /// A value for each setting that has no default.
+    private static let samples = [
+        "postgres.url": "postgresql://belfry@db/app", "postgres.listenUrl": "postgresql://belfry@db/app",
+        "redis.url": "redis://cache", "allowedOrigins": "https://app.example", "threads": "4", "jwt.secret": "s",
+        "jwt.keys": "/etc/belfry/keys.json", "jwt.issuer": "i", "jwt.audience": "a",
+    ]
+
+    @Test func namesAreUnique() {
+        #expect(Set(Settings.all.map(\.key)).count == Settings.all.count)
+        #expect(Set(Settings.all.map(\.environmentName)).count == Settings.all.count)
+    }
+
+    @Test(arguments: Settings.all.map(\.key))
+    func everySettingTakesItsDefaultFromEverySource(key: String) async throws {
+        let setting = try #require(Settings.named(key))
+        let value = try #require(setting.defaultText ?? Self.samples[key])
+        var nested: Any = value
+        for part in key.split(separator: ".").reversed() { nested = [String(part): nested] }
+        let json = try #require(String(data: JSONSerialization.data(withJSONObject: nested), encoding: .utf8))
+        let file = try TemporaryFile("s.json", json)
+        for (environment, path) in [([setting.environmentName: value], nil), ([:], file.path)]
+            as [([String: String], String?)]
+        {
+            let loader = try await ConfigurationLoader(flags: [:], environment: environment, path: path)
+            _ = try loader.load()
+            // Were the name not the one that is looked up, a wrong value would go unnoticed.
+            if setting.unit != "text", setting.unit != "path", path == nil, setting.unit != "origins" {
+                let wrong = try await ConfigurationLoader(
+                    flags: [:], environment: [setting.environmentName: "\u{1}"], path: nil)
+                #expect(throws: ConfigurationError.self) { try wrong.load() }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("postgres.url", "BELFRY_POSTGRES_URL"), ("postgres.listenUrl", "BELFRY_POSTGRES_LISTEN_URL"),
+        ("redis.url", "BELFRY_REDIS_URL"), ("listen", "BELFRY_LISTEN"), ("auth", "BELFRY_AUTH"),
+        ("jwt.secret", "BELFRY_JWT_SECRET"), ("jwt.keys", "BELFRY_JWT_KEYS"),
+        ("limits.sessionsPerUserMax", "BELFRY_LIMITS_SESSIONS_PER_USER_MAX"),
+    ])
+    func environmentNamesAreTheKeysInCapitals(key: String, name: String) throws {
+        #expect(try #require(Settings.named(key)).environmentName == name)
+    }
+
+    @Test func theReferenceIsUpToDate() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let committed = try String(contentsOf: root.appendingPathComponent("docs/configuration.md"), encoding: .utf8)
+        #expect(
+            committed == SettingsReference.markdown,
+            "Run `swift run belfry settings --markdown > docs/configuration.md`.")
+    }
+
+    @Test func theReferenceNamesEverySettingAndEverySecret() {
+        let lines = SettingsReference.markdown.split(separator: "\n")
+        for setting in Settings.all {
+            let line = lines.first { $0.hasPrefix("| `\(setting.key)` | `\(setting.environmentName)` |") }
+            #expect(line?.contains("*Secret.*") == setting.isSecret)
+            #expect(setting.summary.hasSuffix("."))
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import Foundation
+import Gateway
+import Testing
+
+@testable import BelfryCommands
+
+/// `belfry token` and the gateway agree.
+struct TokenCommandTests {
+    private let secret = "a secret of at least thirty-two bytes"
+
+    @Test func aTokenMadeHereIsAcceptedByTheGateway() async throws {
+        let expiresAt = Date(timeIntervalSince1970: (Date().timeIntervalSince1970 + 60).rounded(.down))
+        let token = try await TokenCommand.token(
+            user: "alice", expiresAt: expiresAt, secret: secret, issuer: "issuer", audience: "belfry")
+        let keys = try await JWTKeys.secret(secret)
+        let identity = try await JWTAuthenticator(keys: keys, issuer: "issuer", audience: "belfry").authenticate(token)
+        #expect(identity == Identity(user: "alice", expiresAt: expiresAt))
+        await #expect(throws: AuthenticationError.self) {
+            try await JWTAuthenticator(keys: keys, issuer: "other", audience: nil).authenticate(token)
+        }
+    }
+
+    @Test func aShortSecretIsRefused() async {
+        await #expect(throws: JWTKeysError.self) {
+            try await TokenCommand.token(
+                user: "alice", expiresAt: Date(), secret: "short", issuer: nil, audience: nil)
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import BelfryModel
+import PrivateServers
+import STOMP
+import TestSupport
+import Testing
+
+@Suite struct OutageTests {
+    /// Promise 8: without Redis, delivery goes on from PostgreSQL within two seconds.
+    @Test func withoutRedisDeliveryGoesOnFromPostgreSQL() async throws {
+        let redis = try await PrivateRedis.start(dataDirectory: TestServers.folder("redis-outage"))
+        try await Installation.with(bus: .redis(redis), nodes: 2) { belfry in
+            let alice = try await belfry.connect("alice", node: 1)
+            try await alice.subscribe("/user/queue/msg", receipt: "sub")
+            let first = try await belfry.application.notify("alice")
+            #expect(try await alice.nextMessage().messageID == first)
+
+            redis.kill()
+            let clock = ContinuousClock()
+            let start = clock.now
+            let second = try await belfry.application.notify("alice")
+            let message = try await alice.nextMessage()
+            #expect(message.messageID == second)
+            #expect(clock.now - start < .seconds(2))
+            try await alice.ack(message, receipt: "ack")
+            #expect(try await belfry.application.status(second) == "delivered")
+            // A new session does without Redis as well.
+            let bob = try await belfry.connect("bob")
+            try await bob.subscribe("/user/queue/msg", receipt: "sub")
+            let forBob = try await belfry.application.notify("bob")
+            #expect(try await bob.nextMessage().messageID == forBob)
+
+            try await redis.restart()
+            let third = try await belfry.application.notify("alice")
+            #expect(try await alice.nextMessage().messageID == third)
+            #expect(alice.pendingFrames.isEmpty)
+        }
+        await redis.stop()
+    }
+
+    /// Sessions stay connected while PostgreSQL is away, and everything comes back by itself.
+    @Test func postgresRestartsUnderLiveSessions() async throws {
+        let postgres = try await PrivatePostgres.start(dataDirectory: TestServers.folder("postgres-outage"))
+        try await Installation.with(postgres: postgres) { belfry in
+            let alice = try await belfry.connect("alice")
+            try await alice.subscribe("/user/queue/msg", receipt: "sub")
+            let first = try await belfry.application.notify("alice")
+            let message = try await alice.nextMessage()
+            #expect(message.messageID == first)
+
+            postgres.kill()
+            // Acknowledged while it is away: written when it is back.
+            try await alice.send(Frame(.ack, ["id": message.headers["ack"] ?? "", "receipt": "late"]))
+            try await postgres.restart()
+            let application = try await eventually("PostgreSQL answers") {
+                try? await Application.connect(belfry.databaseURL)
+            }
+            _ = try await alice.nextReceipt("late", within: .seconds(30))
+            #expect(try await application.status(first) == "delivered")
+            let second = try await application.notify("alice")
+            #expect(try await alice.nextMessage(within: .seconds(30)).messageID == second)
+            await application.close()
+        }
+        await postgres.stop()
+    }
+
+    @Test func aLostPublishIsMadeGoodByReconcile() async throws {
+        var limits = Limits()
+        limits.reconcileInterval = .milliseconds(300)
+        try await Installation.with(limits: limits) { belfry in
+            let alice = try await belfry.connect("alice")
+            try await alice.subscribe("/user/queue/msg", receipt: "sub")
+            // The relay believes that it was published: only reconcile can find it.
+            await belfry.relay.stop()
+            let id = try await belfry.application.notify("alice")
+            #expect(try await alice.nextMessage().messageID == id)
+            try await Task.sleep(for: .seconds(1))
+            #expect(alice.pendingFrames.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import BelfryModel
+import Bus
+import Outbox
+import Postgres
+import Testing
+
+@testable import Relay
+
+/// From a committed row to the bus, on a real PostgreSQL.
+@Suite struct RelayDeliveryTests {
+    @Test func `committed rows are published in order, rolled back ones never`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        let relay = try RunningRelay(database, bus: bus)
+        let writer = try await database.connect()
+        let other = try await database.connect()
+        var committed: [Int64] = []
+        for round in 0..<20 {
+            try await writer.run("begin")
+            let id = try await writer.value(SQL.insert() + " returning id")
+            try await other.run("begin; \(SQL.insert("bob")); rollback")
+            if round.isMultiple(of: 3) {
+                try await writer.run("rollback")
+            } else {
+                try await writer.run("commit")
+                committed.append(try #require(Int64(id)))
+            }
+        }
+        await eventually("all are published") { bus.ids.count >= committed.count }
+        await relay.waitAsleep(after: relay.sleeps - (relay.isAsleep ? 1 : 0))
+        #expect(bus.ids == committed)
+        await relay.stop()
+    }
+
+    @Test func `a long unrelated transaction neither delays nor repeats anything`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        let relay = try RunningRelay(database, bus: bus)
+        let unrelated = try await database.connect()
+        let late = try await database.connect()
+        let writer = try await database.connect()
+        try await unrelated.run("begin; create table public.unrelated (id int)")
+        try await late.run("begin; \(SQL.insert("late"))")
+        var expected: [Int64] = []
+        for _ in 0..<10 {
+            expected.append(Int64(try await writer.value(SQL.insert() + " returning id")) ?? 0)
+            let start = ContinuousClock.now
+            await eventually("it is published though others are running") { bus.ids == expected }
+            #expect(start.duration(to: .now) < .seconds(2))
+        }
+        try await late.run("commit")
+        expected.append(1)
+        await eventually("the late one is published") { bus.ids.count >= expected.count }
+        try await unrelated.run("commit")
+        await relay.waitAsleep()
+        #expect(bus.ids == expected)
+        await relay.stop()
+    }
+
+    @Test func `a backlog of several pages is published once`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let writer = try await database.connect()
+        try await writer.run(SQL.insert("alice", count: 3_500))
+        let bus = RecordingBus()
+        let relay = try RunningRelay(database, bus: bus)
+        await relay.waitAsleep()
+        #expect(bus.ids == Array(1...3_500))
+        #expect(relay.events.count { if case .published = $0 { true } else { false } } == 4)
+        let status = relay.service.status.snapshot
+        #expect(status.isLeader && status.isListening == true && status.isBusAvailable && status.lag == .zero)
+        await relay.stop()
+        #expect(!relay.isLeader)
+        #expect(relay.events.last == .steppedDown(.stopped))
+    }
+
+    @Test func `held back messages come when they are due, in order`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        let relay = try RunningRelay(database, bus: bus)
+        await relay.waitAsleep()
+        let writer = try await database.connect()
+        try await writer.run(
+            """
+            insert into belfry.message_log (receiver, type, data, not_before) values
+                ('alice', 'STRING_MSG', '"c"', clock_timestamp() + interval '900 milliseconds'),
+                ('alice', 'STRING_MSG', '"a"', clock_timestamp() + interval '300 milliseconds'),
+                ('alice', 'STRING_MSG', '"b"', clock_timestamp() + interval '600 milliseconds'),
+                ('alice', 'STRING_MSG', '"now"', null)
+            """)
+        await eventually("what is not held back") { bus.ids == [4] }
+        for expected: [Int64] in [[4, 2], [4, 2, 3], [4, 2, 3, 1]] {
+            await eventually("\(expected) is released") { bus.ids.count >= expected.count }
+            #expect(bus.ids == expected)
+            let wait = try await writer.value(
+                "select clock_timestamp() - not_before between interval '0' and interval '0.8 seconds' "
+                    + "from belfry.message_log where id = \(expected.last ?? 0)")
+            #expect(wait == "t")
+        }
+        await relay.stop()
+    }
+
+    @Test func `expired messages are marked and never published`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        let relay = try RunningRelay(database, bus: bus)
+        await relay.waitAsleep()
+        let writer = try await database.connect()
+        try await writer.run(
+            """
+            insert into belfry.message_log (receiver, type, data, not_before, expires_at) values
+                ('alice', 'STRING_MSG', '"a"', null, now() - interval '1 second'),
+                ('alice', 'STRING_MSG', '"b"', now() + interval '1 hour', now() + interval '2 hours'),
+                ('alice', 'STRING_MSG', '"c"', null, now() + interval '1 hour')
+            """)
+        try await eventually("it is marked") {
+            try await writer.value("select status from belfry.message_log where id = 1") == "expired"
+        }
+        try await writer.run("update belfry.outbox set expires_at = now() where message_id = 2")
+        try await eventually("the second is marked") {
+            try await writer.value("select status from belfry.message_log where id = 2") == "expired"
+        }
+        #expect(bus.ids == [3])
+        #expect(relay.events.contains(.expired(count: 1)))
+        await relay.stop()
+    }
+
+    @Test func `broadcasts stay for late nodes, then expire when nobody took them`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        var limits = Limits()
+        limits.topicHold = .milliseconds(500)
+        let relay = try RunningRelay(database, bus: bus, limits: limits)
+        await relay.waitAsleep()
+        let writer = try await database.connect()
+        try await writer.run("select belfry.broadcast('news', 'STRING_MSG', '\"a\"')")
+        try await eventually("it is noted as published") {
+            try await writer.value("select published_at is not null from belfry.outbox") == "t"
+        }
+        #expect(bus.deliveries.first?.address == .topic("news"))
+        try await eventually("its time is over") {
+            try await writer.value("select status from belfry.message_log") == "expired"
+        }
+        #expect(try await writer.value("select count(*) from belfry.outbox") == "0")
+        await relay.stop()
+    }
+
+    @Test func `a replayed message is published again`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        let relay = try RunningRelay(database, bus: bus)
+        await relay.waitAsleep()
+        let writer = try await database.connect()
+        try await writer.run(SQL.insert())
+        await eventually("it is published") { bus.ids == [1] }
+        try await writer.run("select belfry.replay(ids => array[1])")
+        await eventually("it is published again") { bus.ids == [1, 1] }
+        #expect(Set(bus.deliveries.map(\.xid)).count == 2)
+        await relay.stop()
+    }
+}

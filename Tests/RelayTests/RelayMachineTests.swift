@@ -1,0 +1,256 @@
+import Outbox
+import Testing
+
+@testable import Relay
+
+/// Every state of the machine, every event in it, and the ways through them.
+@Suite struct RelayMachineTests {
+    private static let start = RelayCursor(snapshot: "5:5:")
+
+    private static func page(
+        rows: Int = 0, isLast: Bool = true, target: String = "9:9:", oldestRunning: UInt64 = 9
+    ) -> RelayMachine.PageRead {
+        RelayMachine.PageRead(
+            rows: rows, lastXID: rows > 0 ? 7 : 0, lastMessageID: rows > 0 ? 70 : 0, isLast: isLast, target: target,
+            oldestRunning: oldestRunning)
+    }
+
+    /// The states, by the way into them.
+    enum Place: CaseIterable {
+        case standby, reading, publishing, advancing, wakingDoorbell, armingDoorbell, takingTransactionID
+        case lingering, settling, polling, asleep, awaitingBus, ended
+
+        func machine() -> RelayMachine {
+            var machine = RelayMachine()
+            switch self {
+            case .standby:
+                break
+            case .reading:
+                _ = machine.elected(cursor: start, isListening: true)
+            case .publishing:
+                _ = machine.elected(cursor: start, isListening: true)
+                _ = machine.pageRead(page(rows: 3))
+            case .advancing:
+                _ = machine.elected(cursor: start, isListening: true)
+                _ = machine.pageRead(page(rows: 3))
+                _ = machine.published()
+            case .armingDoorbell:
+                goEmpty(&machine, isListening: true)
+            case .takingTransactionID:
+                goEmpty(&machine, isListening: true)
+                _ = machine.doorbellSet()
+            case .wakingDoorbell:
+                goArmed(&machine, oldestRunning: 9)
+                _ = machine.listeningChanged(false)
+            case .lingering:
+                _ = machine.elected(cursor: start, isListening: true)
+                _ = machine.pageRead(page())
+            case .settling:
+                goArmed(&machine, oldestRunning: 7)
+            case .polling:
+                goEmpty(&machine, isListening: false)
+            case .asleep:
+                goArmed(&machine, oldestRunning: 9)
+            case .awaitingBus:
+                _ = machine.elected(cursor: start, isListening: true)
+                _ = machine.pageRead(page(rows: 3))
+                _ = machine.busFailed()
+            case .ended:
+                _ = machine.elected(cursor: start, isListening: true)
+                _ = machine.superseded()
+            }
+            return machine
+        }
+
+        private func goEmpty(_ machine: inout RelayMachine, isListening: Bool) {
+            _ = machine.elected(cursor: start, isListening: isListening)
+            for _ in 1..<RelayMachine.lingerReads {
+                _ = machine.pageRead(page())
+                _ = machine.waitEnded()
+            }
+            _ = machine.pageRead(page())
+        }
+
+        /// Armed with transaction 8, after one read.
+        private func goArmed(_ machine: inout RelayMachine, oldestRunning: UInt64) {
+            goEmpty(&machine, isListening: true)
+            _ = machine.doorbellSet()
+            _ = machine.transactionIDTaken(8)
+            _ = machine.pageRead(page(oldestRunning: oldestRunning))
+        }
+    }
+
+    enum Event: CaseIterable {
+        case elected, pageRead, published, busFailed, advanced, superseded, doorbellSet, transactionIDTaken
+        case waitEnded, rang, listeningLost, doorbellFoundAwake, stopped
+
+        func send(to machine: inout RelayMachine) -> RelayMachine.Action {
+            switch self {
+            case .elected: machine.elected(cursor: start, isListening: true)
+            case .pageRead: machine.pageRead(page(rows: 3))
+            case .published: machine.published()
+            case .busFailed: machine.busFailed()
+            case .advanced: machine.advanced()
+            case .superseded: machine.superseded()
+            case .doorbellSet: machine.doorbellSet()
+            case .transactionIDTaken: machine.transactionIDTaken(8)
+            case .waitEnded: machine.waitEnded()
+            case .rang: machine.rang()
+            case .listeningLost: machine.listeningChanged(false)
+            case .doorbellFoundAwake: machine.doorbellFoundAwake()
+            case .stopped: machine.stopped()
+            }
+        }
+    }
+
+    /// The answers that are not `.none`.
+    private static func expected(_ place: Place, _ event: Event) -> RelayMachine.Action {
+        let done = RelayCursor(snapshot: "9:9:")
+        switch (place, event) {
+        case (.ended, _): return .none
+        case (_, .superseded): return .stepDown(.superseded)
+        case (.standby, .elected): return .read(start)
+        case (.reading, .pageRead): return .publish
+        case (.publishing, .published): return .advance(done)
+        case (.publishing, .busFailed): return .wait(.bus)
+        case (.advancing, .advanced): return .read(done)
+        case (.wakingDoorbell, .doorbellSet): return .read(done)
+        case (.armingDoorbell, .doorbellSet): return .takeTransactionID
+        case (.takingTransactionID, .transactionIDTaken): return .read(done)
+        case (.awaitingBus, .waitEnded): return .read(start)
+        case (.lingering, .waitEnded), (.settling, .waitEnded), (.polling, .waitEnded), (.asleep, .waitEnded),
+            (.lingering, .rang), (.settling, .rang), (.polling, .rang), (.asleep, .rang),
+            (.lingering, .listeningLost), (.settling, .listeningLost), (.polling, .listeningLost):
+            return .read(done)
+        case (.asleep, .listeningLost): return .setDoorbell(.awake)
+        case (.asleep, .doorbellFoundAwake), (.settling, .doorbellFoundAwake): return .setDoorbell(.armed)
+        case (.standby, .stopped), (.lingering, .stopped), (.settling, .stopped), (.polling, .stopped),
+            (.asleep, .stopped), (.awaitingBus, .stopped):
+            return .stepDown(.stopped)
+        default: return .none
+        }
+    }
+
+    @Test(arguments: Place.allCases, Event.allCases)
+    func `every event in every state`(place: Place, event: Event) {
+        var machine = place.machine()
+        let action = event.send(to: &machine)
+        #expect(action == Self.expected(place, event))
+    }
+
+    @Test func `a quiet relay arms, takes an id, reads once more and sleeps`() {
+        var machine = Place.standby.machine()
+        var actions = [machine.elected(cursor: Self.start, isListening: true)]
+        for _ in 1...RelayMachine.lingerReads {
+            actions.append(machine.pageRead(Self.page()))
+            if actions.last == .wait(.linger) { _ = machine.waitEnded() }
+        }
+        #expect(actions.dropFirst().dropLast().allSatisfy { $0 == .wait(.linger) })
+        #expect(actions.last == .setDoorbell(.armed))
+        #expect(machine.doorbellSet() == .takeTransactionID)
+        #expect(machine.transactionIDTaken(8) == .read(RelayCursor(snapshot: "9:9:")))
+        let action = machine.pageRead(Self.page(target: "11:11:", oldestRunning: 8))
+        #expect(action == .wait(.asleep))
+    }
+
+    @Test func `while older transactions run it reads again, at growing pauses`() {
+        var machine = Place.settling.machine()
+        var pauses: [Duration] = []
+        for _ in 0..<8 {
+            _ = machine.waitEnded()
+            if case .wait(.settle(let pause)) = machine.pageRead(Self.page(oldestRunning: 7)) { pauses.append(pause) }
+        }
+        #expect(pauses == [4, 8, 16, 32, 64, 100, 100, 100].map { .milliseconds($0) })
+        _ = machine.waitEnded()
+        #expect(machine.pageRead(Self.page(oldestRunning: 8)) == .wait(.asleep))
+    }
+
+    @Test func `a ring wakes it, and after one message it sleeps again without arming`() {
+        var machine = Place.asleep.machine()
+        #expect(machine.rang() == .read(RelayCursor(snapshot: "9:9:")))
+        #expect(machine.pageRead(Self.page(rows: 1, target: "12:12:", oldestRunning: 12)) == .publish)
+        #expect(machine.published() == .advance(RelayCursor(snapshot: "12:12:")))
+        #expect(machine.advanced() == .wait(.asleep))
+    }
+
+    @Test func `a ring during the work is answered by another read`() {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        _ = machine.pageRead(Self.page(rows: 1))
+        #expect(machine.rang() == .none)
+        _ = machine.published()
+        #expect(machine.advanced() == .read(RelayCursor(snapshot: "9:9:")))
+        #expect(machine.pageRead(Self.page()) == .wait(.asleep))
+    }
+
+    @Test func `a relay kept busy tells writers not to ring`() {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        _ = machine.pageRead(Self.page(rows: 1))
+        _ = machine.rang()
+        _ = machine.published()
+        _ = machine.advanced()
+        _ = machine.pageRead(Self.page(rows: 1))
+        _ = machine.published()
+        #expect(machine.advanced() == .setDoorbell(.awake))
+        #expect(machine.doorbellSet() == .read(RelayCursor(snapshot: "9:9:")))
+        #expect(machine.pageRead(Self.page()) == .wait(.linger))
+    }
+
+    @Test func `a ring during a step of several pages is answered after it`() {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        _ = machine.pageRead(Self.page(rows: 1_000, isLast: false))
+        _ = machine.published()
+        // The next page is of the same snapshot, which may be older than the ring.
+        let step = RelayCursor.Step(target: "9:9:", xid: 7, messageID: 70)
+        #expect(machine.advanced() == .read(RelayCursor(snapshot: "9:9:", step: step)))
+        _ = machine.rang()
+        #expect(machine.pageRead(Self.page()) == .read(RelayCursor(snapshot: "9:9:")))
+    }
+
+    @Test func `a full page is followed by the next one of the same step`() {
+        var machine = Place.reading.machine()
+        #expect(machine.pageRead(Self.page(rows: 1_000, isLast: false)) == .publish)
+        let step = RelayCursor.Step(target: "9:9:", xid: 7, messageID: 70)
+        #expect(machine.published() == .advance(RelayCursor(snapshot: "5:5:", step: step)))
+        #expect(machine.advanced() == .read(RelayCursor(snapshot: "5:5:", step: step)))
+        #expect(machine.pageRead(Self.page()) == .wait(.linger))
+        #expect(machine.waitEnded() == .read(RelayCursor(snapshot: "9:9:")))
+    }
+
+    @Test func `while the bus is away the same page is read again and the cursor stands`() {
+        var machine = Place.publishing.machine()
+        #expect(machine.busFailed() == .wait(.bus))
+        #expect(machine.rang() == .none)
+        #expect(machine.waitEnded() == .read(Self.start))
+        #expect(machine.pageRead(Self.page(rows: 2)) == .publish)
+        #expect(machine.published() == .advance(RelayCursor(snapshot: "9:9:")))
+    }
+
+    @Test func `without an ear it polls, and with one it goes to sleep`() {
+        var machine = Place.asleep.machine()
+        #expect(machine.listeningChanged(false) == .setDoorbell(.awake))
+        _ = machine.doorbellSet()
+        for _ in 1..<RelayMachine.lingerReads {
+            #expect(machine.pageRead(Self.page()) == .wait(.linger))
+            _ = machine.waitEnded()
+        }
+        #expect(machine.pageRead(Self.page()) == .wait(.poll))
+        _ = machine.waitEnded()
+        #expect(machine.pageRead(Self.page()) == .wait(.poll))
+        #expect(machine.listeningChanged(true) == .read(RelayCursor(snapshot: "9:9:")))
+        #expect(machine.pageRead(Self.page()) == .setDoorbell(.armed))
+    }
+
+    @Test func `a stop lets the page under way end, and begins no other`() {
+        var machine = Place.publishing.machine()
+        #expect(machine.stopped() == .none)
+        #expect(machine.published() == .advance(RelayCursor(snapshot: "9:9:")))
+        #expect(machine.advanced() == .stepDown(.stopped))
+        #expect(machine.rang() == .none)
+        var other = Place.publishing.machine()
+        _ = other.stopped()
+        #expect(other.busFailed() == .stepDown(.stopped))
+    }
+}

@@ -1,0 +1,66 @@
+import BelfryModel
+import Outbox
+import Postgres
+import Testing
+
+@testable import Relay
+
+/// Without LISTEN: behind a pooler in transaction mode, and when the listener's connection is lost.
+@Suite struct RelayPollingTests {
+    @Test(.enabled(if: PrivatePooler.program != nil, "pgbouncer is not installed"))
+    func `behind a pooler it polls, and another takes over when it falls silent`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let poolers = try (0..<2).map { _ in try PrivatePooler(database: database.url, role: "test_service") }
+        defer { for pooler in poolers { pooler.kill() } }
+        let bus = RecordingBus()
+        let first = try RunningRelay(database, bus: bus, url: poolers[0].url)
+        await first.wait(for: .listening(false))
+        await eventually("it leads") { first.isLeader }
+        let second = try RunningRelay(database, bus: bus, url: poolers[1].url)
+        await second.wait(for: .standsBy)
+        let writer = try await database.connect()
+        for number in 1...20 {
+            try await writer.run(SQL.insert())
+            await eventually("it is published by polling", within: .seconds(2)) { bus.ids.count == number }
+        }
+        #expect(first.sleeps == 0)
+        #expect(!second.isLeader)
+        // Writers are not asked to ring in vain.
+        #expect(try await writer.value("select last_value from belfry.doorbell") == "2")
+
+        poolers[0].kill()
+        let start = ContinuousClock.now
+        try await writer.run(SQL.insert())
+        await eventually("the second publishes") { bus.ids.contains(21) }
+        #expect(start.duration(to: .now) < .seconds(5))
+        #expect(bus.ids == Array(1...21))
+        await first.stop()
+        await second.stop()
+    }
+
+    @Test func `when the ear is lost the relay looks by itself, and sleeps again when it is back`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        var limits = Limits()
+        limits.safetyPollInterval = .seconds(3_600)
+        let relay = try RunningRelay(database, bus: bus, limits: limits)
+        await relay.waitAsleep()
+        let writer = try await database.connect()
+        for round in 1...3 {
+            let sleeps = relay.sleeps
+            let listeners = try await writer.rows(
+                """
+                select pg_terminate_backend(pid) from pg_stat_activity
+                where application_name = '\(relay.name)' and query ilike 'listen%'
+                """)
+            try await writer.run(SQL.insert())
+            await eventually("it is published", within: .seconds(5)) { bus.ids.count == round }
+            #expect(listeners.count == 1)
+            await relay.waitAsleep(after: sleeps)
+        }
+        #expect(relay.events.contains(.woke(.listeningChanged)))
+        #expect(!relay.events.contains(.woke(.safetyPoll)))
+        #expect(!relay.events.contains(.steppedDown(.postgresFailed)))
+        await relay.stop()
+    }
+}

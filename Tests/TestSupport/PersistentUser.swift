@@ -1,0 +1,63 @@
+import NIOConcurrencyHelpers
+import STOMP
+
+/// A user's browser: connects, subscribes, acknowledges what comes, and connects again, to the next node, when the
+/// connection ends. What it saw is kept for the checker.
+public final class PersistentUser: Sendable {
+    /// One arrival, in the order of arrival.
+    public struct Arrival: Sendable {
+        public let id: Int64
+        /// Counts the user's sessions.
+        public let session: Int
+        public let isRedelivered: Bool
+    }
+
+    public let name: String
+    private let ports: [Int]
+    private let arrivals_ = NIOLockedValueBox<[Arrival]>([])
+    private let task = NIOLockedValueBox<Task<Void, Never>?>(nil)
+
+    public init(_ name: String, ports: [Int], firstPort: Int) {
+        self.name = name
+        self.ports = ports
+        task.withLockedValue { task in
+            task = Task { await self.run(from: firstPort) }
+        }
+    }
+
+    public var arrivals: [Arrival] { arrivals_.withLockedValue { $0 } }
+
+    public func stop() async {
+        let running = task.withLockedValue { $0 }
+        running?.cancel()
+        await running?.value
+    }
+
+    private func run(from first: Int) async {
+        var session = 0
+        while !Task.isCancelled {
+            let port = ports[(first + session) % ports.count]
+            session += 1
+            if let client = try? await STOMPClient.connect(port: port, token: name) {
+                try? await listen(client, session: session)
+                await client.socket.abort()
+            } else {
+                try? await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
+    /// Acknowledges until the connection ends.
+    private func listen(_ client: STOMPClient, session: Int) async throws {
+        try await client.subscribe("/user/queue/msg")
+        while !Task.isCancelled, !client.isEnded {
+            for frame in client.takeFrames() where frame.command == .message {
+                let arrival = Arrival(
+                    id: frame.messageID, session: session, isRedelivered: frame.headers["redelivered"] == "true")
+                arrivals_.withLockedValue { $0.append(arrival) }
+                try await client.ack(frame)
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+}

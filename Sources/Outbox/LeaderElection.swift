@@ -1,3 +1,4 @@
+import BelfryModel
 import Postgres
 
 /// How a relay becomes the leader: by a session lock of PostgreSQL on a connection of its own, or by a lease.
@@ -39,21 +40,25 @@ public struct LeaderElection: Sendable {
     /// "belfry" and the shard.
     private static let tryLock = PostgresStatement("", "select pg_try_advisory_lock(x'62656c6672790000'::bigint)")
 
-    /// A leader's machine that vanished is noticed after five seconds and not after PostgreSQL's two hours.
+    /// A leader's machine that vanished is noticed after five seconds and not after PostgreSQL's two hours. Planning the
+    /// relay's read takes longer than an empty read, and its plan is the same for all positions.
     private static let sessionSettings = """
         set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 3;
-        set idle_session_timeout = 0
+        set idle_session_timeout = 0; set plan_cache_mode = force_generic_plan
         """
 
     private let configuration: PostgresConfiguration
     private let relay: String
+    private let pageRows: Int
 
     /// - Parameters:
     ///   - configuration: a direct connection where one can be had.
     ///   - relay: this process: its host, process id and something of its own.
-    public init(configuration: PostgresConfiguration, relay: String) {
+    ///   - pageRows: rows of a page of the term's store.
+    public init(configuration: PostgresConfiguration, relay: String, pageRows: Int = Limits().claimRowsMax) {
         self.configuration = configuration
         self.relay = relay
+        self.pageRows = pageRows
     }
 
     /// Waits until this relay is the leader.
@@ -77,7 +82,8 @@ public struct LeaderElection: Sendable {
                     hasLock = try await connection.execute(Self.tryLock, []).bool(0, 0)
                 }
                 if hasLock || mode == .lease {
-                    let store = RelayStore(executor: connection, isPrepared: mode == .sessionLock)
+                    let store = RelayStore(
+                        executor: connection, isPrepared: mode == .sessionLock, pageRows: pageRows)
                     if let term = try await store.takeOver(relay: relay, byLease: mode == .lease) {
                         return Leadership(connection: connection, store: store, term: term, mode: mode)
                     }

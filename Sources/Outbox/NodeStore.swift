@@ -75,28 +75,33 @@ public struct NodeStore: Sendable {
     }
 
     /// Marks messages delivered: the outbox rows of users go, the log rows say when. Ids not pending any more are passed
-    /// over, so a repeat does nothing. Returns, for each that became `delivered` by this statement, its age in seconds.
-    public func markDelivered(_ ids: [MessageID], completion: @escaping Completion<[Double]>) {
+    /// over, so a repeat does nothing. Returns the ages of those that became `delivered` by this statement.
+    public func markDelivered(_ ids: [MessageID], completion: @escaping Completion<MarksWritten>) {
         client.execute(NodeStatements.markDelivered, [.int64Array(ids.map(\.rawValue))]) {
-            completion($0.map { result in (0..<result.rowCount).map { result.double($0, 0) ?? 0 } })
+            completion(
+                $0.map { result in
+                    MarksWritten(deliveredAgesSeconds: (0..<result.rowCount).map { result.double($0, 0) ?? 0 })
+                })
         }
     }
 
     /// Puts messages off that a client refused, and parks those refused `nacksMax` times.
-    public func refuse(_ ids: [MessageID], delay: Duration, nacksMax: Int, completion: @escaping Completion<[Double]>) {
+    public func refuse(
+        _ ids: [MessageID], delay: Duration, nacksMax: Int, completion: @escaping Completion<MarksWritten>
+    ) {
         client.execute(
             NodeStatements.refuse,
             [.int64Array(ids.map(\.rawValue)), .int64(delay.milliseconds), .int64(Int64(nacksMax))]
-        ) { completion($0.map { _ in [] }) }
+        ) { completion($0.map { MarksWritten(parked: $0.affectedRows) }) }
     }
 
     /// Ends sessions: what they had not acknowledged is marked `redelivered` and their rows go, in one statement.
     public func closeSessions(
-        _ sessionIDs: [String], unacknowledged ids: [MessageID], completion: @escaping Completion<[Double]>
+        _ sessionIDs: [String], unacknowledged ids: [MessageID], completion: @escaping Completion<MarksWritten>
     ) {
         client.execute(
             NodeStatements.closeSessions, [.textArray(sessionIDs), .int64Array(ids.map(\.rawValue))]
-        ) { completion($0.map { _ in [] }) }
+        ) { completion($0.map { _ in MarksWritten() }) }
     }
 
     /// What the outbox holds, now deliverable, for users and topics: ids only, at most `rowsMax` for each.

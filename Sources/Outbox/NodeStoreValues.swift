@@ -103,3 +103,11 @@ public struct OutboxListing: Sendable {
     public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 2) ?? 0) }
     public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 3)) ?? 0 }
 }
+
+/// What a statement of delivery marks changed.
+public struct MarksWritten: Sendable {
+    /// From the insertion to now, for each message that became `delivered`.
+    public var deliveredAgesSeconds: [Double] = []
+    /// Messages that became `parked`.
+    public var parked = 0
+}

@@ -128,7 +128,8 @@ enum HousekeepingStatements {
         """)
 
     /// Plan: a scan of the outbox's smallest index; sent every ten seconds at most.
-    static let countPending = PostgresStatement("", "select count(*) from belfry.outbox")
+    static let countMessages = PostgresStatement(
+        "", "select (select count(*) from belfry.outbox), (select count(*) from belfry.parked)")
 }
 
 extension RelayStore {
@@ -194,9 +195,10 @@ extension RelayStore {
         }
     }
 
-    /// Rows of the outbox: undelivered messages, and broadcasts in their time for late nodes.
-    public func countPending() async throws(PostgresError) -> Int {
-        Int(try await execute(HousekeepingStatements.countPending).int64(0, 0) ?? 0)
+    /// Rows of the outbox (undelivered messages, and broadcasts in their time for late nodes), and parked messages.
+    public func countMessages() async throws(PostgresError) -> (pending: Int, parked: Int) {
+        let result = try await execute(HousekeepingStatements.countMessages)
+        return (Int(result.int64(0, 0) ?? 0), Int(result.int64(0, 1) ?? 0))
     }
 
     /// Runs a batch again for as long as it was full. The bound leaves the rest to the next time.

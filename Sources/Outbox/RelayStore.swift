@@ -12,12 +12,19 @@ public final class RelayStore: Sendable {
     /// Where the cursor's row lies (`ctid`), as far as known.
     private let rowAddress = Mutex<String?>(nil)
     private let isPrepared: Atomic<Bool>
+    private let pageRows: Int
+    private let pageStatement: PostgresStatement
 
     /// - Parameters:
     ///   - executor: where the statements run; its role is in `belfry_service`.
     ///   - isPrepared: false behind a pooler, where a prepared statement may be another session's.
-    public init(executor: any RelayStoreExecutor, isPrepared: Bool = true) {
+    ///   - pageRows: rows of a page, one at least.
+    public init(
+        executor: any RelayStoreExecutor, isPrepared: Bool = true, pageRows: Int = Limits().claimRowsMax
+    ) {
         self.executor = executor
+        self.pageRows = max(1, pageRows)
+        self.pageStatement = RelayStatements.page(rows: max(1, pageRows))
         self.isPrepared = Atomic(isPrepared)
     }
 
@@ -40,14 +47,19 @@ public final class RelayStore: Sendable {
     /// - Returns: `nil` when another relay leads.
     public func takeOver(relay: String, byLease: Bool) async throws(PostgresError) -> RelayTerm? {
         let result = try await execute(RelayStatements.takeOver, [.text(relay), .bool(byLease)])
-        guard result.rowCount > 0, let number = result.int64(0, 0) else { return nil }
+        guard result.rowCount > 0, let number = result.int64(0, 0) else {
+            // Nobody can be in the way of the lock's holder, so the row is missing; the next try finds it.
+            if !byLease { _ = try await execute(RelayStatements.restoreCursor) }
+            return nil
+        }
         if result.bool(0, 5) {
             guard let snapshot = try await startOver(term: number) else { return nil }
             try await setDoorbell(.awake, term: number)
             return RelayTerm(number: number, cursor: RelayCursor(snapshot: snapshot), startedOver: true)
         }
         var step: RelayCursor.Step?
-        if let target = result.optionalString(0, 2), let xid = UInt64(result.string(0, 3)), let id = result.int64(0, 4) {
+        if let target = result.optionalString(0, 2), let xid = UInt64(result.string(0, 3)), let id = result.int64(0, 4)
+        {
             step = RelayCursor.Step(target: target, xid: xid, messageID: id)
         }
         try await setDoorbell(.awake, term: number)
@@ -67,12 +79,12 @@ public final class RelayStore: Sendable {
     public func page(after cursor: RelayCursor) async throws(PostgresError) -> RelayPage {
         let step = cursor.step
         let result = try await execute(
-            RelayStatements.page,
+            pageStatement,
             [
                 .text(cursor.snapshot), step.map { .text($0.target) } ?? .null,
                 .text(String(step?.xid ?? 0)), .int64(step?.messageID ?? 0),
             ])
-        return try RelayPage(result)
+        return try RelayPage(result, rowsMax: pageRows)
     }
 
     /// Stores the cursor after a page was published.

@@ -2,8 +2,6 @@ import Postgres
 
 /// The text of every statement that the relay's loop sends, with the plan it relies on.
 enum RelayStatements {
-    /// Rows of a page; the same as `Limits.claimRowsMax`. A constant in the text, so that every plan knows it.
-    static let pageRows = 1_000
     /// Stored bytes of `data` after which a page ends, so that a page of large messages stays small in memory.
     static let pageBytes = 8 * 1024 * 1024
 
@@ -21,6 +19,10 @@ enum RelayStatements {
         returning c.term, c.snapshot::text, c.target::text, c.position_xid::text, c.position_id,
             c.system_identifier is distinct from s.system_identifier
         """)
+
+    /// A cursor that knows of no cluster, in place of one that somebody deleted. Plan: by primary key.
+    static let restoreCursor = PostgresStatement(
+        "", "insert into belfry.relay_cursor (shard, snapshot) values (0, '1:1:') on conflict do nothing")
 
     /// In another cluster: every row is stamped with a number ($2) below all transaction ids that this cluster has given
     /// out (initdb alone takes over 700), and the cursor becomes the present snapshot in which that number, and nothing
@@ -51,56 +53,63 @@ enum RelayStatements {
     /// what began after $1. Each has one lower bound, as a second one would make every page walk from the first. Then
     /// message_log by primary key, for the sizes and again for the rows of the page: `offset 0` keeps the planner from
     /// reading all of a middling log instead.
-    static let page = PostgresStatement(
-        "belfry_relay_page",
-        """
-        with page as materialized (
-            (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at
-            from belfry.outbox o
-            where (o.xid, o.message_id) > ($3::xid8, $4::bigint) and o.xid <= $3::xid8
-                and $3::xid8 < pg_snapshot_xmax($1::pg_snapshot)
-                and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
-            order by o.xid, o.message_id limit \(pageRows))
+    ///
+    /// - Parameter rows: the page's size; it stands in the text, so that every plan knows it.
+    static func page(rows: Int) -> PostgresStatement {
+        PostgresStatement(
+            "belfry_relay_page_\(rows)",
+            """
+            with page as materialized (
+                (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at,
+                    o.redelivered
+                from belfry.outbox o
+                where (o.xid, o.message_id) > ($3::xid8, $4::bigint) and o.xid <= $3::xid8
+                    and $3::xid8 < pg_snapshot_xmax($1::pg_snapshot)
+                    and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
+                order by o.xid, o.message_id limit \(rows))
+                union all
+                (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at,
+                    o.redelivered
+                from belfry.outbox o
+                where o.xid = any(array(select x from pg_snapshot_xip($1::pg_snapshot) x where x > $3::xid8))
+                    and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
+                order by o.xid, o.message_id limit \(rows))
+                union all
+                (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at,
+                    o.redelivered
+                from belfry.outbox o
+                where (o.xid, o.message_id) > (
+                        greatest($3::xid8, pg_snapshot_xmax($1::pg_snapshot)),
+                        case when $3::xid8 >= pg_snapshot_xmax($1::pg_snapshot) then $4::bigint else 0 end)
+                    and o.xid < pg_snapshot_xmax(coalesce($2::pg_snapshot, pg_current_snapshot()))
+                    and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
+                order by o.xid, o.message_id limit \(rows))
+                order by xid, message_id limit \(rows)
+            ), sized as (
+                select p.*, count(*) over () as candidates,
+                    sum(coalesce(l.bytes, 0)) over (
+                        order by p.xid, p.message_id rows between unbounded preceding and 1 preceding) as bytes_before,
+                    p.not_before is null and (p.expires_at is null or p.expires_at > now()) as is_wanted
+                from page p left join lateral (
+                    select pg_column_size(m.data) as bytes from belfry.message_log m where m.id = p.message_id offset 0
+                ) l on true
+            )
+            select null::bigint, s.target::text, pg_snapshot_xmin(s.target)::text, null::text, null::bigint, null::bigint,
+                (select is_called from belfry.doorbell), null::text, null::text, null::bigint, null::boolean
+            from (select coalesce($2::pg_snapshot, pg_current_snapshot()) as target) s
             union all
-            (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at
-            from belfry.outbox o
-            where o.xid = any(array(select x from pg_snapshot_xip($1::pg_snapshot) x where x > $3::xid8))
-                and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
-            order by o.xid, o.message_id limit \(pageRows))
-            union all
-            (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at
-            from belfry.outbox o
-            where (o.xid, o.message_id) > (
-                    greatest($3::xid8, pg_snapshot_xmax($1::pg_snapshot)),
-                    case when $3::xid8 >= pg_snapshot_xmax($1::pg_snapshot) then $4::bigint else 0 end)
-                and o.xid < pg_snapshot_xmax(coalesce($2::pg_snapshot, pg_current_snapshot()))
-                and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
-            order by o.xid, o.message_id limit \(pageRows))
-            order by xid, message_id limit \(pageRows)
-        ), sized as (
-            select p.*, count(*) over () as candidates,
-                sum(coalesce(l.bytes, 0)) over (
-                    order by p.xid, p.message_id rows between unbounded preceding and 1 preceding) as bytes_before,
-                p.not_before is null and (p.expires_at is null or p.expires_at > now()) as is_wanted
-            from page p left join lateral (
-                select pg_column_size(m.data) as bytes from belfry.message_log m where m.id = p.message_id offset 0
+            (select p.message_id, p.xid::text, p.receiver, p.topic,
+                ceil(extract(epoch from p.expires_at) * 1000)::bigint, l.age, l.body is not null, l.header_lines, l.body,
+                p.candidates, p.redelivered
+            from sized p left join lateral (
+                select (extract(epoch from clock_timestamp() - m.created_at) * 1000)::bigint as age,
+                    belfry.header_lines(m.headers) as header_lines, belfry.body(m) as body
+                from belfry.message_log m where p.is_wanted and m.id = p.message_id offset 0
             ) l on true
-        )
-        select null::bigint, s.target::text, pg_snapshot_xmin(s.target)::text, null::text, null::bigint, null::bigint,
-            (select is_called from belfry.doorbell), null::text, null::text, null::bigint
-        from (select coalesce($2::pg_snapshot, pg_current_snapshot()) as target) s
-        union all
-        (select p.message_id, p.xid::text, p.receiver, p.topic,
-            ceil(extract(epoch from p.expires_at) * 1000)::bigint, l.age, l.body is not null, l.header_lines, l.body,
-            p.candidates
-        from sized p left join lateral (
-            select (extract(epoch from clock_timestamp() - m.created_at) * 1000)::bigint as age,
-                belfry.header_lines(m.headers) as header_lines, belfry.body(m) as body
-            from belfry.message_log m where p.is_wanted and m.id = p.message_id offset 0
-        ) l on true
-        where p.bytes_before is null or p.bytes_before < \(pageBytes)
-        order by p.xid, p.message_id)
-        """)
+            where p.bytes_before is null or p.bytes_before < \(pageBytes)
+            order by p.xid, p.message_id)
+            """)
+    }
 
     /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published.
     /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what the nodes know already.
@@ -137,7 +146,8 @@ enum RelayStatements {
     /// Sets the doorbell, unless another relay leads. Takes effect at once, not at the commit. Plan: by primary key.
     static let setDoorbell = PostgresStatement(
         "belfry_relay_set_doorbell",
-        "select setval('belfry.doorbell', $2::bigint, true) from belfry.relay_cursor where shard = 0 and term = $1::bigint")
+        "select setval('belfry.doorbell', $2::bigint, true) from belfry.relay_cursor where shard = 0 and term = $1::bigint"
+    )
 
     /// A transaction id that is above those of all writers that found the doorbell as it was before it was armed.
     static let takeTransactionID = PostgresStatement(

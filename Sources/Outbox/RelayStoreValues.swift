@@ -40,8 +40,6 @@ public struct RelayTerm: Hashable, Sendable {
 /// One page of rows in the order of publication.
 public struct RelayPage: Sendable {
     private let result: PostgresResult
-    /// The row of the result that holds what is true of the whole page.
-    private let head: Int
     /// Row numbers of the result that hold messages.
     public let rows: [Int]
     /// The snapshot that the step works towards.
@@ -54,7 +52,8 @@ public struct RelayPage: Sendable {
     public let serverWasReset: Bool
 
     /// - Throws: `PostgresError` with `.protocolViolation` when the answer is not a page.
-    init(_ result: PostgresResult) throws(PostgresError) {
+    init(_ result: PostgresResult, rowsMax: Int) throws(PostgresError) {
+        // The row that holds what is true of the whole page.
         var head: Int?
         var rows: [Int] = []
         rows.reserveCapacity(result.rowCount)
@@ -65,13 +64,12 @@ public struct RelayPage: Sendable {
             throw PostgresError(.protocolViolation, "PostgreSQL's answer to the relay's read has no snapshot.")
         }
         self.result = result
-        self.head = head
         self.rows = rows
         self.target = result.string(head, Column.target)
         self.oldestRunning = oldestRunning
         self.serverWasReset = !result.bool(head, Column.ready)
         let candidates = rows.first.flatMap { result.int64($0, Column.candidates) } ?? 0
-        self.isLast = candidates <= rows.count && rows.count < RelayStatements.pageRows
+        self.isLast = candidates <= rows.count && rows.count < rowsMax
     }
 
     /// Places in a row of the answer; the head uses three of them for what is its own.
@@ -86,6 +84,7 @@ public struct RelayPage: Sendable {
         static let headerLines = 7
         static let body = 8
         static let candidates = 9
+        static let redelivered = 10
         static let target = 1
         static let oldestRunning = 2
     }
@@ -102,6 +101,8 @@ public struct RelayPage: Sendable {
     public func ageMilliseconds(_ row: Int) -> Int64 { result.int64(row, Column.age) ?? 0 }
     /// To be published now: neither held back, nor expired, nor without a row in the log.
     public func isReady(_ row: Int) -> Bool { result.bool(row, Column.ready) }
+    /// It was handed to a session before, which did not acknowledge it.
+    public func isRedelivered(_ row: Int) -> Bool { result.bool(row, Column.redelivered) }
     /// STOMP 1.2 escaped header lines, each ended by a line feed.
     public func withHeaderLines<R>(_ row: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try result.withBytes(row, Column.headerLines, body)

@@ -10,6 +10,10 @@ final class DoorbellListener: Sendable {
     static let probeTimeout: Duration = .seconds(2)
     /// The pause between two tests, whatever the last one said.
     static let probeInterval: Duration = .seconds(30)
+    /// The pause before the next test when the last one could not be sent.
+    static let unsentPause: Duration = .seconds(1)
+
+    private enum Finding { case heard, unheard, unsent }
 
     private struct State {
         var isConnected = false
@@ -52,17 +56,23 @@ final class DoorbellListener: Sendable {
 
     /// Listens until the task is cancelled.
     func run() async {
-        let listener = PostgresListener(configuration: configuration, channels: [Doorbell.channel]) { [weak self] event in
+        let listener = PostgresListener(configuration: configuration, channels: [Doorbell.channel]) {
+            [weak self] event in
             self?.handle(event)
         }
         listener.start()
         var tests = 0
         while !Task.isCancelled {
             if !state.withLock({ $0.isConnected }) { _ = await connectionChanged.wait(upTo: Self.probeTimeout) }
+            var finding = Finding.unheard
+            // An ear that worked gets a second chance, as a server may be slow for a moment.
+            for _ in 0..<(isListening == true ? 2 : 1) where finding != .heard && !Task.isCancelled {
+                tests += 1
+                finding = await probe("\(Doorbell.probePrefix)\(name):\(tests)")
+            }
             if Task.isCancelled { break }
-            tests += 1
-            setListening(await probe("\(Doorbell.probePrefix)\(name):\(tests)"))
-            _ = await connectionChanged.wait(upTo: Self.probeInterval)
+            setListening(finding == .heard)
+            _ = await connectionChanged.wait(upTo: finding == .unsent ? Self.unsentPause : Self.probeInterval)
         }
         await listener.stop()
     }
@@ -97,31 +107,31 @@ final class DoorbellListener: Sendable {
         }
     }
 
-    private func probe(_ payload: String) async -> Bool {
+    private func probe(_ payload: String) async -> Finding {
         let isConnected = state.withLock { state in
             state.probe = payload
             state.isHeard = false
             return state.isConnected
         }
         defer { state.withLock { $0.probe = nil } }
-        guard isConnected else { return false }
+        guard isConnected else { return .unheard }
         do {
             try await store.notify(channel: Doorbell.channel, payload: payload)
         } catch {
             logger.debug("The doorbell could not be tested: \(error)")
-            return false
+            return .unsent
         }
         let deadline = ContinuousClock.now + Self.probeTimeout
         while !Task.isCancelled {
             let (isHeard, isConnected) = state.withLock { ($0.isHeard, $0.isConnected) }
             // One that was heard over a connection that was lost since says nothing about the next one.
-            guard isConnected else { return false }
-            if isHeard { return true }
+            guard isConnected else { return .unheard }
+            if isHeard { return .heard }
             let left = ContinuousClock.now.duration(to: deadline)
-            if left <= .zero { return false }
+            if left <= .zero { return .unheard }
             _ = await probeHeard.wait(upTo: left)
         }
-        return false
+        return .unheard
     }
 
     private func setListening(_ isListening: Bool) {

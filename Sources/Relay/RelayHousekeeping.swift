@@ -86,8 +86,9 @@ struct RelayHousekeeping: Sendable {
     }
 
     private func count() async throws(PostgresError) {
-        let pending = try await store.countPending()
+        let (pending, parked) = try await store.countMessages()
         status.update { $0.pending = pending }
         metrics.pending.record(pending)
+        metrics.parkedNow.record(parked)
     }
 }

@@ -11,6 +11,7 @@ struct RelayMetrics: Sendable {
     let leader = Gauge(label: "belfry_relay_leader")
     let lagSeconds = Gauge(label: "belfry_relay_lag_seconds")
     let pending = Gauge(label: "belfry_relay_pending")
+    let parkedNow = Gauge(label: "belfry_relay_parked")
 
     init() {
         leader.record(0)

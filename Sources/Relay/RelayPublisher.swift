@@ -79,8 +79,8 @@ struct RelayPublisher: Sendable {
                     }
                     Envelope.encode(
                         id: page.messageID(row), xid: page.xid(row),
-                        expiresAtMilliseconds: page.expiresAtMilliseconds(row), headerLines: headerLines, body: body,
-                        into: &buffer)
+                        expiresAtMilliseconds: page.expiresAtMilliseconds(row),
+                        isRedelivered: page.isRedelivered(row), headerLines: headerLines, body: body, into: &buffer)
                     if let envelope = buffer.readSlice(length: bytes) {
                         items.append(
                             Item(

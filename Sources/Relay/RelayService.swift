@@ -61,7 +61,8 @@ public final class RelayService: Service {
     /// One election after another.
     private func serve(_ listener: DoorbellListener, _ mailbox: RelayMailbox, _ earTested: WakeSignal) async {
         let election = LeaderElection(
-            configuration: configuration.direct ?? configuration.postgres, relay: configuration.name)
+            configuration: configuration.direct ?? configuration.postgres, relay: configuration.name,
+            pageRows: configuration.limits.claimRowsMax)
         var backoff = Backoff(first: .milliseconds(100), limit: .seconds(2))
         var hasFailed = false
         while !Task.isCancelled {
@@ -115,6 +116,7 @@ public final class RelayService: Service {
         }
         metrics.leader.record(0)
         metrics.lagSeconds.record(0)
+        metrics.pending.record(0)
         logger.notice("This relay leads no longer.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
         observe(.steppedDown(reason))
     }

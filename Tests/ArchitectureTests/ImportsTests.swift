@@ -84,16 +84,6 @@ private func imports(of text: String) -> [String] {
         #expect(sorted[sorted.count / 2] <= 150, "half of the files have at most 150 lines")
     }
 
-    @Test func linesFitOnAScreen() throws {
-        for folder in ["Sources", "Tests"] {
-            for file in try swiftFiles(in: folder) {
-                for (number, line) in file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-                    #expect(line.count <= 120, "\(file.path):\(number + 1) has \(line.count) characters")
-                }
-            }
-        }
-    }
-
     @Test func nothingTrapsOnPurpose() throws {
         for file in try swiftFiles(in: "Sources") {
             for word in ["fatalError(", "try!", "TODO", "FIXME", "unimplemented("] {

@@ -123,9 +123,14 @@ struct DevCommandTests {
             ["dev", "--no-redis", "--listen", "127.0.0.1:\(port)", "--data", "two"], folder: folder)
         let outcome = await second.outcome()
         #expect(outcome.status == 1)
-        #expect(outcome.errors.contains("127.0.0.1:\(port) is in use already"), "\(outcome.errors)")
+        #expect(
+            outcome.errors.contains("Can't listen on 127.0.0.1:\(port), which is in use already"), "\(outcome.errors)")
         first.terminate()
         #expect(await first.outcome().status == 0)
+        let nowhere = try BelfryProgram(
+            ["dev", "--no-redis", "--listen", "nowhere.invalid:1", "--data", "two"], folder: folder)
+        let error = await nowhere.outcome().errors
+        #expect(error.contains("Can't listen on nowhere.invalid:1: no such host is known."), "\(error)")
     }
 
     @Test func aSignalDuringTheStartLeavesNothingBehind() async throws {

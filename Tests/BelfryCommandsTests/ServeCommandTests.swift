@@ -34,17 +34,17 @@ struct ServeCommandTests {
     private func environment(_ postgres: PrivatePostgres, _ redis: PrivateRedis? = nil) -> [String: String] {
         var environment = [
             "BELFRY_POSTGRES_URL": postgres.url, "BELFRY_JWT_SECRET": String(repeating: "secret", count: 6),
-            "BELFRY_LISTEN": "127.0.0.1:0", "BELFRY_LOG_FORMAT": "json",
+            "BELFRY_LISTEN": "127.0.0.1:0", "BELFRY_RELAY_LISTEN": "127.0.0.1:0", "BELFRY_LOG_FORMAT": "json",
         ]
         environment["BELFRY_REDIS_URL"] = redis?.url
         return environment
     }
 
     /// The port in the log's line.
-    private func listeningPort(of program: BelfryProgram) -> Int? {
+    private func listeningPort(of program: BelfryProgram, part: String = "node") -> Int? {
         program.errorText.split(separator: "\n").lazy.compactMap { line -> Int? in
             let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            guard object?["message"] as? String == "The node listens." else { return nil }
+            guard object?["message"] as? String == "The \(part) listens." else { return nil }
             return ((object?["metadata"] as? [String: String])?["address"]).flatMap { ListenAddress(parsing: $0)?.port }
         }.first
     }
@@ -85,6 +85,9 @@ struct ServeCommandTests {
                 return status?.output.contains("leads (term ") == true && status?.output.contains("nodes     1") == true
             }
             #expect(leads, "\(relay.errorText)")
+            let relayPort = try #require(listeningPort(of: relay, part: "relay"))
+            #expect(await answers("/health/ready", relayPort, 200, #""listen":{"state":"up"}"#))
+            #expect(await answers("/metrics", relayPort, 200, "belfry_relay_leader 1\n"))
 
             redis.kill()
             #expect(await answers("/health/ready", port, 200, #""redis":{"state":"degraded""#))
@@ -116,6 +119,15 @@ struct ServeCommandTests {
         for line in outcome.errors.split(separator: "\n") {
             #expect((try? JSONSerialization.jsonObject(with: Data(line.utf8))) != nil, "\(line)")
         }
+    }
+
+    @Test func aSignalEndsAProcessThatWaitsForItsDatabase() async throws {
+        let program = try BelfryProgram(
+            ["serve", "--auth", "dev", "--postgres-url", "postgresql://belfry@127.0.0.1:1/app"])
+        let waits = await eventually { program.errorText.contains("The database is away; waiting for it.") }
+        #expect(waits, "\(program.errorText)")
+        program.terminate()
+        #expect(await program.outcome().status == 0)
     }
 
     @Test func aNodeThatAnyoneCanReachWithoutTokensWarns() async throws {

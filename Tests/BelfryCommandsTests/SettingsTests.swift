@@ -9,7 +9,7 @@ struct SettingsTests {
     private static let samples = [
         "postgres.url": "postgresql://belfry@db/app", "postgres.listenUrl": "postgresql://belfry@db/app",
         "redis.url": "redis://cache", "allowedOrigins": "https://app.example", "threads": "4", "jwt.secret": "s",
-        "jwt.keys": "/etc/belfry/keys.json", "jwt.issuer": "i", "jwt.audience": "a",
+        "relay.listen": "127.0.0.1:8081", "jwt.keys": "/etc/belfry/keys.json", "jwt.issuer": "i", "jwt.audience": "a",
     ]
 
     @Test func namesAreUnique() {

@@ -56,7 +56,8 @@ import Testing
                 (Int(try await observer.value("select count(*) from belfry.message_log") ?? "") ?? 0) > before + 800
             }
             let leader = try await observer.value("select relay from belfry.relay_cursor") ?? ""
-            let victim = relays.first { relay in relay.processID.map { leader.contains(String($0)) } ?? false } ?? relays[0]
+            let victim =
+                relays.first { relay in relay.processID.map { leader.contains(String($0)) } ?? false } ?? relays[0]
             victim.kill()
             if turn < 2 {
                 nodes[turn].kill()
@@ -85,7 +86,8 @@ import Testing
                             try await application.run("rollback")
                             rolledBack.insert(id)
                             try await application.run("begin")
-                            committed[user, default: []].append(try await application.notify("user\(user)", "\(number)"))
+                            committed[user, default: []].append(
+                                try await application.notify("user\(user)", "\(number)"))
                         } else {
                             committed[user, default: []].append(id)
                         }

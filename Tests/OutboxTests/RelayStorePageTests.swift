@@ -87,7 +87,7 @@ import Testing
         for _ in 0..<4 { try await writer.run(insert(600)) }
 
         let firstPage = try await store.page(after: cursor)
-        #expect(firstPage.rows.count == RelayStatements.pageRows)
+        #expect(firstPage.rows.count == 1_000)
         #expect(!firstPage.isLast)
         try await writer.run(insert(5))
         let last = try #require(firstPage.rows.last)
@@ -146,7 +146,8 @@ import Testing
         #expect(page.withHeaderLines(row) { String(decoding: $0, as: UTF8.self) } == "x\\cy:a\\nb\n")
         let body = page.withBody(row) { String(decoding: $0, as: UTF8.self) }
         #expect(body.hasPrefix(#"{"id":"4","type":"JSON_MSG","receiver":null,"topic":"news","data":{"a": 1},"#))
-        let expiry = try await writer.value("select floor(extract(epoch from expires_at) * 1000) from belfry.outbox where message_id = 4")
+        let expiry = try await writer.value(
+            "select floor(extract(epoch from expires_at) * 1000) from belfry.outbox where message_id = 4")
         #expect(abs((page.expiresAtMilliseconds(row) ?? 0) - (Int64(expiry) ?? 0)) <= 1)
         #expect((0..<60_000).contains(page.ageMilliseconds(row)))
         await writer.close()
@@ -167,7 +168,7 @@ import Testing
             """)
         try await connection.run("analyze belfry.outbox")
         try await connection.run("analyze belfry.message_log")
-        try await connection.run("prepare page as \(RelayStatements.page.sql)")
+        try await connection.run("prepare page as \(RelayStatements.page(rows: 1_000).sql)")
         for mode in ["force_custom_plan", "force_generic_plan"] {
             try await connection.run("set plan_cache_mode = \(mode)")
             for arguments in ["'1:1:', null, '0', 0", "'700:900:800,850', '1000000:1000000:', '800', 5"] {

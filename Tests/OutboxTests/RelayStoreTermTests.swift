@@ -32,6 +32,22 @@ import Testing
         await connection.close()
     }
 
+    @Test func `a cursor that was deleted is set up again`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let connection = try await database.connect()
+        try await connection.run(
+            """
+            insert into belfry.message_log (receiver, type, data) values ('alice', 'STRING_MSG', '"x"');
+            delete from belfry.relay_cursor
+            """)
+        let store = try await makeStore(database)
+        #expect(try await store.takeOver(relay: "first", byLease: false) == nil)
+        let term = try #require(try await store.takeOver(relay: "first", byLease: false))
+        #expect(term.startedOver)
+        #expect(try await store.page(after: term.cursor).rows.count == 1)
+        await connection.close()
+    }
+
     @Test func `the place in a step survives a take-over`() async throws {
         let database = try await TestServer.makeDatabase()
         let old = try await makeStore(database)
@@ -79,6 +95,22 @@ import Testing
         }
     }
 
+    @Test func `the cursor's row is found by its address`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let connection = try await database.connect()
+        try await connection.run("set plan_cache_mode = force_generic_plan")
+        for (update, arguments) in [
+            (RelayStatements.advance, "1, '5:5:', null, null, null, '{}', '(0,1)'"),
+            (RelayStatements.beat, "1, '(0,1)'"),
+        ] {
+            try await connection.run("prepare moving as \(update.byAddress.sql)")
+            let plan = try await connection.rows("explain (costs off) execute moving (\(arguments))").map { $0[0] }
+            #expect(plan.contains { $0.contains("Tid Scan on relay_cursor") }, "\(plan.joined(separator: "\n"))")
+            try await connection.run("deallocate moving")
+        }
+        await connection.close()
+    }
+
     private func makeClient(_ database: TestDatabase) async throws -> PostgresClient {
         let client = PostgresClient(configuration: try database.configuration(role: "test_service"), size: 3)
         client.start()
@@ -89,10 +121,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let connection = try await database.connect()
         let store = try await makeStore(database)
-        let first = try #require(try await store.takeOver(relay: "first", byLease: false))
-        // The schema was just made: no cluster is known.
-        #expect(first.startedOver)
-        #expect(try await store.takeOver(relay: "second", byLease: false)?.startedOver == false)
+        #expect(try await store.takeOver(relay: "first", byLease: false)?.startedOver == false)
         try await connection.run(
             """
             insert into belfry.message_log (receiver, type, data)

@@ -7,11 +7,14 @@ import Synchronization
 
 /// One PostgreSQL for all tests of the process, with a database for each test.
 enum TestServer {
-    private static let started = Task {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "belfry-outbox-tests-\(getpid())")
-        let server = try await PrivatePostgres.start(
-            dataDirectory: folder, settings: ["fsync": "off", "max_connections": "200", "log_statement": "none"])
+    private static let folder = FileManager.default.temporaryDirectory
+        .appending(path: "belfry-outbox-tests-\(getpid())")
 
+    private static let started = Task {
+        // Registered before the server's own end, so that it runs after it.
+        atexit { try? FileManager.default.removeItem(at: TestServer.folder) }
+        let server = try await PrivatePostgres.start(
+            dataDirectory: folder.appending(path: "shared"), settings: ["fsync": "off", "max_connections": "500"])
         let configuration = try PostgresConfiguration(url: server.url, applicationName: "tests")
         let admin = try await PostgresConnection.connect(configuration)
         try await admin.run("create database belfry_template")

@@ -22,6 +22,11 @@ final class RecordingBus: Bus {
 
     var deliveries: [Delivery] { state.withLock { $0.deliveries } }
     var ids: [Int64] { deliveries.map(\.id) }
+    /// Without repeats, as nodes see it.
+    var distinct: [Delivery] {
+        var seen: Set<Delivery> = []
+        return deliveries.filter { seen.insert($0).inserted }
+    }
 
     /// Asked before each batch; an error is thrown instead of publishing it.
     func setFault(_ fault: Fault?) {

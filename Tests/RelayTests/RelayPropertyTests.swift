@@ -65,7 +65,8 @@ import Testing
                 if random.next(below: 5) == 0 {
                     try await writer.run("savepoint s; \(SQL.insert(receiver)); rollback to s")
                 }
-                let rows = try await writer.rows("\(SQL.insert(receiver, count: 1 + random.next(below: 4))) returning id")
+                let insert = SQL.insert(receiver, count: 1 + random.next(below: 4))
+                let rows = try await writer.rows("\(insert) returning id")
                 ids += rows.compactMap { Int64($0[0]) }
                 if random.next(below: 4) == 0 { try await Task.sleep(for: .milliseconds(random.next(below: 12))) }
             }

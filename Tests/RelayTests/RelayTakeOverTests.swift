@@ -1,8 +1,10 @@
 import BelfryModel
 import Bus
 import NIOCore
+import Logging
 import Outbox
 import Postgres
+import ServiceLifecycle
 import Synchronization
 import Testing
 
@@ -28,13 +30,14 @@ import Testing
         try await writer.run(SQL.insert())
         await eventually("the second publishes") { bus.ids.contains(2) }
         #expect(start.duration(to: .now) < .seconds(2))
-        #expect(first.events.contains(.steppedDown(.postgresFailed)))
+        await first.wait(for: .steppedDown(.postgresFailed))
         await eventually("there is one leader") { first.isLeader != second.isLeader }
         await second.stop()
         try await writer.run(SQL.insert())
         await eventually("the first leads again") { bus.ids.contains(3) }
         await first.stop()
-        #expect(bus.ids == [1, 2, 3])
+        // A death between publishing and advancing repeats a message under the same stamp, which nodes drop.
+        #expect(bus.distinct.map(\.id) == [1, 2, 3])
     }
 
     @Test func `a crash between publishing and advancing repeats one page at most`() async throws {
@@ -46,15 +49,17 @@ import Testing
         let admin = try await database.connect()
         // After the second page was published, the leader's connection ends before the cursor moves.
         let pages = Atomic<Int>(0)
-        let relay = try RunningRelay(database, bus: KillingBus(bus) { name in
-            guard pages.add(1, ordering: .relaxed).newValue == 2 else { return }
-            guard isFirst.exchange(false, ordering: .relaxed) else { return }
-            _ = try? await admin.rows(
-                """
-                select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database
-                where l.locktype = 'advisory' and l.granted and d.datname = current_database()
-                """)
-        })
+        let relay = try RunningRelay(
+            database,
+            bus: KillingBus(bus) { name in
+                guard pages.add(1, ordering: .relaxed).newValue == 2 else { return }
+                guard isFirst.exchange(false, ordering: .relaxed) else { return }
+                _ = try? await admin.rows(
+                    """
+                    select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database
+                    where l.locktype = 'advisory' and l.granted and d.datname = current_database()
+                    """)
+            })
         await relay.waitAsleep()
         #expect(relay.events.contains(.steppedDown(.postgresFailed)))
         #expect(Array(bus.ids.prefix(2_000)) == Array(1...2_000))
@@ -99,6 +104,30 @@ import Testing
         try await writer.run(SQL.insert())
         await eventually("and what comes after") { bus.ids == [1, 2, 3, 1, 2, 3, 4] }
         await second.stop()
+    }
+
+    @Test func `a graceful shutdown ends it and gives the leadership back`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let bus = RecordingBus()
+        let client = PostgresClient(configuration: try database.configuration(role: "test_service"), size: 2)
+        client.start()
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let isLeader = Flag()
+        let relay = RelayService(
+            configuration: RelayConfiguration(
+                postgres: try database.configuration(role: "test_service"), name: "graceful"),
+            client: client, bus: bus, logger: logger, onEvent: { if case .slept = $0 { isLeader.set() } })
+        let group = ServiceGroup(services: [relay], logger: logger)
+        let running = Task { try await group.run() }
+        await eventually("it sleeps") { isLeader.isSet }
+        await group.triggerGracefulShutdown()
+        try await running.value
+        let connection = try await database.connect()
+        let row = try await connection.rows(
+            "select leader_seen_at is null, (select last_value from belfry.doorbell) from belfry.relay_cursor")
+        #expect(row == [["t", "2"]])
+        await connection.close()
+        await client.close()
     }
 
     @Test func `a restart of PostgreSQL is survived`() async throws {
@@ -149,4 +178,10 @@ private final class KillingBus: Bus {
     }
 
     func close() async {}
+}
+
+private final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+    func set() { value.store(true, ordering: .releasing) }
+    var isSet: Bool { value.load(ordering: .acquiring) }
 }

@@ -14,7 +14,7 @@ public final class PersistentUser: Sendable {
 
     public let name: String
     private let ports: [Int]
-    private let arrivals_ = NIOLockedValueBox<[Arrival]>([])
+    private let arrivalsSeen = NIOLockedValueBox<[Arrival]>([])
     private let task = NIOLockedValueBox<Task<Void, Never>?>(nil)
 
     public init(_ name: String, ports: [Int], firstPort: Int) {
@@ -25,7 +25,7 @@ public final class PersistentUser: Sendable {
         }
     }
 
-    public var arrivals: [Arrival] { arrivals_.withLockedValue { $0 } }
+    public var arrivals: [Arrival] { arrivalsSeen.withLockedValue { $0 } }
 
     public func stop() async {
         let running = task.withLockedValue { $0 }
@@ -54,7 +54,7 @@ public final class PersistentUser: Sendable {
             for frame in client.takeFrames() where frame.command == .message {
                 let arrival = Arrival(
                     id: frame.messageID, session: session, isRedelivered: frame.headers["redelivered"] == "true")
-                arrivals_.withLockedValue { $0.append(arrival) }
+                arrivalsSeen.withLockedValue { $0.append(arrival) }
                 try await client.ack(frame)
             }
             try await Task.sleep(for: .milliseconds(10))

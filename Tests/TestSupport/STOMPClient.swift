@@ -97,7 +97,8 @@ public final class STOMPClient: Sendable {
     public func nextMessage(within limit: Duration = .seconds(20)) async throws -> Frame {
         let frame = try await next("a MESSAGE", within: limit)
         guard frame.command == .message else {
-            throw NotInTime(description: "Not a MESSAGE but \(frame.command): \(frame.headers["message"] ?? "") \(frame.text)")
+            throw NotInTime(
+                description: "Not a MESSAGE but \(frame.command): \(frame.headers["message"] ?? "") \(frame.text)")
         }
         return frame
     }

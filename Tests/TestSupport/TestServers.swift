@@ -21,7 +21,9 @@ public actor TestServers {
     /// The shared PostgreSQL: as durable as in production would only make the tests slower.
     public func sharedPostgres() async throws -> PrivatePostgres {
         if let postgres { return try await postgres.value }
-        let task = Task { try await PrivatePostgres.start(dataDirectory: Self.folder("postgres"), settings: Self.settings) }
+        let task = Task {
+            try await PrivatePostgres.start(dataDirectory: Self.folder("postgres"), settings: Self.settings)
+        }
         postgres = task
         return try await task.value
     }

@@ -13,18 +13,22 @@ struct CommandFailure: Error, CustomStringConvertible {
     }
 
     /// What a person should read of an error.
-    init(_ error: any Error, configuration: BelfryConfiguration? = nil) {
+    ///
+    /// - Parameter listen: where the process was to listen, for errors of that.
+    init(_ error: any Error, listen: ListenAddress? = nil) {
+        let place = listen.map { "\($0)" } ?? "the address"
         switch error {
         case let error as PostgresError:
             description = [error.message, error.detail, error.hint].compactMap(\.self).joined(separator: " ")
         case let error as IOError where error.errnoCode == EADDRINUSE:
-            let address = configuration.map { "\($0.listen)" } ?? "The address"
             description =
-                "\(address) is in use already: end the program that listens there, or choose another with --listen."
+                "Can't listen on \(place), which is in use already: end the program that listens there, or choose another "
+                + "address (--listen)."
         case let error as IOError where error.errnoCode == EACCES || error.errnoCode == EADDRNOTAVAIL:
-            let address = configuration.map { "\($0.listen)" } ?? "the address"
-            description =
-                "Can't listen on \(address): \(String(cString: strerror(error.errnoCode))). Choose another with --listen."
+            let reason = String(cString: strerror(error.errnoCode))
+            description = "Can't listen on \(place): \(reason). Choose another address (--listen)."
+        case is SocketAddressError, is SocketAddressError.UnknownHost:
+            description = "Can't listen on \(place): no such host is known. Choose another address (--listen)."
         default:
             description = "\(error)"
         }

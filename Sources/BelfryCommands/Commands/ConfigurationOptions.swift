@@ -24,8 +24,12 @@ struct ConfigurationOptions: ParsableArguments {
 
     /// The settings, from the command line, the environment and the file.
     ///
-    /// - Parameter flags: what other options set, by setting's key.
-    func load(_ flags: [String: String?] = [:]) async throws -> BelfryConfiguration {
+    /// - Parameters:
+    ///   - flags: what other options set, by setting's key.
+    ///   - defaults: what the command has instead of the general defaults, by setting's key.
+    func load(
+        _ flags: [String: String?] = [:], defaults: [String: String] = [:]
+    ) async throws -> BelfryConfiguration {
         var values: [String: String] = [:]
         for assignment in assignments { values[assignment.key] = assignment.value }
         let own = ["postgres.url": postgresURL, "log.level": logLevel, "log.format": logFormat]
@@ -33,7 +37,9 @@ struct ConfigurationOptions: ParsableArguments {
             if let value { values[key] = value }
         }
         let environment = ProcessInfo.processInfo.environment
-        return try await ConfigurationLoader(flags: values, environment: environment, path: file).load()
+        let loader = try await ConfigurationLoader(
+            flags: values, environment: environment, path: file, defaults: defaults)
+        return try loader.load()
     }
 }
 

@@ -1,7 +1,4 @@
 import ArgumentParser
-import Logging
-import ServiceLifecycle
-import UnixSignals
 
 /// `belfry dev`: everything in one terminal, for trying Belfry and for developing with it.
 struct DevCommand: BelfrySubcommand {
@@ -29,7 +26,8 @@ struct DevCommand: BelfrySubcommand {
     var withoutRedis = false
 
     func execute() async throws {
-        var configuration = try await options.load(["listen": listen])
+        // The text for the user should not drown in the log's.
+        var configuration = try await options.load(["listen": listen], defaults: ["log.level": "warning"])
         configuration.authentication = .dev
         LogBootstrap.run(configuration)
         let folder = DevelopmentFolder(path: data, keep: keep)
@@ -38,20 +36,6 @@ struct DevCommand: BelfrySubcommand {
         let service = DevelopmentService(
             configuration: configuration, folder: folder, withRedis: !withoutRedis,
             registry: MetricsSetup.bootstrap(roles: [.relay, .node]))
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(
-                        service: service, successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .cancelGroup)
-                ],
-                gracefulShutdownSignals: [.sigint, .sigterm], logger: Logger(label: "belfry.lifecycle")))
-        do {
-            try await group.run()
-        } catch is CancellationError {
-            // The signal came while the servers were starting.
-        } catch {
-            throw CommandFailure(error, configuration: configuration)
-        }
+        try await Serving.run(service, listen: configuration.listen)
     }
 }

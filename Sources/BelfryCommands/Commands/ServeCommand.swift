@@ -25,8 +25,12 @@ struct RelayCommand: BelfrySubcommand {
     @OptionGroup(title: "Settings") var options: ConfigurationOptions
     @OptionGroup(title: "Redis") var redis: RedisOptions
 
+    @Option(
+        help: ArgumentHelp("Where to serve /health and /metrics, if at all (relay.listen).", valueName: "host:port"))
+    var listen: String?
+
     func execute() async throws {
-        try await Serving.run(options, [redis.flags], roles: .relay)
+        try await Serving.run(options, [["relay.listen": listen], redis.flags], roles: .relay)
     }
 }
 
@@ -40,19 +44,5 @@ struct NodeCommand: BelfrySubcommand {
 
     func execute() async throws {
         try await Serving.run(options, [serving.flags, redis.flags], roles: .node)
-    }
-}
-
-/// What the serving commands have in common.
-enum Serving {
-    static func run(_ options: ConfigurationOptions, _ flags: [[String: String?]], roles: ProcessRoles) async throws {
-        let configuration = try await options.load(flags.reduce(into: [:]) { $0.merge($1) { $1 } })
-        LogBootstrap.run(configuration)
-        let registry = MetricsSetup.bootstrap(roles: roles)
-        do {
-            try await BelfryProcess(configuration: configuration, roles: roles, registry: registry).run()
-        } catch {
-            throw CommandFailure(error, configuration: configuration)
-        }
     }
 }

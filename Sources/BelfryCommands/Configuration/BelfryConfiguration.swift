@@ -19,6 +19,7 @@ struct BelfryConfiguration: Sendable {
     var redisURL: String?
     var redisKeyPrefix = "belfry:"
     var listen = ListenAddress(host: "127.0.0.1", port: 8080)
+    var relayListen: ListenAddress?
     var allowedOrigins: [String] = []
     var threads: Int?
     var authentication = Authentication.jwt

@@ -20,23 +20,16 @@ struct ConfigurationLoader {
     ///   - flags: values by setting's key, as the command line gave them.
     ///   - environment: the process's.
     ///   - path: the file that `--config` names; `BELFRY_CONFIG` when nil.
+    ///   - defaults: values by setting's key that the command has instead of the general defaults.
     /// - Throws: `ConfigurationError` for an unknown name in any of the three.
-    init(flags: [String: String], environment: [String: String], path: String?) async throws(ConfigurationError) {
+    init(
+        flags: [String: String], environment: [String: String], path: String?, defaults: [String: String] = [:]
+    ) async throws(ConfigurationError) {
         try Self.checkFlags(flags)
         try Self.checkEnvironment(environment)
         var sources = [
             Source(
-                name: "the command line",
-                provider: InMemoryProvider(
-                    values: Dictionary(
-                        flags.map {
-                            (
-                                AbsoluteConfigKey($0.split(separator: ".").map(String.init)),
-                                ConfigValue(.string($1), isSecret: true)
-                            )
-                        },
-                        uniquingKeysWith: { first, _ in first })),
-                prefix: [], spelling: { $0.key }),
+                name: "the command line", provider: Self.provider(of: flags), prefix: [], spelling: { $0.key }),
             Source(
                 name: "the environment",
                 // An empty variable counts as absent: compose files and unit files have no other way to leave one out.
@@ -50,7 +43,21 @@ struct ConfigurationLoader {
             sources.append(
                 Source(name: "the file '\(path)'", provider: file.provider, prefix: [], spelling: { $0.key }))
         }
+        sources.append(
+            Source(
+                name: "the command's defaults", provider: Self.provider(of: defaults), prefix: [],
+                spelling: { $0.key }))
         self.sources = sources
+    }
+
+    private static func provider(of values: [String: String]) -> InMemoryProvider {
+        let pairs = values.map { key, value in
+            (
+                AbsoluteConfigKey(key.split(separator: ".").map(String.init)),
+                ConfigValue(.string(value), isSecret: true)
+            )
+        }
+        return InMemoryProvider(values: Dictionary(pairs, uniquingKeysWith: { first, _ in first }))
     }
 
     /// The configuration, every value of it checked.

@@ -81,6 +81,18 @@ extension Setting {
         }
     }
 
+    /// `host:port`, without a default.
+    static func optionalAddress(_ key: String, _ path: Path<ListenAddress?>, _ summary: String) -> Setting {
+        Setting(key: key, unit: "host:port", summary: summary, isSecret: false, defaultText: nil) {
+            text, configuration in
+            guard let address = ListenAddress(parsing: text) else {
+                return "a host and a port, such as 127.0.0.1:8081 or [::1]:8081"
+            }
+            configuration[keyPath: path] = address
+            return nil
+        }
+    }
+
     /// One of a few words.
     static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
         _ key: String, _ path: Path<Value>, _ summary: String

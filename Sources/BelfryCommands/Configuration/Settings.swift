@@ -4,7 +4,7 @@ import Logging
 /// Every setting there is. `docs/configuration.md` is made of this table by `belfry settings --markdown`.
 enum Settings {
     static let all: [Setting] =
-        postgres + redis + node + authentication + log + sessionLimits + deliveryLimits + relayLimits
+        postgres + redis + process + authentication + log + sessionLimits + deliveryLimits + relayLimits
 
     /// The setting of that name.
     static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
@@ -31,13 +31,16 @@ enum Settings {
         .text("redis.keyPrefix", \.redisKeyPrefix, "What every channel's name in Redis begins with."),
     ]
 
-    static let node: [Setting] = [
+    static let process: [Setting] = [
         .address("listen", \.listen, "Where the node serves HTTP and WebSocket; port 0 takes a free one."),
         .list(
             "allowedOrigins", \.allowedOrigins, unit: "origins",
             "Origins of pages that may connect, such as https://app.example; any when absent."),
         .optionalCount(
             "threads", \.threads, 1...1024, unit: "threads", "Event loops of the process; one a core when absent."),
+        .optionalAddress(
+            "relay.listen", \.relayListen,
+            "Where `belfry relay` serves /health and /metrics, which has no port otherwise; unused where a node runs."),
     ]
 
     static let authentication: [Setting] = [

@@ -6,7 +6,7 @@ enum SettingsReference {
     }
 
     private static let sections: [(String, [Setting])] = [
-        ("PostgreSQL", Settings.postgres), ("Redis", Settings.redis), ("The node", Settings.node),
+        ("PostgreSQL", Settings.postgres), ("Redis", Settings.redis), ("The process", Settings.process),
         ("Authentication", Settings.authentication), ("The log", Settings.log),
         ("Limits of sessions", Settings.sessionLimits), ("Limits of delivery", Settings.deliveryLimits),
         ("Limits of the relay", Settings.relayLimits),

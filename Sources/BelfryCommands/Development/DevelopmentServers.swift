@@ -25,8 +25,7 @@ struct DevelopmentServers: Sendable {
     ///   - isTemporary: whether the folder is deleted at the end: then nothing needs to survive a crash of the machine.
     static func start(in folder: URL, withRedis: Bool, isTemporary: Bool) async throws -> DevelopmentServers {
         let settings = isTemporary ? ["fsync": "off", "synchronous_commit": "off"] : [:]
-        async let startedPostgres = PrivatePostgres.start(
-            dataDirectory: folder.appendingPathComponent("postgres"), settings: settings)
+        async let startedPostgres = startPostgres(in: folder, settings: settings)
         async let startedRedis = startRedis(withRedis, in: folder)
         let redis: PrivateRedis?
         do {
@@ -64,9 +63,33 @@ struct DevelopmentServers: Sendable {
         "postgresql://\(user)@127.0.0.1:\(postgres.port)/\(Self.database)"
     }
 
+    private static func startPostgres(in folder: URL, settings: [String: String]) async throws -> PrivatePostgres {
+        let data = folder.appendingPathComponent("postgres")
+        return try await onRememberedPort(folder.appendingPathComponent("postgres.port"), portOf: \.port) { port in
+            try await PrivatePostgres.start(dataDirectory: data, port: port, settings: settings)
+        }
+    }
+
     private static func startRedis(_ isWanted: Bool, in folder: URL) async throws -> PrivateRedis? {
         guard isWanted else { return nil }
-        return try await PrivateRedis.start(dataDirectory: folder.appendingPathComponent("redis"))
+        let data = folder.appendingPathComponent("redis")
+        return try await onRememberedPort(folder.appendingPathComponent("redis.port"), portOf: \.port) { port in
+            try await PrivateRedis.start(dataDirectory: data, port: port)
+        }
+    }
+
+    /// Starts a server on the port it had the last time, if that is free, so that a `psql` line stays good.
+    private static func onRememberedPort<Server: Sendable>(
+        _ file: URL, portOf: KeyPath<Server, Int> & Sendable, _ start: (Int?) async throws -> Server
+    ) async throws -> Server {
+        if let text = try? String(contentsOf: file, encoding: .utf8), let port = Int(text),
+            let server = try? await start(port)
+        {
+            return server
+        }
+        let server = try await start(nil)
+        try String(server[keyPath: portOf]).write(to: file, atomically: true, encoding: .utf8)
+        return server
     }
 
     private func prepare() async throws {

@@ -47,7 +47,7 @@ struct DevelopmentService: Service {
             StandardOutput.write(text.text(port: address.port ?? text.listen.port))
         }
         do {
-            try await process.run(signals: [])
+            try await process.run()
         } catch {
             await application.close()
             throw error

@@ -8,13 +8,12 @@ import PrometheusMetrics
 import RedisBus
 import Relay
 import ServiceLifecycle
-import UnixSignals
 
 /// A relay, a node or both in one process, from its settings to its end.
 ///
 /// The services start in the order of the list and end in the reverse one: the gateway stops accepting and closes its
 /// sessions, then the relay finishes its page, then the bus and the database are let go.
-struct BelfryProcess: Sendable {
+struct BelfryProcess: Service {
     /// Time for the services to end by themselves; then they are cancelled.
     static let shutdownTimeout: Duration = .seconds(10)
     /// Time after which the process ends whatever hangs.
@@ -35,10 +34,11 @@ struct BelfryProcess: Sendable {
         self.logger = Logger(label: "belfry")
     }
 
-    /// Serves until a signal, or until graceful shutdown when this process is a part of a larger group.
+    /// Serves until graceful shutdown.
     ///
-    /// - Parameter signals: those that end it gracefully.
-    func run(signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
+    /// - Throws: why it can't serve: `ConfigurationError`, `JWTKeysError`, `MigratorError`, `PostgresError`, `BusError`,
+    ///   `IOError`; `CancellationError` when the shutdown comes before it serves.
+    func run() async throws {
         let database = try DatabaseConfiguration(configuration, applicationName: roles.name)
         let redis = try configuration.redisURL.map { url in
             try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix)
@@ -56,7 +56,7 @@ struct BelfryProcess: Sendable {
         let threads = configuration.threads ?? System.coreCount
         let eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         do {
-            try await serve(database, redis, authenticator, eventLoopGroup, signals)
+            try await serve(database, redis, authenticator, eventLoopGroup)
         } catch {
             try? await eventLoopGroup.shutdownGracefully()
             throw error
@@ -67,7 +67,7 @@ struct BelfryProcess: Sendable {
 
     private func serve(
         _ database: DatabaseConfiguration, _ redis: RedisConfiguration?, _ authenticator: (any Authenticator)?,
-        _ eventLoopGroup: any EventLoopGroup, _ signals: [UnixSignal]
+        _ eventLoopGroup: any EventLoopGroup
     ) async throws {
         let client = PostgresClient(configuration: database.pooled, size: configuration.postgresPoolSize)
         let metrics = ConnectionMetrics()
@@ -90,21 +90,24 @@ struct BelfryProcess: Sendable {
 
         var services: [any Service] = [PostgresClientService(client: client), BusService(bus: bus)]
         if let relay { services.append(relay) }
-        if let gateway { services.append(gateway) }
+        if let gateway {
+            services.append(gateway)
+        } else if let listen = configuration.relayListen {
+            services.append(makeOperationsServer(listen, eventLoopGroup, health))
+        }
         // The last in the list is the first to hear of the shutdown.
         services.append(ShutdownWatchdog(limit: Self.shutdownLimit, logger: logger))
-        let announcement = gateway.map { gateway in Task { await announce(gateway) } }
+        let announcement = gateway.map { gateway in
+            Task { if let address = try? await gateway.waitUntilListening() { announce(address) } }
+        }
         defer { announcement?.cancel() }
         logger.notice("\(roles.name) \(BelfryVersion.current) starts.")
-        try await ServiceGroup(configuration: groupConfiguration(services, signals)).run()
+        try await ServiceGroup(configuration: groupConfiguration(services)).run()
     }
 
-    private func groupConfiguration(
-        _ services: [any Service], _ signals: [UnixSignal]
-    ) -> ServiceGroupConfiguration {
+    private func groupConfiguration(_ services: [any Service]) -> ServiceGroupConfiguration {
         var group = ServiceGroupConfiguration(
-            services: services.map { .init(service: $0) }, gracefulShutdownSignals: signals,
-            logger: Logger(label: "belfry.lifecycle"))
+            services: services.map { .init(service: $0) }, logger: Logger(label: "belfry.lifecycle"))
         group.maximumGracefulShutdownDuration = Self.shutdownTimeout
         return group
     }
@@ -132,12 +135,18 @@ struct BelfryProcess: Sendable {
             metricsText: { [registry] in registry.render() }, logger: Logger(label: "belfry.gateway"))
     }
 
-    private func announce(_ gateway: GatewayServer) async {
-        guard let address = try? await gateway.waitUntilListening() else { return }
-        let place = address.port.map {
-            "\(ListenAddress(host: address.ipAddress ?? configuration.listen.host, port: $0))"
-        }
-        logger.notice("The node listens.", metadata: ["address": "\(place ?? "\(address)")"])
+    private func makeOperationsServer(
+        _ listen: ListenAddress, _ eventLoopGroup: any EventLoopGroup, _ health: HealthChecks
+    ) -> OperationsServer {
+        OperationsServer(
+            host: listen.host, port: listen.port, eventLoopGroup: eventLoopGroup, health: health,
+            metricsText: { [registry] in registry.render() }, logger: Logger(label: "belfry.operations"),
+            onListening: { announce($0) })
+    }
+
+    private func announce(_ address: SocketAddress) {
+        let place = address.port.map { ListenAddress(host: address.ipAddress ?? "", port: $0).description }
+        logger.notice("The \(roles.part) listens.", metadata: ["address": "\(place ?? "\(address)")"])
         onListening?(address)
     }
 }

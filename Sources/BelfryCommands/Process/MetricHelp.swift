@@ -15,6 +15,7 @@ enum MetricHelp {
         "belfry_messages_acknowledged_total": "Messages that clients acknowledged.",
         "belfry_messages_delivered_total": "Messages marked delivered in PostgreSQL.",
         "belfry_messages_refused_total": "Messages that clients refused with NACK.",
+        "belfry_messages_parked_total": "Messages parked because clients refused them too often.",
         "belfry_messages_missed_total": "Messages found in PostgreSQL that the bus had not brought.",
         "belfry_bus_connections_total": "How often a shard's subscriber was connected to the bus.",
         "belfry_node_statement_failures_total": "Statements of this node that failed.",
@@ -26,5 +27,6 @@ enum MetricHelp {
         "belfry_relay_leader": "1 while this relay leads.",
         "belfry_relay_lag_seconds": "Age of the oldest message that is read but not published.",
         "belfry_relay_pending": "Messages in the outbox, counted by the leader every ten seconds.",
+        "belfry_relay_parked": "Parked messages, counted by the leader every ten seconds.",
     ]
 }

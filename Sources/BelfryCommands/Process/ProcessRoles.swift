@@ -15,4 +15,7 @@ struct ProcessRoles: OptionSet, Sendable {
         default: "belfry serve"
         }
     }
+
+    /// What of the process listens.
+    var part: String { contains(.node) ? "node" : "relay" }
 }

@@ -19,7 +19,8 @@ final class Delivery: @unchecked Sendable {
     var isQueued = false
     private(set) var isEnded = false
 
-    init(session: Session, subscription: Subscription, address: Address, source: DeliveryMachine.Source, limits: Limits) {
+    init(session: Session, subscription: Subscription, address: Address, source: DeliveryMachine.Source, limits: Limits)
+    {
         self.session = session
         self.subscription = subscription
         self.address = address

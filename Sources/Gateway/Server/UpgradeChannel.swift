@@ -15,6 +15,8 @@ struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
     enum Outcome: Sendable {
         case webSocket
         case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+        /// A first request that asked for a WebSocket and may not have one. NIO has taken its head.
+        case refused(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, UpgradePolicy.Refusal)
     }
 
     struct Value: ServerChildChannelValue {
@@ -40,10 +42,18 @@ struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
+            let refusal = NIOLoopBoundBox<UpgradePolicy.Refusal?>(nil, eventLoop: channel.eventLoop)
             let upgrade = NIOTypedHTTPServerUpgradeConfiguration<Outcome>(
-                upgraders: [WebSocketUpgrader(policy: policy, frameBytesMax: webSocketFrameBytesMax, startSession)],
+                upgraders: [
+                    WebSocketUpgrader(
+                        policy: policy, frameBytesMax: webSocketFrameBytesMax, refused: { refusal.value = $0 },
+                        startSession: startSession)
+                ],
                 notUpgradingCompletionHandler: { channel in
-                    channel.eventLoop.makeCompletedFuture { try Self.configureHTTP(channel, logger: logger) }
+                    channel.eventLoop.makeCompletedFuture {
+                        let http = try Self.configureHTTP(channel, logger: logger)
+                        return refusal.value.map { .refused(http, $0) } ?? .http(http)
+                    }
                 })
             var pipeline = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: upgrade)
             pipeline.enablePipelining = false
@@ -62,6 +72,8 @@ struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
                 break
             case .http(let channel):
                 await handleHTTP(asyncChannel: channel, logger: logger)
+            case .refused(let channel, let refusal):
+                try await Self.refuse(channel, refusal)
             }
         } catch {
             // The peer went away, or sent no HTTP: there is nobody to answer.
@@ -70,13 +82,34 @@ struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    private static func configureHTTP(_ channel: any Channel, logger: Logger) throws -> Outcome {
+    /// Answers a refused upgrade with its reason, and closes.
+    private static func refuse(
+        _ channel: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, _ refusal: UpgradePolicy.Refusal
+    ) async throws {
+        let body = ByteBuffer(string: refusal.text + "\n")
+        try await channel.executeThenClose { _, outbound in
+            try await outbound.write(
+                contentsOf: [
+                    .head(
+                        HTTPResponse(
+                            status: refusal.status,
+                            headerFields: [
+                                .contentType: "text/plain; charset=utf-8", .connection: "close",
+                                .contentLength: String(body.readableBytes),
+                            ])),
+                    .body(body), .end(nil),
+                ])
+        }
+    }
+
+    private static func configureHTTP(
+        _ channel: any Channel, logger: Logger
+    ) throws -> NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart> {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
         try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
-        return .http(
-            try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
+        return try NIOAsyncChannel(
+            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
     }
 
     /// NIO upgrades a connection's first request only: a later one is told to come again on a new connection. An upgrade

@@ -1,4 +1,5 @@
 import HTTPTypes
+import NIOHTTP1
 
 /// Which requests may become a WebSocket.
 struct UpgradePolicy: Sendable {
@@ -27,6 +28,20 @@ struct UpgradePolicy: Sendable {
             return Refusal(
                 status: .forbidden,
                 text: "The origin '\(origin.prefix(200))' may not connect: the operator allows it by allowedOrigins.")
+        }
+        return nil
+    }
+
+    /// Why a handshake is refused (RFC 6455, section 4.2.1); `nil` when it is not.
+    func refusal(of head: HTTPRequestHead) -> Refusal? {
+        let path = String(head.uri.prefix { $0 != "?" })
+        if let refusal = refusal(path: path, origin: head.headers.first(name: "origin")) { return refusal }
+        guard head.method == .GET, head.headers["sec-websocket-key"].count == 1 else {
+            return Refusal(
+                status: .badRequest, text: "A WebSocket handshake is a GET with one Sec-WebSocket-Key (RFC 6455).")
+        }
+        guard head.headers["sec-websocket-version"] == ["13"] else {
+            return Refusal(status: .badRequest, text: "Only version 13 of WebSocket is served (RFC 6455).")
         }
         return nil
     }

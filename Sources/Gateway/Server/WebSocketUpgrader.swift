@@ -14,14 +14,22 @@ struct WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     private let frameBytesMax: Int
     private let startSession: @Sendable (any Channel) throws -> Void
 
+    /// - Parameters:
+    ///   - refused: told, on the event loop, why a request does not become a WebSocket.
+    ///   - startSession: puts the session's handlers into an upgraded channel.
     init(
-        policy: UpgradePolicy, frameBytesMax: Int, _ startSession: @escaping @Sendable (any Channel) throws -> Void
+        policy: UpgradePolicy, frameBytesMax: Int, refused: @escaping @Sendable (UpgradePolicy.Refusal) -> Void,
+        startSession: @escaping @Sendable (any Channel) throws -> Void
     ) {
         self.frameBytesMax = frameBytesMax
         self.startSession = startSession
         self.handshake = NIOTypedWebSocketServerUpgrader<Void>(
             shouldUpgrade: { channel, head in
-                channel.eventLoop.makeSucceededFuture(Self.responseHeaders(to: head, policy: policy))
+                if let refusal = policy.refusal(of: head) {
+                    refused(refusal)
+                    return channel.eventLoop.makeSucceededFuture(nil)
+                }
+                return channel.eventLoop.makeSucceededFuture(Self.responseHeaders(to: head, policy: policy))
             },
             upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
     }
@@ -42,9 +50,7 @@ struct WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
         }
     }
 
-    private static func responseHeaders(to head: HTTPRequestHead, policy: UpgradePolicy) -> HTTPHeaders? {
-        let path = String(head.uri.prefix { $0 != "?" })
-        guard policy.refusal(path: path, origin: head.headers.first(name: "origin")) == nil else { return nil }
+    private static func responseHeaders(to head: HTTPRequestHead, policy: UpgradePolicy) -> HTTPHeaders {
         var headers = HTTPHeaders()
         let offered = head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
         if let subprotocol = policy.subprotocol(offered: offered) {

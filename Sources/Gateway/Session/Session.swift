@@ -130,7 +130,8 @@ final class Session: @unchecked Sendable {
                 return run(
                     machine.authenticationFailed(
                         .tooManySessions,
-                        "this user has \(shard.limits.sessionsPerUserMax) sessions on this node already; end one first."))
+                        "this user has \(shard.limits.sessionsPerUserMax) sessions on this node already; end one first."
+                    ))
             }
             user = identity.user
             expiresAt = identity.expiresAt.map { .now() + .milliseconds(Int64($0.timeIntervalSinceNow * 1_000)) }

@@ -77,7 +77,7 @@ extension Shard {
     /// Runs the statements of the batch in flight one after the other, from `step` on.
     private func run(_ step: Step) {
         guard let batch = marks.inFlight else { return }
-        func then(_ following: Step) -> NodeStore.Completion<[Double]> {
+        func then(_ following: Step) -> NodeStore.Completion<MarksWritten> {
             { result in self.eventLoop.execute { self.statementEnded(result, step: step, following: following) } }
         }
         switch step {
@@ -100,11 +100,11 @@ extension Shard {
         }
     }
 
-    private func statementEnded(_ result: Result<[Double], PostgresError>, step: Step, following: Step) {
+    private func statementEnded(_ result: Result<MarksWritten, PostgresError>, step: Step, following: Step) {
         switch result {
-        case .success(let ages):
+        case .success(let written):
             markBackoff.reset()
-            if step == .delivered { context.counters.markedDelivered(agesInSeconds: ages) }
+            context.counters.wrote(written)
             run(following)
         case .failure(let error):
             context.counters.statementFailed()

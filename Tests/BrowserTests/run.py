@@ -1,0 +1,137 @@
+"""Runs the browser tests against the program as it was built: `belfry dev` for the demo page, and a second node with real
+tokens for the refusal. Arguments go to unittest. BELFRY_BIN names another program than .build/debug/belfry, and
+BELFRY_SCREENSHOT_DIR a folder for the screenshots."""
+
+import json
+import os
+import pathlib
+import secrets
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+BINARY = os.environ.get("BELFRY_BIN", str(HERE.parent.parent / ".build/debug/belfry"))
+START_SECONDS = 120
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def clean_environment(**settings):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BELFRY_")}
+    return {**kept, **settings}
+
+
+def wait_ready(url, process, log):
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process is not None and process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url + "/health/ready", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"belfry did not get ready at {url}; its output:\n{pathlib.Path(log).read_text()}")
+
+
+def start(arguments, log, environment):
+    with open(log, "ab") as output:
+        return subprocess.Popen([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                env=environment)
+
+
+def stop(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def restart(folder):
+    """What the test of a restart runs: ends the development server by its id and starts it as it was."""
+    state = json.loads((folder / "dev.json").read_text())
+    os.kill(state["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + 60
+    while pathlib.Path(f"/proc/{state['pid']}").exists() and time.monotonic() < deadline:
+        # A zombie waits for its parent, the runner, which reaps it there.
+        if "Z" in pathlib.Path(f"/proc/{state['pid']}/stat").read_text().rpartition(")")[2].split()[0]:
+            break
+        time.sleep(0.05)
+    time.sleep(3)
+    process = start_dev(folder, state["port"])
+    wait_ready(f"http://127.0.0.1:{state['port']}", process, folder / "dev.log")
+
+
+def start_dev(folder, port):
+    process = start(["dev", "--listen", f"127.0.0.1:{port}", "--data", str(folder / "data"), "--keep"],
+                    folder / "dev.log", clean_environment())
+    (folder / "dev.json").write_text(json.dumps({"pid": process.pid, "port": port}))
+    return process
+
+
+def main():
+    if sys.argv[1:2] == ["--restart"]:
+        return restart(pathlib.Path(sys.argv[2]))
+    with tempfile.TemporaryDirectory(prefix="belfry-browser-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        dev_port, jwt_port = free_port(), free_port()
+        dev = start_dev(folder, dev_port)
+        tokens = None
+        try:
+            wait_ready(f"http://127.0.0.1:{dev_port}", dev, folder / "dev.log")
+            database = (folder / "data" / "postgres.port").read_text()
+            owner = f"postgresql://postgres@127.0.0.1:{database}/belfry"
+            tokens = start(["node", "--listen", f"127.0.0.1:{jwt_port}"], folder / "node.log", clean_environment(
+                BELFRY_POSTGRES_URL=owner, BELFRY_JWT_SECRET=secrets.token_hex(32), BELFRY_REDIS_URL=redis_url(folder)))
+            wait_ready(f"http://127.0.0.1:{jwt_port}", tokens, folder / "node.log")
+            os.environ.setdefault("BELFRY_SCREENSHOT_DIR", str(folder))
+            os.environ.update(
+                BELFRY_URL=f"http://127.0.0.1:{dev_port}", BELFRY_PSQL_URL=owner,
+                BELFRY_JWT_URL=f"http://127.0.0.1:{jwt_port}",
+                BELFRY_RESTART_COMMAND=shlex.join([sys.executable, __file__, "--restart", str(folder)]))
+            sys.path.insert(0, str(HERE))
+            result = run_tests()
+        finally:
+            if tokens is not None:
+                stop(tokens)
+            stop(dev)
+            restarted = json.loads((folder / "dev.json").read_text())["pid"]
+            if restarted != dev.pid:
+                end_other(restarted)
+    sys.exit(0 if result.wasSuccessful() else 1)
+
+
+def redis_url(folder):
+    return f"redis://127.0.0.1:{(folder / 'data' / 'redis.port').read_text()}"
+
+
+def run_tests():
+    suite = unittest.defaultTestLoader.discover(str(HERE), pattern="test_*.py")
+    return unittest.TextTestRunner(verbosity=2).run(suite)
+
+
+def end_other(pid):
+    """Ends a process that is not our child, and waits until it is gone."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.1)
+    except ProcessLookupError:
+        pass
+
+
+if __name__ == "__main__":
+    main()

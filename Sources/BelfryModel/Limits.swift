@@ -19,6 +19,8 @@ public struct Limits: Sendable, Hashable {
     public var inFlightMax = 1_000
     /// Live messages held in memory while a subscription reads its backlog; more, and it reads the backlog once more.
     public var heldMessagesMax = 1_000
+    /// Bytes of these.
+    public var heldBytesMax = 4 * 1024 * 1024
     /// Subscriptions of one session.
     public var subscriptionsMax = 64
     /// Sessions of one user on one node.
@@ -38,7 +40,7 @@ public struct Limits: Sendable, Hashable {
     /// ACKs waiting for PostgreSQL in one event loop; over it the loop stops reading from clients until they are written.
     public var marksPendingMax = 100_000
     /// Pause between two reconciles with PostgreSQL while Redis is there.
-    public var reconcileInterval: Duration = .seconds(5)
+    public var reconcileInterval: Duration = .seconds(3)
     /// Pause between two reconciles while Redis is away: promise 8 asks for delivery within two seconds.
     public var degradedInterval: Duration = .milliseconds(500)
     /// Pause before a message that was refused by NACK is sent again.

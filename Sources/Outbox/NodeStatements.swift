@@ -2,6 +2,9 @@ import Postgres
 
 /// The text of every statement a node sends, with the plan it relies on.
 enum NodeStatements {
+    /// Stored bytes of `data` after which a page of one read ends, so that large messages do not fill the memory.
+    static let pageBytes = 512 * 1024
+
     /// Plan: by primary key. The incarnation needs no privilege beyond PUBLIC's.
     static let heartBeat = PostgresStatement(
         "belfry_node_heart_beat",
@@ -34,10 +37,10 @@ enum NodeStatements {
             on conflict (id) do nothing
         )
         select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text
+            pg_current_snapshot()::text, null::text, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, null, b.candidates
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
             as r(receiver, after, snapshot, floor, session_id, place)
         cross join lateral (
@@ -46,15 +49,21 @@ enum NodeStatements {
                 where s.receiver = r.receiver and s.id <> r.session_id::uuid) as present
         ) as other
         cross join lateral (
-            select o.message_id, o.xid, o.redelivered, l
-            from belfry.outbox o join belfry.message_log l on l.id = o.message_id
-            where o.receiver = r.receiver and o.message_id > r.after
-                and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot))
-                and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
-                and o.not_before is null and (o.expires_at is null or o.expires_at > now())
-            order by o.message_id
-            limit $9::bigint
+            select p.*, count(*) over () as candidates,
+                sum(pg_column_size((p.l).data)) over (
+                    order by p.message_id rows between unbounded preceding and 1 preceding) as bytes_before
+            from (
+                select o.message_id, o.xid, o.redelivered, l
+                from belfry.outbox o join belfry.message_log l on l.id = o.message_id
+                where o.receiver = r.receiver and o.message_id > r.after
+                    and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot))
+                    and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
+                    and o.not_before is null and (o.expires_at is null or o.expires_at > now())
+                order by o.message_id
+                limit $9::bigint
+            ) as p
         ) as b
+        where b.bytes_before is null or b.bytes_before < \(pageBytes)
         order by r.place, b.message_id)
         """)
 
@@ -63,16 +72,27 @@ enum NodeStatements {
     static let readTopic = PostgresStatement(
         "belfry_node_read_topic",
         """
-        select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text, pg_current_snapshot()::text
+        select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text,
+            pg_current_snapshot()::text, null::text, null::bigint
         union all
-        (select 1, l.id, coalesce(o.xid::text, '0'), false, belfry.header_lines(l.headers), belfry.body(l), null
-        from belfry.message_log l left join belfry.outbox o on o.message_id = l.id
-        where l.topic = $1 and l.id > $2::bigint
-            and ($3 = '' or o.xid is null or pg_visible_in_snapshot(o.xid, nullif($3, '')::pg_snapshot))
-            and l.status not in ('cancelled', 'parked')
-            and o.not_before is null and (l.expires_at is null or l.expires_at > now())
-        order by l.id
-        limit $4::bigint)
+        (select 1, (b.l).id, b.xid, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, null, b.candidates
+        from (
+            select p.*, count(*) over () as candidates,
+                sum(pg_column_size((p.l).data)) over (
+                    order by (p.l).id rows between unbounded preceding and 1 preceding) as bytes_before
+            from (
+                select l, coalesce(o.xid::text, '0') as xid
+                from belfry.message_log l left join belfry.outbox o on o.message_id = l.id
+                where l.topic = $1 and l.id > $2::bigint
+                    and ($3 = '' or o.xid is null or pg_visible_in_snapshot(o.xid, nullif($3, '')::pg_snapshot))
+                    and l.status not in ('cancelled', 'parked')
+                    and o.not_before is null and (l.expires_at is null or l.expires_at > now())
+                order by l.id
+                limit $4::bigint
+            ) as p
+        ) as b
+        where b.bytes_before is null or b.bytes_before < \(pageBytes)
+        order by (b.l).id)
         """)
 
     /// Plan: outbox, parked and message_log by primary key. A topic's outbox row stays for nodes that missed it. Counting
@@ -155,9 +175,9 @@ enum NodeStatements {
         "belfry_node_read_broadcasts",
         """
         select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::text
+            pg_current_snapshot()::text, null::text, null::bigint
         union all
-        (select 1, o.message_id, o.xid::text, false, belfry.header_lines(l.headers), belfry.body(l), null, o.topic
+        (select 1, o.message_id, o.xid::text, false, belfry.header_lines(l.headers), belfry.body(l), null, o.topic, null
         from belfry.outbox o join belfry.message_log l on l.id = o.message_id
         where o.message_id = any($1::bigint[]) and o.topic is not null and o.not_before is null
             and (o.expires_at is null or o.expires_at > now())

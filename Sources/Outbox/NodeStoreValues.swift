@@ -78,6 +78,13 @@ public struct BacklogPages: Sendable {
     public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 1) ?? 0) }
     public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 2)) ?? 0 }
     public func isRedelivered(_ row: Int) -> Bool { result.bool(row, 3) }
+    /// Whether the rows `rows`, which answer one read of `rowsMax` rows, are all there is: a page ends early when its
+    /// messages are large.
+    public func isLast(_ rows: Range<Int>, rowsMax: Int) -> Bool {
+        guard let first = rows.first else { return true }
+        let candidates = Int(result.int64(first, 8) ?? 0)
+        return candidates <= rows.count && candidates < rowsMax
+    }
     /// The topic of a broadcast, in the answer of `readBroadcasts` only.
     public func topic(_ row: Int) -> String { result.string(row, 7) }
     /// STOMP 1.2 escaped header lines, each ended by a line feed.

@@ -24,7 +24,8 @@ final class Delivery: @unchecked Sendable {
         self.session = session
         self.subscription = subscription
         self.address = address
-        self.machine = DeliveryMachine(source: source, heldMax: limits.heldMessagesMax)
+        self.machine = DeliveryMachine(
+            source: source, heldMax: limits.heldMessagesMax, heldBytesMax: limits.heldBytesMax)
         self.ledger = AckLedger(mode: subscription.ackMode)
     }
 

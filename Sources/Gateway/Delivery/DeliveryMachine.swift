@@ -38,6 +38,7 @@ struct DeliveryMachine: ~Copyable {
         var snapshot: TransactionSnapshot?
         var floor: TransactionSnapshot?
         var held: [Message] = []
+        var heldBytes = 0
         /// Live messages were dropped for want of room: the outbox is to be read once more.
         var mustRepeat = false
         var isRequested = false
@@ -59,14 +60,19 @@ struct DeliveryMachine: ~Copyable {
 
     private let source: Source
     private let heldMax: Int
+    private let heldBytesMax: Int
     private var state = State.opening
     private var generation = 0
     /// The greatest id delivered of a topic.
     private var lastOfTopic: MessageID?
 
-    init(source: Source, heldMax: Int) {
+    /// - Parameters:
+    ///   - heldMax: live messages kept while the backlog is read.
+    ///   - heldBytesMax: bytes of their bodies.
+    init(source: Source, heldMax: Int, heldBytesMax: Int = .max) {
         self.source = source
         self.heldMax = heldMax
+        self.heldBytesMax = heldBytesMax
         if case .topic(let after) = source { lastOfTopic = after }
     }
 
@@ -140,19 +146,22 @@ struct DeliveryMachine: ~Copyable {
             return .deliver
         case .reading(var reading):
             if let snapshot = reading.snapshot ?? reading.floor, snapshot.sees(message.xid) { return .drop }
-            let verdict = Self.hold(message, in: &reading, atMost: heldMax)
+            let verdict = hold(message, in: &reading)
             state = .reading(reading)
             return verdict
         }
     }
 
-    private static func hold(_ message: Message, in reading: inout Reading, atMost heldMax: Int) -> LiveVerdict {
-        guard !reading.mustRepeat, reading.held.count < heldMax else {
+    private func hold(_ message: Message, in reading: inout Reading) -> LiveVerdict {
+        let bytes = reading.heldBytes + message.body.readableBytes
+        guard !reading.mustRepeat, reading.held.count < heldMax, bytes <= heldBytesMax else {
             reading.held = []
+            reading.heldBytes = 0
             reading.mustRepeat = true
             return .drop
         }
         reading.held.append(message)
+        reading.heldBytes = bytes
         return .hold
     }
 

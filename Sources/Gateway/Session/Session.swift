@@ -6,8 +6,8 @@ import STOMP
 
 /// One client: its STOMP machine, its subscriptions, its transport. Lives on one event loop.
 final class Session: @unchecked Sendable {
-    /// Where its row in `belfry.session` stands.
-    enum Registration { case none, requested, written }
+    /// Where its row in `belfry.session` stands. `uncertain`: the statement that writes it failed, perhaps after the commit.
+    enum Registration { case none, requested, written, uncertain }
 
     /// Bytes waiting for the client above which a backlog pauses.
     private static let backlogBytesMax = 256 * 1024

@@ -7,6 +7,8 @@ final class Audience: @unchecked Sendable {
     private(set) var deliveries: [Delivery] = []
     /// The bus has said that the channel's messages flow.
     var isOpen = false
+    /// Rows that the last reconcile found undelivered: the bus may be about to bring them. Found again, they were missed.
+    var suspects: Set<MessageID> = []
     /// A topic's messages that were seen here, so that reconcile finds only missed ones; `nil` for users.
     var seen: SeenMessages?
 

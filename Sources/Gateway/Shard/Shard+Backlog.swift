@@ -37,7 +37,7 @@ extension Shard {
             delivery.isQueued = false
             guard !delivery.isEnded, let page = delivery.machine.nextPage() else { continue }
             batch.append((delivery, page))
-            if delivery.session.registration == .none {
+            if delivery.session.registration == .none || delivery.session.registration == .uncertain {
                 delivery.session.registration = .requested
                 openings.append(delivery.session)
             }
@@ -63,8 +63,8 @@ extension Shard {
         for batch: [(delivery: Delivery, page: DeliveryMachine.PageRequest)], opening openings: [Session]
     ) {
         isReadInFlight = false
-        // After a failure the rows may be there or not: closing them does no harm.
-        for session in openings { session.registration = .written }
+        let isOpened = if case .success = result { true } else { false }
+        for session in openings { session.registration = isOpened ? .written : .uncertain }
         for session in endedWhileOpening { close(session) }
         endedWhileOpening.removeAll()
         guard let (pages, snapshot) = pages(of: result) else {
@@ -121,7 +121,7 @@ extension Shard {
             last = id
         }
         let held = delivery.machine.pageSent(
-            last: last, snapshot: snapshot, isLast: rows.count < limits.backlogRowsMax)
+            last: last, snapshot: snapshot, isLast: pages.isLast(rows, rowsMax: limits.backlogRowsMax))
         sendHeld(held, on: delivery)
         wantsPage(delivery)
     }

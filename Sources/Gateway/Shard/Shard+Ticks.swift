@@ -49,16 +49,16 @@ extension Shard {
     private func reconcile(users: ArraySlice<String>, topics: ArraySlice<String>) {
         guard !users.isEmpty || !topics.isEmpty else { return }
         isReconcileInFlight = true
-        let topicsNow = topics.prefix(Self.addressesMax)
+        let (usersNow, topicsNow) = (users.prefix(Self.addressesMax), topics.prefix(Self.addressesMax))
         context.store.reconcile(
-            users: Array(users.prefix(Self.addressesMax)), topics: Array(topicsNow), rowsMax: limits.inFlightMax
+            users: Array(usersNow), topics: Array(topicsNow), rowsMax: limits.inFlightMax
         ) { result in
             self.eventLoop.execute {
                 self.isReconcileInFlight = false
                 guard case .success(let listing) = result else {
                     return self.context.counters.statementFailed()
                 }
-                self.reconciled(listing, topics: topicsNow)
+                self.reconciled(listing, users: usersNow, topics: topicsNow)
                 self.reconcile(
                     users: users.dropFirst(Self.addressesMax), topics: topics.dropFirst(Self.addressesMax))
                 // Somebody asked while this one ran.
@@ -67,42 +67,58 @@ extension Shard {
         }
     }
 
-    private func reconciled(_ listing: OutboxListing, topics: ArraySlice<String>) {
-        var ofTopics: [String: [(MessageID, UInt64)]] = [:]
+    private typealias Rows = [(id: MessageID, xid: UInt64)]
+
+    private func reconciled(_ listing: OutboxListing, users: ArraySlice<String>, topics: ArraySlice<String>) {
+        var rows: [Address: Rows] = [:]
         for row in listing.rows {
-            let (id, xid) = (listing.messageID(row), listing.xid(row))
-            switch listing.address(row) {
-            case .user(let user): find(id, xid: xid, for: user)
-            case .topic(let topic): ofTopics[topic, default: []].append((id, xid))
-            }
+            rows[listing.address(row), default: []].append((listing.messageID(row), listing.xid(row)))
+        }
+        for user in users {
+            guard let audience = audiences[.user(user)] else { continue }
+            findMissed(by: audience, in: rows[audience.address] ?? [])
         }
         var missed: [MessageID] = []
         for topic in topics {
-            missed.append(contentsOf: missedBroadcasts(of: topic, in: ofTopics[topic] ?? []))
+            guard let audience = audiences[.topic(topic)] else { continue }
+            missed.append(contentsOf: missedBroadcasts(of: audience, in: rows[audience.address] ?? []))
         }
         if !missed.isEmpty { readMissedBroadcasts(missed.sorted()) }
         flushTouched()
     }
 
     /// A row that is neither in flight, nor just acknowledged, nor seen by the last reading was missed.
-    private func find(_ id: MessageID, xid: UInt64, for user: String) {
-        guard !recent.contains(id, xid: xid), let audience = audiences[.user(user)] else { return }
-        for delivery in audience.deliveries where delivery.machine.isLive {
-            guard !delivery.ledger.contains(id), delivery.machine.floor?.sees(xid) != true else { continue }
+    private func findMissed(by audience: Audience, in rows: Rows) {
+        let rows = rows.filter { !recent.contains($0.id, xid: $0.xid) }
+        func lacks(_ delivery: Delivery, _ row: Rows.Element) -> Bool {
+            !delivery.ledger.contains(row.id) && delivery.machine.floor?.sees(row.xid) != true
+        }
+        let live = audience.deliveries.filter { $0.machine.isLive }
+        let missed = confirmed(rows.filter { row in live.contains { lacks($0, row) } }, for: audience)
+        guard !missed.isEmpty else { return }
+        for delivery in live where missed.contains(where: { lacks(delivery, $0) }) {
             context.counters.missedFound()
             delivery.machine.missedRowFound()
             wantsPage(delivery)
         }
     }
 
-    private func missedBroadcasts(of topic: String, in rows: [(id: MessageID, xid: UInt64)]) -> [MessageID] {
-        guard let audience = audiences[.topic(topic)], let seen = audience.seen else { return [] }
+    private func missedBroadcasts(of audience: Audience, in rows: Rows) -> [MessageID] {
+        guard let seen = audience.seen else { return [] }
         guard seen.hasBaseline else {
             audience.seen?.setBaseline(rows.lazy.map(\.id))
             for delivery in audience.deliveries { payReceipt(delivery) }
             return []
         }
-        return rows.filter { seen.lacks($0.id, xid: $0.xid) }.map(\.id)
+        return confirmed(rows.filter { seen.lacks($0.id, xid: $0.xid) }, for: audience).map(\.id)
+    }
+
+    /// Which of the rows that are lacking were missed: all while the bus is away; else those that the last reconcile found
+    /// lacking too, since the bus may be about to bring the others.
+    private func confirmed(_ lacking: Rows, for audience: Audience) -> Rows {
+        let suspects = audience.suspects
+        audience.suspects = Set(lacking.lazy.map(\.id))
+        return isBusAvailable ? lacking.filter { suspects.contains($0.id) } : lacking
     }
 
     private func readMissedBroadcasts(_ ids: [MessageID]) {

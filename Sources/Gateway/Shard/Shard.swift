@@ -106,7 +106,7 @@ final class Shard: @unchecked Sendable {
         switch session.registration {
         case .none: _ = session.drainUnacknowledged()
         case .requested: endedWhileOpening.append(session)
-        case .written: close(session)
+        case .written, .uncertain: close(session)
         }
     }
 

@@ -55,7 +55,8 @@ import Testing
     @Test func fullPagesAreFollowedByTheRest() async throws {
         try await withStore { store, owner in
             try await owner.run(
-                "insert into belfry.message_log (receiver, type) select 'alice', 'JSON_MSG' from generate_series(1, 25)")
+                "insert into belfry.message_log (receiver, type) select 'alice', 'JSON_MSG' from generate_series(1, 25)"
+            )
             #expect(try await readAll(store, receiver: "alice", rowsMax: 10).map(\.count) == [10, 10, 5])
             #expect(try await readAll(store, receiver: "nobody", rowsMax: 10).map(\.count) == [0])
         }
@@ -103,7 +104,8 @@ import Testing
                 '{00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-000000000002}', 100
                 """)
             #expect(backlog.contains("Index Scan using outbox_receiver"), "\(backlog)")
-            #expect(!backlog.contains("Seq Scan on outbox") && !backlog.contains("Seq Scan on message_log"), "\(backlog)")
+            #expect(
+                !backlog.contains("Seq Scan on outbox") && !backlog.contains("Seq Scan on message_log"), "\(backlog)")
             let reconcile = try await plan(NodeStatements.reconcile, owner, "'{user7,user8}', '{news}', 100")
             #expect(reconcile.contains("outbox_receiver") && reconcile.contains("outbox_topic"), "\(reconcile)")
             #expect(!reconcile.contains("Seq Scan on outbox"), "\(reconcile)")

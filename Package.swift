@@ -79,8 +79,12 @@ let package = Package(
         .executableTarget(name: "belfry", dependencies: ["BelfryCommands"]),
 
         .target(
+            name: "DatabaseSupport", dependencies: ["Outbox", "Postgres", "PrivateServers"],
+            path: "Tests/DatabaseSupport"),
+        .target(
             name: "TestSupport",
             dependencies: [
+                "DatabaseSupport",
                 "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrivateServers",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
             ],
@@ -96,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "DatabaseTests", dependencies: ["Postgres", "PrivateServers", "Outbox", "BelfryModel"]),
         .testTarget(
-            name: "OutboxTests", dependencies: ["Outbox", "Postgres", "PrivateServers", "BelfryModel", logging]),
+            name: "OutboxTests",
+            dependencies: ["DatabaseSupport", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging]),
         .testTarget(name: "BusTests", dependencies: ["Bus", "BusConformance", "BelfryModel", nioCore, nioPosix]),
         .testTarget(
             name: "RedisBusTests",
@@ -107,6 +112,7 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
+                "DatabaseSupport",
                 "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", nioCore, nioPosix, logging,
                 lifecycle,
             ]),

@@ -3,6 +3,8 @@ public struct Limits: Sendable, Hashable {
     // MARK: a frame from a client
     /// Bytes of one header line; STOMP 1.2 lets a server bound it. A JWT with many claims fits in it.
     public var headerLineBytesMax = 16 * 1024
+    /// Bytes of all header lines of one frame: what a peer may make us hold before it has said who it is.
+    public var headerBytesMax = 64 * 1024
     /// Headers in one frame.
     public var headersMax = 64
     /// Bytes of the body of one frame.

@@ -58,6 +58,12 @@ extension FrameDecoder {
             guard headers.count < headersMax else {
                 throw error(.tooManyHeaders, "\(command.rawValue) has more than \(headersMax) headers; send fewer.")
             }
+            headerBytes += length
+            guard headerBytes <= headerBytesMax else {
+                throw error(
+                    .headersTooLarge,
+                    "The headers of \(command.rawValue) are over \(headerBytesMax) bytes together; send less in them.")
+            }
             let escaping = HeaderEscaping(version: version, command: command)
             let header = pending.withUnsafeReadableBytes { bytes in
                 escaping.parse(UnsafeRawBufferPointer(rebasing: bytes[..<length]))

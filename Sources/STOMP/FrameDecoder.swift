@@ -20,6 +20,7 @@ public struct FrameDecoder: Sendable {
     public var version: ProtocolVersion
 
     let headerLineBytesMax: Int
+    let headerBytesMax: Int
     let headersMax: Int
     let bodyBytesMax: Int
 
@@ -31,14 +32,17 @@ public struct FrameDecoder: Sendable {
     /// The command of the frame being read; only meaningful within a frame.
     var command = Command.error
     var headers = Headers()
+    /// Bytes of the header lines of the frame being read.
+    var headerBytes = 0
     /// The `content-length` of the frame being read, in phase `.sizedBody`.
     var bodyBytes = 0
     private var failure: FrameError?
 
-    /// - Parameter limits: of which `headerLineBytesMax`, `headersMax` and `bodyBytesMax` are used.
+    /// - Parameter limits: of which `headerLineBytesMax`, `headerBytesMax`, `headersMax` and `bodyBytesMax` are used.
     public init(version: ProtocolVersion = .v12, limits: Limits = Limits()) {
         self.version = version
         headerLineBytesMax = limits.headerLineBytesMax
+        headerBytesMax = limits.headerBytesMax
         headersMax = limits.headersMax
         bodyBytesMax = limits.bodyBytesMax
     }
@@ -100,6 +104,7 @@ public struct FrameDecoder: Sendable {
     private mutating func finishFrame(_ body: ByteBuffer) -> Frame {
         let frame = Frame(command, headers, body: body)
         headers = Headers()
+        headerBytes = 0
         phase = .betweenFrames
         return frame
     }

@@ -8,7 +8,8 @@ public struct FrameError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         enum Value: String {
             case unknownCommand, headerWithoutColon, emptyHeaderName, invalidEscape, invalidUTF8, carriageReturnInLine
-            case unexpectedNull, tooManyHeaders, lineTooLong, invalidContentLength, bodyTooLarge, missingNull
+            case unexpectedNull, tooManyHeaders, lineTooLong, headersTooLarge, invalidContentLength, bodyTooLarge,
+                missingNull
             case bodyNotAllowed
         }
         let value: Value
@@ -31,6 +32,8 @@ public struct FrameError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let tooManyHeaders = Code(value: .tooManyHeaders)
         /// A header line over `Limits.headerLineBytesMax`.
         public static let lineTooLong = Code(value: .lineTooLong)
+        /// All header lines together have more bytes than allowed.
+        public static let headersTooLarge = Code(value: .headersTooLarge)
         /// A `content-length` that is not a decimal number.
         public static let invalidContentLength = Code(value: .invalidContentLength)
         /// A body over `Limits.bodyBytesMax`, announced or sent.
@@ -69,7 +72,7 @@ public struct FrameError: Error, Hashable, Sendable, CustomStringConvertible {
     public var closeReason: CloseReason {
         switch code.value {
         case .invalidUTF8: .invalidUTF8
-        case .tooManyHeaders, .lineTooLong, .bodyTooLarge: .frameTooLarge
+        case .tooManyHeaders, .lineTooLong, .headersTooLarge, .bodyTooLarge: .frameTooLarge
         case .unknownCommand, .headerWithoutColon, .emptyHeaderName, .invalidEscape, .carriageReturnInLine,
             .unexpectedNull, .invalidContentLength, .missingNull, .bodyNotAllowed:
             .protocolViolation

@@ -1,3 +1,4 @@
+import DatabaseSupport
 import Postgres
 import Testing
 

@@ -1,4 +1,5 @@
 import BelfryModel
+import DatabaseSupport
 import Outbox
 import Postgres
 import Testing

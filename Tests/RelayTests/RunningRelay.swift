@@ -1,5 +1,6 @@
 import BelfryModel
 import Bus
+import DatabaseSupport
 import Logging
 import Outbox
 import Postgres

@@ -43,6 +43,16 @@ import Testing
         #expect(error?.message == "SEND has more than 3 headers; send fewer.")
     }
 
+    @Test func headersTogether() {
+        var limits = limits
+        limits.headerBytesMax = 9
+        #expect(decodeEverySplit("SEND\na:1\nb:2\nc:3\n\n\0", limits: limits).frames.first?.headers.count == 3)
+        let error = decodeEverySplit("SEND\na:1\nb:2\nc:34\n\n\0", limits: limits).error
+        #expect(error?.code == .headersTooLarge)
+        #expect(error?.closeReason == .frameTooLarge)
+        #expect(error?.message == "The headers of SEND are over 9 bytes together; send less in them.")
+    }
+
     @Test func bodyEndedByNull() {
         #expect(decodeEverySplit("SEND\n\n0123456789\0", limits: limits).frames.first?.body.readableBytes == 10)
         let error = decodeEverySplit("SEND\n\n0123456789a\0", limits: limits).error

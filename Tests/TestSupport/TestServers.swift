@@ -1,3 +1,4 @@
+import DatabaseSupport
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
@@ -9,7 +10,6 @@ import PrivateServers
 public actor TestServers {
     public static let shared = TestServers()
 
-    private var postgres: Task<PrivatePostgres, any Error>?
     private var redis: Task<PrivateRedis, any Error>?
     private var databases = 0
     private static let folder = FileManager.default.temporaryDirectory
@@ -18,19 +18,6 @@ public actor TestServers {
     /// A folder of this process below the temporary directory, for a server of a test's own.
     public static func folder(_ name: String) -> URL { folder.appendingPathComponent(name) }
 
-    /// The shared PostgreSQL: as durable as in production would only make the tests slower.
-    public func sharedPostgres() async throws -> PrivatePostgres {
-        if let postgres { return try await postgres.value }
-        let task = Task {
-            try await PrivatePostgres.start(dataDirectory: Self.folder("postgres"), settings: Self.settings)
-        }
-        postgres = task
-        return try await task.value
-    }
-
-    /// Settings of PostgreSQL for tests that do not pull the plug.
-    public static let settings = ["fsync": "off", "max_connections": "400", "max_wal_size": "2GB"]
-
     public func sharedRedis() async throws -> PrivateRedis {
         if let redis { return try await redis.value }
         let task = Task { try await PrivateRedis.start(dataDirectory: Self.folder("redis")) }
@@ -38,17 +25,16 @@ public actor TestServers {
         return try await task.value
     }
 
-    /// The URL of a new database, with the schema applied.
+    /// The URL of a new database with the schema applied: on the server that all tests share, or on one of the test's own.
     public func migratedDatabase(on server: PrivatePostgres? = nil) async throws -> String {
-        let own: PrivatePostgres
-        if let server { own = server } else { own = try await sharedPostgres() }
+        guard let server else { return try await TestServer.makeDatabase().url }
         databases += 1
         let name = "belfry_test_\(databases)"
         let admin = try await PostgresConnection.connect(
-            try PostgresConfiguration(url: own.url, applicationName: "belfry-test"))
+            try PostgresConfiguration(url: server.url, applicationName: "belfry-test"))
         try await admin.run("create database \(name)")
         await admin.close()
-        let url = own.url(database: name)
+        let url = server.url(database: name)
         _ = try await Migrator(
             configuration: try PostgresConfiguration(url: url, applicationName: "belfry-test"), logger: .quiet
         ).apply()

@@ -1,14 +1,13 @@
 import Foundation
+import Outbox
 import Postgres
 import PrivateServers
 import Synchronization
 
-@testable import Outbox
-
 /// One PostgreSQL for all tests of the process, with a database for each test.
-enum TestServer {
+public enum TestServer {
     private static let folder = FileManager.default.temporaryDirectory
-        .appending(path: "belfry-outbox-tests-\(getpid())")
+        .appending(path: "belfry-tests-\(getpid())")
 
     private static let started = Task {
         // Registered before the server's own end, so that it runs after it.
@@ -27,10 +26,16 @@ enum TestServer {
         return server
     }
 
+    /// A server for one test, which may kill it.
+    public static func startOwn() async throws -> PrivatePostgres {
+        let number = databases.add(1, ordering: .relaxed).newValue
+        return try await PrivatePostgres.start(dataDirectory: folder.appending(path: "own-\(number)"))
+    }
+
     private static let databases = Atomic<Int>(0)
 
     /// A new database, with the schema unless `isMigrated` is false.
-    static func makeDatabase(isMigrated: Bool = true) async throws -> TestDatabase {
+    public static func makeDatabase(isMigrated: Bool = true) async throws -> TestDatabase {
         let server = try await started.value
         let name = "test_\(databases.add(1, ordering: .relaxed).newValue)"
         let admin = try await PostgresConnection.connect(
@@ -53,22 +58,25 @@ enum TestServer {
 }
 
 /// A test's own database.
-struct TestDatabase: Sendable {
-    let url: String
+public struct TestDatabase: Sendable {
+    public let url: String
 
-    func configuration(role: String = "postgres") throws -> PostgresConfiguration {
+    /// - Parameter url: for the superuser.
+    public init(url: String) { self.url = url }
+
+    public func configuration(role: String = "postgres") throws -> PostgresConfiguration {
         try PostgresConfiguration(
             url: url.replacing("postgres@", with: "\(role)@", maxReplacements: 1), applicationName: "tests")
     }
 
-    func connect(role: String = "postgres") async throws -> PostgresConnection {
+    public func connect(role: String = "postgres") async throws -> PostgresConnection {
         try await PostgresConnection.connect(configuration(role: role))
     }
 }
 
 extension PostgresConnection {
     /// The rows of a query; null is "-".
-    func rows(_ sql: String) async throws -> [[String]] {
+    public func rows(_ sql: String) async throws -> [[String]] {
         let result = try await execute(PostgresStatement("", sql), [])
         return (0..<result.rowCount).map { row in
             (0..<result.columnCount).map { result.optionalString(row, $0) ?? "-" }
@@ -76,5 +84,5 @@ extension PostgresConnection {
     }
 
     /// The first column of the first row.
-    func value(_ sql: String) async throws -> String { try await rows(sql).first?.first ?? "-" }
+    public func value(_ sql: String) async throws -> String { try await rows(sql).first?.first ?? "-" }
 }

@@ -145,6 +145,7 @@ create table belfry.outbox (
 create index outbox_xid on belfry.outbox (xid, message_id);
 create index outbox_receiver on belfry.outbox (receiver, message_id) where receiver is not null;
 create index outbox_topic on belfry.outbox (topic, message_id) where topic is not null;
+create index outbox_published_at on belfry.outbox (published_at) where published_at is not null;
 create index outbox_not_before on belfry.outbox (not_before) where not_before is not null;
 create index outbox_expires_at on belfry.outbox (expires_at) where expires_at is not null;
 

@@ -18,9 +18,10 @@ public enum Destination: Hashable, Sendable {
     private static let topicPrefix = "/topic/"
 
     public init(parsing text: String) throws(Invalid) {
-        if text.hasPrefix(Self.userQueuePrefix) {
+        // By bytes: a name may begin with a character that Swift would join to the slash before it.
+        if text.utf8.starts(with: Self.userQueuePrefix.utf8) {
             self = .userQueue(name: try Self.name(of: text, after: Self.userQueuePrefix))
-        } else if text.hasPrefix(Self.topicPrefix) {
+        } else if text.utf8.starts(with: Self.topicPrefix.utf8) {
             self = .topic(name: try Self.name(of: text, after: Self.topicPrefix))
         } else {
             throw Invalid(
@@ -30,7 +31,7 @@ public enum Destination: Hashable, Sendable {
     }
 
     private static func name(of text: String, after prefix: String) throws(Invalid) -> String {
-        let name = String(text.dropFirst(prefix.count))
+        let name = String(decoding: text.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
         guard !name.isEmpty else {
             throw Invalid(description: "The destination '\(text)' lacks a name after '\(prefix)'.")
         }

@@ -7,10 +7,12 @@ public struct Limits: Sendable, Hashable {
     public var headerBytesMax = 64 * 1024
     /// Headers in one frame.
     public var headersMax = 64
-    /// Bytes of the body of one frame.
-    public var bodyBytesMax = 256 * 1024
+    /// Bytes of the body of one frame. No client frame that is served has a body yet.
+    public var bodyBytesMax = 64 * 1024
     /// Bytes of one WebSocket frame; the largest STOMP frame fits in it.
-    public var webSocketFrameBytesMax = 1 << 19
+    public var webSocketFrameBytesMax = 132 * 1024
+    /// Frames of one client that are dealt with in one turn of the event loop; the others have their turn in between.
+    public var framesPerTurnMax = 256
 
     // MARK: a session
     /// Time from the connection to the end of its authentication.
@@ -23,6 +25,10 @@ public struct Limits: Sendable, Hashable {
     public var heldMessagesMax = 1_000
     /// Bytes of these.
     public var heldBytesMax = 4 * 1024 * 1024
+    /// Receipts that one session is owed until PostgreSQL has committed; over it its frames wait.
+    public var receiptsOwedMax = 1_000
+    /// Time for the marks behind DISCONNECT's receipt to be committed; after it the session ends without the receipt.
+    public var disconnectTimeout: Duration = .seconds(5)
     /// Subscriptions of one session.
     public var subscriptionsMax = 64
     /// Sessions of one user on one node.
@@ -44,7 +50,7 @@ public struct Limits: Sendable, Hashable {
     /// Pause between two reconciles with PostgreSQL while Redis is there.
     public var reconcileInterval: Duration = .seconds(3)
     /// Pause between two reconciles while Redis is away: promise 8 asks for delivery within two seconds.
-    public var degradedInterval: Duration = .milliseconds(500)
+    public var degradedInterval: Duration = .milliseconds(300)
     /// Pause before a message that was refused by NACK is sent again.
     public var nackDelay: Duration = .seconds(5)
     /// NACKs after which a message is parked.

@@ -8,9 +8,11 @@ public struct MessageID: RawRepresentable, Hashable, Comparable, Sendable, Custo
         self.rawValue = rawValue
     }
 
-    /// Reads the decimal text form; `nil` for anything else, zero and negative numbers included.
+    /// Reads the decimal text form; `nil` for anything else: zero, signs and leading zeros included.
     public init?(_ text: some StringProtocol) {
-        guard let value = Int64(text), value > 0 else { return nil }
+        guard let first = text.utf8.first, (UInt8(ascii: "1")...UInt8(ascii: "9")).contains(first),
+            let value = Int64(text)
+        else { return nil }
         self.rawValue = value
     }
 

@@ -11,17 +11,22 @@ public struct TransactionSnapshot: Sendable, Hashable, CustomStringConvertible {
     /// Reads the text form; `nil` for anything else.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, let xmin = UInt64(parts[0]), let xmax = UInt64(parts[1]), xmin <= xmax else {
-            return nil
-        }
+        guard parts.count == 3, let xmin = Self.xid(parts[0]), let xmax = Self.xid(parts[1]), 0 < xmin, xmin <= xmax
+        else { return nil }
         var running: [UInt64] = []
-        for item in parts[2].split(separator: ",") {
-            guard let xid = UInt64(item) else { return nil }
-            running.append(xid)
+        if !parts[2].isEmpty {
+            for item in parts[2].split(separator: ",", omittingEmptySubsequences: false) {
+                guard let xid = Self.xid(item), xmin <= xid, xid < xmax, (running.last ?? 0) < xid else { return nil }
+                running.append(xid)
+            }
         }
         self.xmin = xmin
         self.xmax = xmax
-        self.running = running.sorted()
+        self.running = running
+    }
+
+    private static func xid(_ digits: some StringProtocol) -> UInt64? {
+        digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt64(digits) : nil
     }
 
     /// Whether the rows of transaction `xid` are visible in this snapshot, given that it committed

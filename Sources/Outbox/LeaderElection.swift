@@ -40,6 +40,28 @@ public struct LeaderElection: Sendable {
     /// "belfry" and the shard.
     private static let tryLock = PostgresStatement("", "select pg_try_advisory_lock(x'62656c6672790000'::bigint)")
 
+    /// Silence after which a leader that still holds the lock counts as hung: it gives a sign of life each second.
+    public static let silenceMax: Duration = .seconds(5)
+
+    /// Plan: by primary key.
+    private static let silentTerm = PostgresStatement(
+        "",
+        """
+        select term from belfry.relay_cursor
+        where shard = 0 and leader_seen_at < clock_timestamp() - $1::bigint * interval '1 millisecond'
+        """)
+
+    /// Ends the session that holds the lock; a role may end its own sessions (PostgreSQL docs, "Server Signaling
+    /// Functions"). Plan: pg_locks is small.
+    private static let endHolder = PostgresStatement(
+        "",
+        """
+        select count(pg_terminate_backend(l.pid)) from pg_locks l
+        where l.locktype = 'advisory' and l.granted and l.pid <> pg_backend_pid()
+            and l.classid::bigint = x'62656c66'::bigint and l.objid::bigint = x'72790000'::bigint
+            and l.database = (select oid from pg_database where datname = current_database())
+        """)
+
     /// A leader's machine that vanished is noticed after five seconds and not after PostgreSQL's two hours. Planning the
     /// relay's read takes longer than an empty read, and its plan is the same for all positions.
     private static let sessionSettings = """
@@ -66,14 +88,17 @@ public struct LeaderElection: Sendable {
     /// - Parameters:
     ///   - mode: asked before each try.
     ///   - onStandby: called once when another relay leads.
+    ///   - onHung: called when the leader holds the lock in silence (a stopped process, a machine that is stuck) and its
+    ///     session was ended, so that the next try can win.
     /// - Throws: `PostgresError` when the connection is lost; `CancellationError`.
     public func win(
-        mode: @Sendable () -> Mode, onStandby: @Sendable () -> Void
+        mode: @Sendable () -> Mode, onStandby: @Sendable () -> Void, onHung: @Sendable () -> Void = {}
     ) async throws -> Leadership {
         let connection = try await PostgresConnection.connect(configuration)
         do {
             var hasLock = false
             var isFirstTry = true
+            var watch = SilenceWatch()
             while true {
                 try Task.checkCancellation()
                 let mode = mode()
@@ -90,11 +115,37 @@ public struct LeaderElection: Sendable {
                 }
                 if isFirstTry { onStandby() }
                 isFirstTry = false
+                if mode == .sessionLock, !hasLock, try await isHung(on: connection, &watch) {
+                    _ = try await connection.execute(Self.endHolder, [])
+                    onHung()
+                }
                 try await Task.sleep(for: Self.pause)
             }
         } catch {
             await connection.close()
             throw error
         }
+    }
+
+    /// Which term has been silent since when. A leader that has just taken the lock first finds the last one's sign of
+    /// life there: it has to stay silent while it is watched, too.
+    private struct SilenceWatch {
+        var term: Int64?
+        var since = ContinuousClock.now
+    }
+
+    private func isHung(
+        on connection: PostgresConnection, _ watch: inout SilenceWatch
+    ) async throws(PostgresError) -> Bool {
+        let (seconds, _) = Self.silenceMax.components
+        let result = try await connection.execute(Self.silentTerm, [.int64(seconds * 1_000)])
+        let term = result.rowCount > 0 ? result.int64(0, 0) : nil
+        if term != watch.term || term == nil {
+            watch = SilenceWatch(term: term)
+            return false
+        }
+        guard watch.since.duration(to: .now) > .seconds(1) else { return false }
+        watch = SilenceWatch()
+        return true
     }
 }

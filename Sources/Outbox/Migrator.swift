@@ -68,6 +68,15 @@ public struct Migrator: Sendable {
                 "The database \(present), but this binary needs version \(migrations.count). "
                     + "Run `belfry migrate` with a role that may change the schema, then start again.")
         }
+        let cache = try await withConnection { connection in
+            try await connection.execute(MigratorStatements.identityCache).int64(0, 0)
+        }
+        guard cache == 1 else {
+            throw MigratorError(
+                .unknownMigration,
+                "The sequence of belfry.message_log.id caches \(cache ?? 0) values a session, so ids do not follow the "
+                    + "order of transactions. Run: alter table belfry.message_log alter column id set cache 1.")
+        }
     }
 
     private func apply(_ migration: Migration, _ connection: PostgresConnection) async throws -> Bool {
@@ -149,6 +158,14 @@ public struct Migrator: Sendable {
 
 /// The statements of the migrator. They are few and not prepared, so that they work behind any pooler.
 enum MigratorStatements {
+    /// Plan: by primary key of a catalog that everybody may read.
+    static let identityCache = PostgresStatement(
+        "",
+        """
+        select seqcache from pg_sequence
+        where seqrelid = pg_get_serial_sequence('belfry.message_log', 'id')::regclass
+        """)
+
     /// "belfry" and "migr" in ASCII: nobody else's key.
     static let lock = PostgresStatement("", "select pg_advisory_xact_lock(x'62656c666d696772'::bigint)")
 

@@ -2,10 +2,13 @@ import Postgres
 
 /// The text of every statement a node sends, with the plan it relies on.
 enum NodeStatements {
+    /// Broadcasts of one topic that one look lists at most: far above what one topic gets between two looks.
+    static let topicRowsMax = 50_000
     /// Stored bytes of `data` after which a page of one read ends, so that large messages do not fill the memory.
     static let pageBytes = 512 * 1024
 
-    /// Plan: by primary key. The incarnation needs no privilege beyond PUBLIC's.
+    /// Plan: by primary key. The incarnation: the cluster, its timeline, its start; its last crash, which resets the
+    /// statistics; and the cluster that the relay's cursor is for, which changes when the relay starts over.
     static let heartBeat = PostgresStatement(
         "belfry_node_heart_beat",
         """
@@ -16,6 +19,8 @@ enum NodeStatements {
             (select system_identifier::text from pg_control_system())
                 || '/' || coalesce(pg_walfile_name(pg_current_wal_lsn())::text, '')::varchar(8)
                 || '/' || extract(epoch from pg_postmaster_start_time())::text
+                || '/' || coalesce((select extract(epoch from stats_reset)::text from pg_stat_bgwriter), '')
+                || '/' || coalesce((select c.system_identifier::text from belfry.relay_cursor c where c.shard = 0), '')
         """)
 
     /// Plan: by primary key and by session(node_id).
@@ -37,10 +42,10 @@ enum NodeStatements {
             on conflict (id) do nothing
         )
         select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::text, null::bigint
+            pg_current_snapshot()::text, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, null, b.candidates
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
             as r(receiver, after, snapshot, floor, session_id, place)
         cross join lateral (
@@ -73,9 +78,9 @@ enum NodeStatements {
         "belfry_node_read_topic",
         """
         select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::text, null::bigint
+            pg_current_snapshot()::text, null::bigint
         union all
-        (select 1, (b.l).id, b.xid, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, null, b.candidates
+        (select 1, (b.l).id, b.xid, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates
         from (
             select p.*, count(*) over () as candidates,
                 sum(pg_column_size((p.l).data)) over (
@@ -112,7 +117,7 @@ enum NodeStatements {
         returning extract(epoch from clock_timestamp() - created_at)::float8
         """)
 
-    /// Plan: by primary key. A refused row waits until `not_before` and is then re-stamped and published again.
+    /// Plan: by primary key. Several sessions that refuse one message count once. A refused row waits until `not_before` and is then re-stamped and published again.
     static let refuse = PostgresStatement(
         "belfry_node_refuse",
         """
@@ -120,11 +125,13 @@ enum NodeStatements {
             update belfry.outbox
             set attempts = attempts + 1, redelivered = true, last_error = 'refused by the client (NACK)',
                 not_before = clock_timestamp() + $2::bigint * interval '1 millisecond'
-            where message_id = any($1::bigint[]) and receiver is not null and attempts + 1 < $3::bigint
+            where message_id = any($1::bigint[]) and receiver is not null and not_before is null
+                and attempts + 1 < $3::bigint
             returning message_id
         ), gone as (
             delete from belfry.outbox
-            where message_id = any($1::bigint[]) and receiver is not null and attempts + 1 >= $3::bigint
+            where message_id = any($1::bigint[]) and receiver is not null and not_before is null
+                and attempts + 1 >= $3::bigint
             returning message_id, attempts + 1 as attempts
         ), parked as (
             insert into belfry.parked (message_id, reason, attempts)
@@ -147,26 +154,30 @@ enum NodeStatements {
         delete from belfry.session where id = any($1::uuid[])
         """)
 
-    /// Plan: a nested loop over users and topics, each an index-only walk of at most the limit.
+    /// Plan: a nested loop over users and topics, each a walk of its part of outbox (receiver, …) or (topic, …).
     static let reconcile = PostgresStatement(
         "belfry_node_reconcile",
         """
-        select r.receiver, null::text as topic, b.message_id, b.xid::text
+        select null::text, null::text, null::bigint, pg_current_snapshot()::text
+        union all
+        select r.receiver, null, b.message_id, b.xid::text
         from unnest($1::text[]) as r(receiver)
         cross join lateral (
             select o.message_id, o.xid from belfry.outbox o
             where o.receiver = r.receiver and o.not_before is null
                 and (o.expires_at is null or o.expires_at > now())
-            order by o.message_id limit $3::bigint
+            order by o.message_id limit $4::bigint
         ) as b
         union all
         select null, r.topic, b.message_id, b.xid::text
-        from unnest($2::text[]) as r(topic)
+        from unnest($2::text[], $3::text[]) as r(topic, floor)
         cross join lateral (
             select o.message_id, o.xid from belfry.outbox o
             where o.topic = r.topic and o.not_before is null
                 and (o.expires_at is null or o.expires_at > now())
-            order by o.message_id limit $3::bigint
+                and case when r.floor = '' then o.published_at is null
+                    else not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot) end
+            limit \(topicRowsMax)
         ) as b
         """)
 
@@ -175,9 +186,9 @@ enum NodeStatements {
         "belfry_node_read_broadcasts",
         """
         select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::text, null::bigint
+            pg_current_snapshot()::text, null::bigint
         union all
-        (select 1, o.message_id, o.xid::text, false, belfry.header_lines(l.headers), belfry.body(l), null, o.topic, null
+        (select 1, o.message_id, o.xid::text, false, belfry.header_lines(l.headers), belfry.body(l), null, null
         from belfry.outbox o join belfry.message_log l on l.id = o.message_id
         where o.message_id = any($1::bigint[]) and o.topic is not null and o.not_before is null
             and (o.expires_at is null or o.expires_at > now())

@@ -104,16 +104,21 @@ public struct NodeStore: Sendable {
         ) { completion($0.map { _ in MarksWritten() }) }
     }
 
-    /// What the outbox holds, now deliverable, for users and topics: ids only, at most `rowsMax` for each.
+    /// What the outbox holds, now deliverable, for users (at most `rowsMax` each) and for topics since the last look: ids
+    /// only.
     public func reconcile(
-        users: [String], topics: [String], rowsMax: Int, completion: @escaping Completion<OutboxListing>
+        users: [String], topics: [TopicLook], rowsMax: Int, completion: @escaping Completion<OutboxListing>
     ) {
         client.execute(
-            NodeStatements.reconcile, [.textArray(users), .textArray(topics), .int64(Int64(rowsMax))]
+            NodeStatements.reconcile,
+            [
+                .textArray(users), .textArray(topics.map(\.topic)),
+                .textArray(topics.map { $0.floor?.description ?? "" }), .int64(Int64(rowsMax)),
+            ]
         ) { completion($0.map(OutboxListing.init)) }
     }
 
-    /// Reads broadcasts that a node missed; each row names its topic.
+    /// Reads broadcasts that a node missed.
     public func readBroadcasts(_ ids: [MessageID], completion: @escaping Completion<BacklogPages>) {
         client.execute(NodeStatements.readBroadcasts, [.int64Array(ids.map(\.rawValue))]) {
             completion($0.map(BacklogPages.init))

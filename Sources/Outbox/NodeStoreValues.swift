@@ -82,11 +82,9 @@ public struct BacklogPages: Sendable {
     /// messages are large.
     public func isLast(_ rows: Range<Int>, rowsMax: Int) -> Bool {
         guard let first = rows.first else { return true }
-        let candidates = Int(result.int64(first, 8) ?? 0)
+        let candidates = Int(result.int64(first, 7) ?? 0)
         return candidates <= rows.count && candidates < rowsMax
     }
-    /// The topic of a broadcast, in the answer of `readBroadcasts` only.
-    public func topic(_ row: Int) -> String { result.string(row, 7) }
     /// STOMP 1.2 escaped header lines, each ended by a line feed.
     public func withHeaderLines<R>(_ row: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try result.withBytes(row, 4, body)
@@ -97,13 +95,30 @@ public struct BacklogPages: Sendable {
     }
 }
 
+/// A topic to be looked at by reconcile.
+public struct TopicLook: Sendable {
+    public let topic: String
+    /// The snapshot of the last look; `nil` for the first one, which lists what the relay has not published yet.
+    public let floor: TransactionSnapshot?
+
+    public init(topic: String, floor: TransactionSnapshot?) {
+        self.topic = topic
+        self.floor = floor
+    }
+}
+
 /// What the outbox holds for some users and topics: ids without contents.
 public struct OutboxListing: Sendable {
     private let result: PostgresResult
+    /// The snapshot under which it was listed; `nil` only when PostgreSQL sent something unreadable.
+    public let snapshot: TransactionSnapshot?
 
-    init(_ result: PostgresResult) { self.result = result }
+    init(_ result: PostgresResult) {
+        self.result = result
+        self.snapshot = result.rowCount > 0 ? TransactionSnapshot(result.string(0, 3)) : nil
+    }
 
-    public var rows: Range<Int> { 0..<result.rowCount }
+    public var rows: Range<Int> { 1..<max(1, result.rowCount) }
     public func address(_ row: Int) -> Address {
         result.isNull(row, 0) ? .topic(result.string(row, 1)) : .user(result.string(row, 0))
     }

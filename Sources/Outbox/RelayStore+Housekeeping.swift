@@ -7,8 +7,7 @@ enum HousekeepingStatements {
     /// Rows that one statement takes at most.
     static let batchRows = 1_000
 
-    /// Plan: the ends of the partial indexes on not_before and expires_at; the partial index on topic, which holds the
-    /// broadcasts of the last minute; node and session are small.
+    /// Plan: the ends of the partial indexes on not_before, expires_at and published_at; node and session are small.
     static let dues = PostgresStatement(
         "",
         """
@@ -18,7 +17,7 @@ enum HousekeepingStatements {
             (select (extract(epoch from min(expires_at) - clock_timestamp()) * 1000)::bigint from belfry.outbox
                 where expires_at is not null),
             (select (extract(epoch from min(published_at) - clock_timestamp()) * 1000)::bigint + $1::bigint
-                from belfry.outbox where topic is not null),
+                from belfry.outbox where published_at is not null),
             exists (select from belfry.node where heartbeat_at < clock_timestamp() - interval '15 seconds')
                 or exists (
                     select from belfry.session s
@@ -57,7 +56,7 @@ enum HousekeepingStatements {
         select (select count(*) from gone), (select count(*) from marked)
         """)
 
-    /// Broadcasts whose time for late nodes is over. Plan: the partial index on topic, then by primary key.
+    /// Broadcasts whose time for late nodes is over. Plan: the start of the index on published_at, then by primary key.
     static let settle = PostgresStatement(
         "",
         """
@@ -65,7 +64,7 @@ enum HousekeepingStatements {
             select message_id from belfry.outbox
             where topic is not null and not_before is null
                 and published_at <= clock_timestamp() - $1::bigint * interval '1 millisecond'
-            order by message_id limit \(batchRows) for update skip locked
+            order by published_at limit \(batchRows) for update skip locked
         ), gone as (
             delete from belfry.outbox o using due where o.message_id = due.message_id returning o.message_id
         ), marked as (
@@ -128,6 +127,15 @@ enum HousekeepingStatements {
         """)
 
     /// Plan: a scan of the outbox's smallest index; sent every ten seconds at most.
+    /// An ACK and a NACK at the same moment may leave a parked row of a delivered message. Plan: parked is small; message_log
+    /// by primary key.
+    static let tidyParked = PostgresStatement(
+        "",
+        """
+        delete from belfry.parked p using belfry.message_log m
+        where m.id = p.message_id and m.status <> 'parked'
+        """)
+
     static let countMessages = PostgresStatement(
         "", "select (select count(*) from belfry.outbox), (select count(*) from belfry.parked)")
 }
@@ -195,8 +203,9 @@ extension RelayStore {
         }
     }
 
-    /// Rows of the outbox (undelivered messages, and broadcasts in their time for late nodes), and parked messages.
+    /// Removes parked rows of messages that are parked no longer, then counts. Rows of the outbox (undelivered messages, and broadcasts in their time for late nodes), and parked messages.
     public func countMessages() async throws(PostgresError) -> (pending: Int, parked: Int) {
+        _ = try await execute(HousekeepingStatements.tidyParked)
         let result = try await execute(HousekeepingStatements.countMessages)
         return (Int(result.int64(0, 0) ?? 0), Int(result.int64(0, 1) ?? 0))
     }

@@ -119,7 +119,7 @@ enum RelayStatements {
         before: """
             with broadcasts as (
                 update belfry.outbox set published_at = clock_timestamp()
-                where message_id = any($6::bigint[]) and topic is not null and published_at is null
+                where message_id = any($6::bigint[]) and published_at is null
             )
             update belfry.relay_cursor c
             set snapshot = $2::pg_snapshot, target = $3::pg_snapshot, position_xid = $4::xid8,

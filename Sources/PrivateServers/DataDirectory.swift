@@ -57,6 +57,42 @@ final class DataDirectory: Sendable {
         }
     }
 
+    /// Stands beside the directory while initdb fills it, as initdb wants it empty.
+    private var makingMark: String { path + ".initializing" }
+
+    /// initdb is about to fill the directory.
+    func beginMaking() throws(PrivateServerError) {
+        guard FileManager.default.createFile(atPath: makingMark, contents: nil) else {
+            throw PrivateServerError(
+                .unusableDirectory, "Can't make the file \(makingMark): \(String(cString: strerror(errno))).")
+        }
+    }
+
+    /// initdb has filled it.
+    func endMaking() { unlink(makingMark) }
+
+    /// Empties a directory in which an initdb of ours was cut off, by a power loss or a kill, and ends that initdb if it
+    /// still runs.
+    func clearHalfMade() throws(PrivateServerError) {
+        guard access(makingMark, F_OK) == 0 else { return }
+        for pid in ProcessTable.all where pid != getpid() {
+            let command = ProcessTable.commandLine(of: pid)
+            if command.contains(where: { $0.hasSuffix("/initdb") }), command.contains(path) {
+                ServerProcess.killForeignTree(pid)
+            }
+        }
+        do {
+            for name in try FileManager.default.contentsOfDirectory(atPath: path) {
+                try FileManager.default.removeItem(atPath: "\(path)/\(name)")
+            }
+        } catch {
+            throw PrivateServerError(
+                .unusableDirectory, "A half-made database in \(path) can't be removed: delete that folder.",
+                underlying: error)
+        }
+        endMaking()
+    }
+
     /// Whether nothing is in it.
     var isEmpty: Bool { (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty ?? false }
 

@@ -65,6 +65,7 @@ extension PrivatePostgres {
     private func launch() async throws {
         let directory = try DataDirectory(dataDirectory)
         let account = try ServerAccount.forPostgres()
+        try directory.clearHalfMade()
         let text = directory.text(of: "PG_VERSION")?.trimmingCharacters(in: .whitespacesAndNewlines)
         guard text != nil || directory.isEmpty else {
             throw PrivateServerError(
@@ -94,11 +95,13 @@ extension PrivatePostgres {
         var command = prefix + ["\(programs.folder)/initdb", "-D", directory.path, "-U", "postgres", "-A", "trust"]
         command += ["-E", "UTF8", "--locale=C", "--no-instructions"]
         if settings["fsync"] == "off" { command.append("--no-sync") }
+        try directory.beginMaking()
         let (output, finished) = try await Programs.run(command)
         guard finished, directory.text(of: "PG_VERSION") != nil, directory.text(of: "postgresql.conf") != nil else {
             throw PrivateServerError(
                 .startFailed, "initdb made no database in \(directory.path). It said:\n\(output.suffix(2_000))")
         }
+        directory.endMaking()
     }
 
     /// The first line of postmaster.pid is the pid; it counts only if that process is a postgres on this directory.

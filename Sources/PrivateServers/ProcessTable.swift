@@ -3,10 +3,15 @@ import Glibc
 
 /// What `/proc` tells about other processes, from the files that every user may read.
 enum ProcessTable {
+    /// Every process.
+    static var all: [pid_t] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap(pid_t.init)
+    }
+
     /// The processes whose parent is `parent`.
     static func children(of parent: pid_t) -> [pid_t] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return names.compactMap(pid_t.init).filter { status(of: $0)?.parent == parent }
+        all.filter { status(of: $0)?.parent == parent }
     }
 
     /// Whether the process exists and is more than a zombie.

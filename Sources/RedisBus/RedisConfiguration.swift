@@ -20,9 +20,9 @@ public struct RedisConfiguration: Sendable {
     /// Time for the TCP connection, and again for TLS and the first commands.
     public var connectTimeout: Duration = .seconds(5)
     /// Time without a byte from Redis after which a connection that waits for an answer is given up.
-    public var answerTimeout: Duration = .seconds(5)
+    public var answerTimeout: Duration = .seconds(1)
     /// Time without a byte from Redis after which a connection is probed with PING.
-    public var quietInterval: Duration = .seconds(10)
+    public var quietInterval: Duration = .milliseconds(500)
     /// The pause before the first try to connect again; it doubles up to `retryPauseMax`.
     public var retryPauseFirst: Duration = .milliseconds(50)
     public var retryPauseMax: Duration = .seconds(2)

@@ -11,6 +11,10 @@ struct RelayHousekeeping: Sendable {
     /// Between two counts of the outbox, which read all of it.
     private static let countInterval: Duration = .seconds(10)
 
+    /// Nodes are taken for dead only by a relay that has reached PostgreSQL for this long: after an outage all nodes are
+    /// late with their heart-beats.
+    private static let buryAfter: Duration = .seconds(15)
+
     /// On other connections than the loop's.
     let store: RelayStore
     let limits: Limits
@@ -27,10 +31,11 @@ struct RelayHousekeeping: Sendable {
     func run() async {
         var nextCount = ContinuousClock.now
         var hasFailed = false
+        var healthySince = ContinuousClock.now
         while !Task.isCancelled {
             var pause = Self.interval
             do throws(PostgresError) {
-                pause = try await look()
+                pause = try await look(healthySince: healthySince)
                 if ContinuousClock.now >= nextCount {
                     try await count()
                     nextCount = .now + Self.countInterval
@@ -40,6 +45,7 @@ struct RelayHousekeeping: Sendable {
                 // The leader's own connection decides about the leadership, so this is only told once.
                 if !hasFailed { logger.warning("The relay's housekeeping failed and will be tried again: \(error)") }
                 hasFailed = true
+                healthySince = .now
             }
             metrics.lagSeconds.record(status.snapshot.lag / .seconds(1))
             _ = await signal.wait(upTo: pause)
@@ -47,7 +53,7 @@ struct RelayHousekeeping: Sendable {
     }
 
     /// Does what is due. Returns the pause until something falls due.
-    private func look() async throws(PostgresError) -> Duration {
+    private func look(healthySince: ContinuousClock.Instant) async throws(PostgresError) -> Duration {
         let dues = try await store.dues(topicHold: limits.topicHold)
         var changes = 0
         if let release = dues.release, release <= 0 {
@@ -62,7 +68,7 @@ struct RelayHousekeeping: Sendable {
         if let settlement = dues.settlement, settlement <= 0 {
             changes += noteExpired(try await store.settleTopics(topicHold: limits.topicHold))
         }
-        if dues.hasDeadNodes {
+        if dues.hasDeadNodes, healthySince.duration(to: .now) > Self.buryAfter {
             let buried = try await store.buryDeadNodes()
             logger.notice(
                 "Removed nodes that gave no sign of life for 15 s.",
@@ -71,7 +77,8 @@ struct RelayHousekeeping: Sendable {
                     "messages_redelivered": "\(buried.messages)",
                 ])
         }
-        if changes > 0 { return .zero }
+        // There may be more; a pause keeps a steady trickle from becoming a busy loop.
+        if changes > 0 { return .milliseconds(100) }
         let next = [dues.release, dues.expiry, dues.settlement].compactMap { $0 }.filter { $0 > 0 }.min()
         // What is overdue and was not done is held by another transaction: it waits for the next look.
         return next.map { min(.milliseconds($0), Self.interval) } ?? Self.interval

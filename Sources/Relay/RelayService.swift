@@ -74,6 +74,9 @@ public final class RelayService: Service {
                     onStandby: {
                         self.observe(.standsBy)
                         self.logger.info("Another relay leads; this one stands by.")
+                    },
+                    onHung: {
+                        self.logger.warning("The leading relay gave no sign of life; its session was ended.")
                     })
                 hasFailed = false
                 let began = ContinuousClock.now

@@ -42,7 +42,7 @@ struct DevCommandTests {
         }
         #expect(isHealthy)
         #expect(await HTTPClient.get("/metrics", port: port)?.body.contains("# TYPE belfry_sessions gauge") == true)
-        #expect(await HTTPClient.get("/dev/info", port: port)?.body.contains("INSERT INTO belfry.message_log") == true)
+        #expect(await HTTPClient.get("/dev/info", port: port)?.body.contains("app@127.0.0.1") == true)
 
         try await notifyReplayStatus(program)
 

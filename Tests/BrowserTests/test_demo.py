@@ -204,10 +204,9 @@ class SendFormTests(BrowserTestCase):
 
     def test_the_psql_line_and_the_statement_are_there_to_copy(self):
         self.assertIn("psql", self.find("#psql").text)
-        if self.find("#sql").is_displayed():
-            self.assertIn(f"'{self.user}'", self.find("#sql").text)
-            psql(self.find("#sql").text)
-            self.wait_for(lambda: len(self.shown_ids()) == 1, "the row that the statement inserted")
+        self.assertIn(f"'{self.user}'", self.find("#sql").text)
+        psql(self.find("#sql").text)
+        self.wait_for(lambda: len(self.shown_ids()) == 1, "the row that the statement inserted")
         self.find("button[data-copy=psql]").click()
         self.wait_for(lambda: self.find("#copied").text, "that it was copied, or is selected")
 

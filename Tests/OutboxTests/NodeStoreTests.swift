@@ -107,7 +107,7 @@ import Testing
             #expect(backlog.contains("Index Scan using outbox_receiver"), "\(backlog)")
             #expect(
                 !backlog.contains("Seq Scan on outbox") && !backlog.contains("Seq Scan on message_log"), "\(backlog)")
-            let reconcile = try await plan(NodeStatements.reconcile, owner, "'{user7,user8}', '{news}', 100")
+            let reconcile = try await plan(NodeStatements.reconcile, owner, "'{user7,user8}', '{news}', '{\"\"}', 100")
             #expect(reconcile.contains("outbox_receiver") && reconcile.contains("outbox_topic"), "\(reconcile)")
             #expect(!reconcile.contains("Seq Scan on outbox"), "\(reconcile)")
             let marks = try await plan(NodeStatements.markDelivered, owner, "'{1,2,3}'")

@@ -18,6 +18,7 @@ public final class Installation: Sendable {
     public enum BusKind: Sendable {
         case memory
         case redis(PrivateRedis)
+        case lossy(LossyBus)
     }
 
     public let databaseURL: String
@@ -64,6 +65,8 @@ public final class Installation: Sendable {
             case .memory:
                 memoryBus = memory
                 return memory
+            case .lossy(let bus):
+                return bus
             case .redis(let redis):
                 return try RedisBus(
                     configuration: RedisConfiguration(url: redis.url, keyPrefix: keyPrefix), eventLoopGroup: group,

@@ -19,7 +19,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         let place = listen.map { "\($0)" } ?? "the address"
         switch error {
         case let error as PostgresError:
-            description = [error.message, error.detail, error.hint].compactMap(\.self).joined(separator: " ")
+            description = Self.sentence(of: error)
         case let error as IOError where error.errnoCode == EADDRINUSE:
             description =
                 "Can't listen on \(place), which is in use already: end the program that listens there, or choose another "
@@ -31,6 +31,23 @@ struct CommandFailure: Error, CustomStringConvertible {
             description = "Can't listen on \(place): no such host is known. Choose another address (--listen)."
         default:
             description = "\(error)"
+        }
+    }
+}
+
+extension CommandFailure {
+    /// The server's message and, where it does not say what to do, what to do.
+    private static func sentence(of error: PostgresError) -> String {
+        let message = error.message.hasSuffix(".") ? error.message : error.message + "."
+        switch error.sqlState {
+        case "42P01", "3F000", "42883":
+            return message + " The database lacks Belfry's schema, or has an older one: run belfry migrate."
+        case "42501":
+            return message
+                + " Connect with a role that may: one in belfry_operator for status and replay, in belfry_writer "
+                + "for notify, the schema's owner for migrate."
+        default:
+            return [message, error.hint].compactMap(\.self).joined(separator: " ")
         }
     }
 }

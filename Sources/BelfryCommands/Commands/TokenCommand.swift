@@ -26,8 +26,8 @@ struct TokenCommand: BelfrySubcommand {
             throw ValidationError(
                 "--user must be 1 to \(Identity.userBytesMax) bytes of UTF-8 in composed form, no control characters.")
         }
-        guard DurationText.parse(expires) != nil else {
-            throw ValidationError("--expires must be \(DurationText.hint), not '\(expires)'.")
+        guard let lifetime = DurationText.parse(expires), lifetime >= .seconds(1) else {
+            throw ValidationError("--expires must be \(DurationText.hint), and a second at least, not '\(expires)'.")
         }
     }
 

@@ -7,7 +7,10 @@ import PrometheusMetrics
 import ServiceLifecycle
 
 /// `belfry dev` as a service: servers, database, relay and node, from the start to the clean end.
-struct DevelopmentService: Service {
+struct DevelopmentService: Service, CustomStringConvertible {
+    /// What the service group's log calls it.
+    var description: String { "belfry dev" }
+
     let configuration: BelfryConfiguration
     let folder: DevelopmentFolder
     let withRedis: Bool
@@ -42,7 +45,7 @@ struct DevelopmentService: Service {
             listen: configuration.listen, applicationURL: servers.url(user: DevelopmentServers.applicationUser),
             operatorURL: servers.url(user: DevelopmentServers.operatorUser), folder: folder)
         var process = BelfryProcess(configuration: configuration, roles: [.relay, .node], registry: registry)
-        process.developmentRoutes = Self.routes(application, psql: text.psql)
+        process.developmentRoutes = Self.routes(application, psql: text.psqlProgram)
         process.onListening = { address in
             StandardOutput.write(text.text(port: address.port ?? text.listen.port))
         }

@@ -7,9 +7,19 @@ struct DevelopmentText: Sendable {
     let operatorURL: String
     let folder: DevelopmentFolder
 
+    /// The line that opens the database as an application does.
+    var psqlProgram: String { "psql '\(applicationURL)'" }
+
+    /// This program as it was called, for another line of the same terminal.
+    private var program: String {
+        let path = CommandLine.arguments.first ?? "belfry"
+        return path.contains(where: { $0 == " " || $0 == "'" })
+            ? "'\(path.replacingOccurrences(of: "'", with: "'\\''"))'" : path
+    }
+
     /// A line for another terminal that sends a notification to alice.
     var psql: String {
-        "psql '\(applicationURL)' -c \"INSERT INTO belfry.message_log (receiver, type, data) "
+        psqlProgram + " -c \"INSERT INTO belfry.message_log (receiver, type, data) "
             + "VALUES ('alice', 'JSON_MSG', '{\\\"hello\\\":\\\"world\\\"}')\""
     }
 
@@ -24,7 +34,7 @@ struct DevelopmentText: Sendable {
               Demo page    http://\(address)/   (connect as alice)
               WebSocket    ws://\(address)/ws   (STOMP 1.2; the token is the user's id)
               Send one     \(psql)
-              Look         belfry status --postgres-url '\(operatorURL)'
+              Look         \(program) status --postgres-url '\(operatorURL)'
               Data         \(folder.path), \(folder.isTemporary ? "deleted at the end (--keep keeps it)" : "kept")
               Stop         Ctrl-C
 

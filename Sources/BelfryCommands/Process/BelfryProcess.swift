@@ -13,7 +13,7 @@ import ServiceLifecycle
 ///
 /// The services start in the order of the list and end in the reverse one: the gateway stops accepting and closes its
 /// sessions, then the relay finishes its page, then the bus and the database are let go.
-struct BelfryProcess: Service {
+struct BelfryProcess: Service, CustomStringConvertible {
     /// Time for the services to end by themselves; then they are cancelled.
     static let shutdownTimeout: Duration = .seconds(10)
     /// Time after which the process ends whatever hangs.
@@ -33,6 +33,9 @@ struct BelfryProcess: Service {
         self.registry = registry
         self.logger = Logger(label: "belfry")
     }
+
+    /// What the service group's log calls it.
+    var description: String { roles.name }
 
     /// Serves until graceful shutdown.
     ///

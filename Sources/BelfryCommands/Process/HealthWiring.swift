@@ -10,8 +10,7 @@ enum HealthWiring {
     ///   - relay: `nil` when this process has none.
     static func checks(client: PostgresClient, redis: RedisBus?, relay: RelayStatus?) -> HealthChecks {
         var checks = HealthChecks()
-        checks.checks.append(
-            ("postgres", { client.isAvailable ? .up : .down("No connection to PostgreSQL is up.") }))
+        checks.checks.append(("postgres", { await answer(of: client) }))
         if let redis {
             checks.checks.append(
                 (
@@ -27,6 +26,17 @@ enum HealthWiring {
             checks.checks.append(("listen", { state(of: relay.snapshot) }))
         }
         return checks
+    }
+
+    /// Asks it something: a server that hangs still has its connections. The check's own timeout bounds the wait.
+    private static func answer(of client: PostgresClient) async -> HealthState {
+        guard client.isAvailable else { return .down("No connection to PostgreSQL is up.") }
+        do throws(PostgresError) {
+            _ = try await client.execute(PostgresStatement("", "select 1"))
+            return .up
+        } catch {
+            return .down("PostgreSQL does not answer: \(error.message)")
+        }
     }
 
     private static func state(of relay: RelayStatus.Snapshot) -> HealthState {

@@ -54,8 +54,14 @@ struct MarkBatch {
         gathering.delivered.sort()
         gathering.refused.sort()
         gathering.unacknowledged.sort()
-        inFlight = gathering
-        gathering = Batch()
+        guard gathering.delivered.count > marksMax else {
+            inFlight = gathering
+            gathering = Batch()
+            return true
+        }
+        // Too many for one statement: the rest, and what must come after it, stays for the next.
+        inFlight = Batch(delivered: Array(gathering.delivered.prefix(marksMax)))
+        gathering.delivered.removeFirst(marksMax)
         return true
     }
 

@@ -70,7 +70,9 @@ public final class GatewayServer: Service {
 
     private func serve(_ shards: [ObjectIdentifier: Shard]) async throws {
         let (listening, configuration, logger) = (listening, configuration, logger)
-        let policy = UpgradePolicy(allowedOrigins: configuration.allowedOrigins)
+        let policy = UpgradePolicy(
+            allowedOrigins: configuration.allowedOrigins,
+            isLoopbackOnly: configuration.developmentRoutes != nil && configuration.allowedOrigins.isEmpty)
         let application = Application(
             router: routes.router(),
             server: HTTPServerBuilder { responder in
@@ -113,9 +115,9 @@ public final class GatewayServer: Service {
         let (store, logger) = (context.store, logger)
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for shard in shards {
-                    try? await shard.eventLoop.flatSubmit { shard.stop() }.get()
-                }
+                // All at once: each has its own limit of time.
+                let stopped = shards.map { shard in shard.eventLoop.flatSubmit { shard.stop() } }
+                for future in stopped { try? await future.get() }
                 do throws(PostgresError) {
                     try await store.leave()
                 } catch {

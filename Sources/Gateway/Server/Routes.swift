@@ -14,7 +14,7 @@ struct Routes: Sendable {
     let version: String
 
     func router() -> Router<BasicRequestContext> {
-        let router = Router()
+        let router = Router(options: .autoGenerateHeadEndpoints)
         router.get("/health/live") { _, _ in Self.response("live\n", type: "text/plain; charset=utf-8") }
         router.get("/health/ready") { _, _ in
             let report = await health.report()

@@ -1,3 +1,4 @@
+import Glibc
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -57,10 +58,13 @@ struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
                 })
             var pipeline = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: upgrade)
             pipeline.enablePipelining = false
-            pipeline.enableErrorHandling = false
+            // Bytes that are no HTTP are answered by 400.
+            pipeline.enableErrorHandling = true
             pipeline.enableResponseHeaderValidation = false
+            try Self.keepAlive(channel)
             let outcome = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: pipeline)
+            try channel.pipeline.syncOperations.addHandler(FirstRequestGuard())
             return Value(outcome: outcome, channel: channel)
         }
     }
@@ -80,6 +84,15 @@ struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
             logger.debug("A connection ended before its first request", metadata: ["error": "\(error)"])
             value.channel.close(promise: nil)
         }
+    }
+
+    /// A peer whose machine vanished is noticed after about two minutes, whether it promised heart-beats or not.
+    private static func keepAlive(_ channel: any Channel) throws {
+        let options = channel.syncOptions
+        try options?.setOption(.socketOption(.so_keepalive), value: 1)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
     }
 
     /// Answers a refused upgrade with its reason, and closes.
@@ -105,6 +118,7 @@ struct UpgradeChannel: ServerChildChannel, HTTPChannelHandler {
     private static func configureHTTP(
         _ channel: any Channel, logger: Logger
     ) throws -> NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart> {
+        try FirstRequestGuard.dismiss(from: channel)
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
         try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import NIOHTTP1
 
@@ -17,6 +18,8 @@ struct UpgradePolicy: Sendable {
 
     /// Origins that may connect from a browser; any may when empty, since a session needs a token, not a cookie.
     let allowedOrigins: [String]
+    /// In development mode a token is a user's id, which any page could guess: only pages of this machine may connect.
+    var isLoopbackOnly = false
 
     /// Why a request for `path` from `origin` is refused; `nil` when it is not.
     func refusal(path: String, origin: String?) -> Refusal? {
@@ -29,7 +32,18 @@ struct UpgradePolicy: Sendable {
                 status: .forbidden,
                 text: "The origin '\(origin.prefix(200))' may not connect: the operator allows it by allowedOrigins.")
         }
+        if let origin, isLoopbackOnly, !Self.isLoopback(origin) {
+            return Refusal(
+                status: .forbidden,
+                text: "In development mode only pages of this machine may connect, not '\(origin.prefix(200))'.")
+        }
         return nil
+    }
+
+    private static func isLoopback(_ origin: String) -> Bool {
+        guard let separator = origin.range(of: "://") else { return false }
+        let authority = origin[separator.upperBound...]
+        return ["localhost", "127.0.0.1", "[::1]"].contains { authority == $0 || authority.hasPrefix($0 + ":") }
     }
 
     /// Why a handshake is refused (RFC 6455, section 4.2.1); `nil` when it is not.

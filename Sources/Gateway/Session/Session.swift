@@ -34,7 +34,13 @@ final class Session: @unchecked Sendable {
     private var isClosing = false
     private var isTouched = false
     private var isPausedForBytes = false
+    private var isDecodingScheduled = false
+    private var receiptsOwed = 0
+    /// Set by DISCONNECT while its receipt waits for marks.
+    private var disconnectDeadline: NIODeadline?
     private var unflushedDeliveries: [Delivery] = []
+    /// What an ended subscription gave back and PostgreSQL has not yet marked.
+    private var givenBack: Set<MessageID> = []
 
     init(shard: Shard, transport: any SessionTransport) {
         self.id = UUID().uuidString.lowercased()
@@ -68,22 +74,44 @@ final class Session: @unchecked Sendable {
         end(reason)
     }
 
+    /// Deals with what has arrived, up to a number of frames; the rest waits for another turn of the loop.
     private func decode() {
+        var left = shard.limits.framesPerTurnMax
         do throws(FrameError) {
-            while !isClosing, machine.acceptsFrames, let event = try decoder.next() {
-                switch event {
-                case .heartBeat: break
-                case .frame(let frame): run(machine.frameReceived(frame), cause: frame.command)
-                }
+            while !isClosing, machine.acceptsFrames, receiptsOwed < shard.limits.receiptsOwedMax {
+                guard left > 0 else { return decodeLater() }
+                guard let event = try decoder.next() else { break }
+                left -= 1
+                if case .frame(let frame) = event { run(machine.frameReceived(frame)) }
             }
         } catch {
             run(machine.decodingFailed(error))
         }
+        if receiptsOwed >= shard.limits.receiptsOwedMax { transport.setReading(false) }
+    }
+
+    private func decodeLater() {
+        guard !isDecodingScheduled else { return }
+        isDecodingScheduled = true
+        transport.setReading(false)
+        shard.eventLoop.execute {
+            self.isDecodingScheduled = false
+            self.decode()
+            self.resumeReading()
+        }
+    }
+
+    /// Reads on, unless something still asks for a pause.
+    private func resumeReading() {
+        guard !isClosing, !isDecodingScheduled, machine.acceptsFrames, !shard.isReadingStopped,
+            receiptsOwed < shard.limits.receiptsOwedMax
+        else { return }
+        transport.setReading(true)
     }
 
     // MARK: Actions of the machine
 
-    private func run(_ action: SessionAction, cause: Command? = nil) {
+    private func run(_ action: SessionAction) {
         switch action {
         case .none: break
         case .authenticate(let request): authenticate(request)
@@ -123,7 +151,6 @@ final class Session: @unchecked Sendable {
 
     private func authenticated(_ answer: Result<Identity, AuthenticationError>) {
         guard !isEnded, !isClosing else { return }
-        transport.setReading(!shard.isReadingStopped)
         switch answer {
         case .success(let identity):
             guard shard.context.occupancy.enter(user: identity.user, atMost: shard.limits.sessionsPerUserMax) else {
@@ -144,6 +171,7 @@ final class Session: @unchecked Sendable {
         }
         // Frames that came with CONNECT in one read wait in the decoder.
         decode()
+        resumeReading()
     }
 
     private func subscribe(_ request: SubscriptionRequest) {
@@ -164,33 +192,63 @@ final class Session: @unchecked Sendable {
 
     private func unsubscribe(_ subscription: Subscription, receipt: String?) {
         if let delivery = deliveries.removeValue(forKey: subscription.number) {
+            payOwedReceipt(of: delivery)
             if !delivery.isTopic {
                 // The session goes on: its row stays, what it had in flight goes back.
-                shard.giveBack(delivery.ledger.drain())
+                giveBack(delivery.ledger.drain())
             }
             shard.leave(delivery)
         }
-        if let receipt { shard.whenMarksCommitted { self.sendReceipt(receipt) } }
+        sendReceiptWhenCommitted(receipt)
+    }
+
+    /// A subscription that ends before its messages flowed still gets the receipt of its SUBSCRIBE.
+    private func payOwedReceipt(of delivery: Delivery) {
+        if let receipt = delivery.owedReceipt { sendReceipt(receipt) }
+        delivery.owedReceipt = nil
+    }
+
+    /// The receipt of a frame whose effect is committed with the marks made so far.
+    private func sendReceiptWhenCommitted(_ receipt: String?) {
+        guard let receipt else { return }
+        receiptsOwed += 1
+        shard.whenMarksCommitted {
+            self.receiptsOwed -= 1
+            self.sendReceipt(receipt)
+            guard self.receiptsOwed == self.shard.limits.receiptsOwedMax / 2 else { return }
+            self.decode()
+            self.resumeReading()
+        }
+    }
+
+    private func giveBack(_ entries: [AckLedger.Entry]) {
+        guard !entries.isEmpty else { return }
+        let ids = entries.map(\.id)
+        givenBack.formUnion(ids)
+        shard.giveBack(entries)
+        shard.whenMarksCommitted { self.givenBack.subtract(ids) }
     }
 
     private func acknowledge(_ request: AckRequest) {
         if let delivery = deliveries[request.ackID.subscription] {
             shard.acknowledged(delivery.ledger.acknowledge(request.ackID.message), on: delivery)
         }
-        if let receipt = request.receipt { shard.whenMarksCommitted { self.sendReceipt(receipt) } }
+        sendReceiptWhenCommitted(request.receipt)
     }
 
     private func refuse(_ request: AckRequest) {
         if let delivery = deliveries[request.ackID.subscription] {
             shard.refused(delivery.ledger.refuse(request.ackID.message), on: delivery)
         }
-        if let receipt = request.receipt { shard.whenMarksCommitted { self.sendReceipt(receipt) } }
+        sendReceiptWhenCommitted(request.receipt)
     }
 
     /// STOMP 1.2, DISCONNECT: the receipt says that everything before it was done, commits included.
     private func disconnect(_ receipt: Frame?) {
+        for delivery in deliveries.values { payOwedReceipt(of: delivery) }
         guard let receipt else { return close(.clientDisconnected, with: nil) }
         isClosing = true
+        disconnectDeadline = .now() + TimeAmount(shard.limits.disconnectTimeout)
         shard.whenMarksCommitted { self.close(.clientDisconnected, with: receipt) }
     }
 
@@ -207,7 +265,8 @@ final class Session: @unchecked Sendable {
         let subscription = delivery.subscription
         let frame = OutgoingMessage(
             subscription: subscription.escapedID, destination: subscription.escapedDestination,
-            messageID: message.id, ackID: subscription.ackID(for: message.id), redelivered: message.isRedelivered,
+            messageID: message.id, ackID: subscription.ackID(for: message.id),
+            redelivered: message.isRedelivered || givenBack.contains(message.id),
             headerLines: message.headerLines, body: message.body)
         transport.append(byteCount: frame.byteCount, isText: message.isText) { frame.write(into: &$0) }
         delivery.ledger.append(message.id, xid: message.xid)
@@ -287,13 +346,13 @@ final class Session: @unchecked Sendable {
     }
 
     func setReading(_ isReading: Bool) {
-        guard machine.acceptsFrames else { return }
-        transport.setReading(isReading)
+        if isReading { resumeReading() } else { transport.setReading(false) }
     }
 
     // MARK: Time
 
     func tick(at now: NIODeadline) {
+        if let disconnectDeadline, !isEnded, now >= disconnectDeadline { return close(.clientDisconnected, with: nil) }
         guard !isClosing else { return }
         if user == nil {
             if now - openedAt > TimeAmount(shard.limits.connectTimeout) { run(machine.connectTimedOut()) }

@@ -33,7 +33,14 @@ extension Shard {
         guard !isReadInFlight else { return }
         var batch: [(delivery: Delivery, page: DeliveryMachine.PageRequest)] = []
         var openings: [Session] = []
+        var sessions: Set<ObjectIdentifier> = []
+        var others: [Delivery] = []
         while batch.count < Self.readsMax, let delivery = readers.popFirst() {
+            // One page a session at a time, so that one with many subscriptions does not fill the statement.
+            guard sessions.insert(ObjectIdentifier(delivery.session)).inserted else {
+                others.append(delivery)
+                continue
+            }
             delivery.isQueued = false
             guard !delivery.isEnded, let page = delivery.machine.nextPage() else { continue }
             batch.append((delivery, page))
@@ -42,6 +49,7 @@ extension Shard {
                 openings.append(delivery.session)
             }
         }
+        readers.append(contentsOf: others)
         guard !batch.isEmpty else { return }
         isReadInFlight = true
         let reads = batch.map { delivery, page in
@@ -100,6 +108,8 @@ extension Shard {
         for delivery in deliveries { delivery.machine.pageFailed() }
         eventLoop.scheduleTask(in: TimeAmount(readBackoff.next())) {
             for delivery in deliveries { self.wantsPage(delivery) }
+            // Others queued meanwhile, and these may be queued already or gone.
+            self.schedulePump()
         }
     }
 
@@ -110,7 +120,7 @@ extension Shard {
         var last: MessageID?
         for row in rows {
             let id = pages.messageID(row)
-            if !isRepeat(id, xid: pages.xid(row), on: delivery) {
+            if delivery.machine.brings(id), !isRepeat(id, xid: pages.xid(row), on: delivery) {
                 guard delivery.hasRoom(limits), delivery.session.hasRoomForBacklog() else {
                     delivery.machine.pageCutShort(last: last, snapshot: snapshot)
                     return
@@ -127,8 +137,8 @@ extension Shard {
     }
 
     private func sendHeld(_ held: [Message], on delivery: Delivery) {
-        for message in held where !isRepeat(message.id, xid: message.xid, on: delivery) {
-            guard delivery.hasRoom(limits) else { return delivery.machine.heldCutShort() }
+        for (place, message) in held.enumerated() where !isRepeat(message.id, xid: message.xid, on: delivery) {
+            guard delivery.hasRoom(limits) else { return delivery.machine.heldCutShort(held[place...]) }
             guard !message.isExpired(atMilliseconds: UnixTime.milliseconds) else { continue }
             delivery.session.send(message, on: delivery)
         }

@@ -69,6 +69,7 @@ extension Shard {
 
     private func writeMarks() {
         guard marks.begin() else { return settleStopping() }
+        marksBegan = .now()
         run(.delivered)
     }
 
@@ -117,6 +118,7 @@ extension Shard {
 
     private func committed() {
         let batch = marks.committed()
+        marksBegan = nil
         for body in batch?.whenCommitted ?? [] { body() }
         if isReadingStopped, marks.pendingCount < limits.marksPendingMax / 2 { setReading(true) }
         flushTouched()

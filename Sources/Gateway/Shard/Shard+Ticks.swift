@@ -11,7 +11,9 @@ extension Shard {
     func tick() {
         let now = NIODeadline.now()
         for session in Array(sessions.values) { session.tick(at: now) }
-        recent.tick(at: now)
+        // While PostgreSQL does not take the marks, its rows are still there: nothing may be forgotten.
+        let isStalled = marksBegan.map { now - $0 > .seconds(5) } ?? false
+        if !isStalled { recent.tick(at: now) }
         markedBroadcasts.tick(at: now)
         flushTouched()
         if now >= nextReconcile { reconcile(at: now) }
@@ -34,19 +36,19 @@ extension Shard {
         guard !isReconcileInFlight, context.store.isAvailable else { return }
         nextReconcile = now + TimeAmount(isBusAvailable ? limits.reconcileInterval : limits.degradedInterval)
         var users: [String] = []
-        var topics: [String] = []
+        var topics: [TopicLook] = []
         for audience in audiences.values {
-            audience.seen?.tick(at: now)
+            audience.watch?.tick(at: now)
             switch audience.address {
             case .user(let user):
                 if audience.deliveries.contains(where: { $0.machine.isLive }) { users.append(user) }
-            case .topic(let topic): topics.append(topic)
+            case .topic(let topic): topics.append(TopicLook(topic: topic, floor: audience.watch?.floor))
             }
         }
         reconcile(users: users[...], topics: topics[...])
     }
 
-    private func reconcile(users: ArraySlice<String>, topics: ArraySlice<String>) {
+    private func reconcile(users: ArraySlice<String>, topics: ArraySlice<TopicLook>) {
         guard !users.isEmpty || !topics.isEmpty else { return }
         isReconcileInFlight = true
         let (usersNow, topicsNow) = (users.prefix(Self.addressesMax), topics.prefix(Self.addressesMax))
@@ -69,7 +71,8 @@ extension Shard {
 
     private typealias Rows = [(id: MessageID, xid: UInt64)]
 
-    private func reconciled(_ listing: OutboxListing, users: ArraySlice<String>, topics: ArraySlice<String>) {
+    private func reconciled(_ listing: OutboxListing, users: ArraySlice<String>, topics: ArraySlice<TopicLook>) {
+        guard let snapshot = listing.snapshot else { return }
         var rows: [Address: Rows] = [:]
         for row in listing.rows {
             rows[listing.address(row), default: []].append((listing.messageID(row), listing.xid(row)))
@@ -78,13 +81,21 @@ extension Shard {
             guard let audience = audiences[.user(user)] else { continue }
             findMissed(by: audience, in: rows[audience.address] ?? [])
         }
-        var missed: [MessageID] = []
-        for topic in topics {
-            guard let audience = audiences[.topic(topic)] else { continue }
-            missed.append(contentsOf: missedBroadcasts(of: audience, in: rows[audience.address] ?? []))
+        for look in topics {
+            guard let audience = audiences[.topic(look.topic)] else { continue }
+            let missed =
+                audience.watch?.listed(
+                    rows[audience.address] ?? [], snapshot: snapshot, isBusAvailable: isBusAvailable) ?? []
+            for delivery in audience.deliveries { payReceipt(delivery) }
+            if !missed.isEmpty { readMissed(missed[...], by: audience) }
+            if audience.watch?.suspects.isEmpty == false { lookAgainSoon() }
         }
-        if !missed.isEmpty { readMissedBroadcasts(missed.sorted()) }
         flushTouched()
+    }
+
+    /// Something is lacking that the bus may be about to bring: the second look comes early.
+    private func lookAgainSoon() {
+        nextReconcile = min(nextReconcile, .now() + TimeAmount(limits.degradedInterval))
     }
 
     /// A row that is neither in flight, nor just acknowledged, nor seen by the last reading was missed.
@@ -103,40 +114,31 @@ extension Shard {
         }
     }
 
-    private func missedBroadcasts(of audience: Audience, in rows: Rows) -> [MessageID] {
-        guard let seen = audience.seen else { return [] }
-        guard seen.hasBaseline else {
-            audience.seen?.setBaseline(rows.lazy.map(\.id))
-            for delivery in audience.deliveries { payReceipt(delivery) }
-            return []
-        }
-        return confirmed(rows.filter { seen.lacks($0.id, xid: $0.xid) }, for: audience).map(\.id)
-    }
-
     /// Which of the rows that are lacking were missed: all while the bus is away; else those that the last reconcile found
     /// lacking too, since the bus may be about to bring the others.
     private func confirmed(_ lacking: Rows, for audience: Audience) -> Rows {
         let suspects = audience.suspects
         audience.suspects = Set(lacking.lazy.map(\.id))
+        if !lacking.isEmpty { lookAgainSoon() }
         return isBusAvailable ? lacking.filter { suspects.contains($0.id) } : lacking
     }
 
-    private func readMissedBroadcasts(_ ids: [MessageID]) {
-        context.store.readBroadcasts(Array(ids.prefix(limits.backlogRowsMax))) { result in
+    /// Reads missed broadcasts, a page at a time, and hands them out.
+    private func readMissed(_ ids: ArraySlice<MessageID>, by audience: Audience) {
+        let page = ids.prefix(limits.backlogRowsMax)
+        context.store.readBroadcasts(Array(page)) { result in
             self.eventLoop.execute {
                 guard case .success(let pages) = result else { return self.context.counters.statementFailed() }
-                self.deliverMissed(pages)
+                for row in pages.rows {
+                    self.context.counters.missedFound()
+                    self.deliverLive(Message(pages, row: row, allocator: self.context.allocator), to: audience)
+                }
+                audience.watch?.readMissed(page)
+                self.flushTouched()
+                let rest = ids.dropFirst(page.count)
+                if !rest.isEmpty { self.readMissed(rest, by: audience) }
             }
         }
-    }
-
-    private func deliverMissed(_ pages: BacklogPages) {
-        for row in pages.rows {
-            guard let audience = audiences[.topic(pages.topic(row))] else { continue }
-            context.counters.missedFound()
-            deliverLive(Message(pages, row: row, allocator: context.allocator), to: audience)
-        }
-        flushTouched()
     }
 
     // MARK: PostgreSQL came back as another one
@@ -144,6 +146,7 @@ extension Shard {
     /// Transaction ids seen before mean nothing any more: every subscription reads its backlog again.
     func incarnationChanged() {
         for audience in audiences.values {
+            audience.watch?.reset()
             for delivery in audience.deliveries {
                 delivery.machine.incarnationChanged()
                 wantsPage(delivery)

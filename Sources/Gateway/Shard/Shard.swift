@@ -45,6 +45,8 @@ final class Shard: @unchecked Sendable {
     /// Topics' messages that this shard has already marked delivered.
     var markedBroadcasts: RecentlyAcknowledged
     var isMarkScheduled = false
+    /// When the batch of marks that is under way was begun; `nil` while none is.
+    var marksBegan: NIODeadline?
     var markBackoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
     var isReadingStopped = false
 
@@ -84,8 +86,13 @@ final class Shard: @unchecked Sendable {
         let session = Session(shard: self, transport: transport)
         sessions[ObjectIdentifier(session)] = session
         context.counters.sessionOpened()
-        if isStopping { session.fail(.shuttingDown) }
-        if !context.occupancy.enter() { session.fail(.overloaded) } else { session.isCounted = true }
+        if isStopping {
+            session.fail(.shuttingDown)
+        } else if !context.occupancy.enter() {
+            session.fail(.overloaded)
+        } else {
+            session.isCounted = true
+        }
         if isReadingStopped { transport.setReading(false) }
         return session
     }
@@ -146,7 +153,7 @@ final class Shard: @unchecked Sendable {
     /// The delivery's channel is open, or is done without.
     func opened(_ delivery: Delivery) {
         delivery.machine.channelOpened()
-        if delivery.isTopic, audiences[delivery.address]?.seen?.hasBaseline == false {
+        if delivery.isTopic, audiences[delivery.address]?.watch?.hasLooked == false {
             // Only once it is known what the outbox held before can reconcile tell what was missed: the receipt waits.
             reconcileSoon()
         } else {
@@ -167,7 +174,7 @@ final class Shard: @unchecked Sendable {
     /// Hands a live message to everybody at its address.
     func deliverLive(_ message: Message, to audience: Audience) {
         guard !message.isExpired(atMilliseconds: UnixTime.milliseconds) else { return }
-        if audience.seen?.insert(message.id, xid: message.xid) == false { return }
+        if audience.watch?.take(message.id, xid: message.xid) == false { return }
         for delivery in audience.deliveries { deliverLive(message, on: delivery) }
     }
 
@@ -209,10 +216,13 @@ final class Shard: @unchecked Sendable {
 
 extension Shard {
     /// Ends what is left; fulfilled once the marks are written and the sockets are gone. On the shard's event loop.
-    func stop() -> EventLoopFuture<Void> {
+    ///
+    /// - Parameter limit: after it the rest is left as it is: PostgreSQL may be away, and what is unmarked is redelivered.
+    func stop(within limit: TimeAmount = .seconds(5)) -> EventLoopFuture<Void> {
         isStopping = true
         let promise = eventLoop.makePromise(of: Void.self)
         stopped.append(promise)
+        eventLoop.scheduleTask(in: limit) { self.endStopping() }
         for session in Array(sessions.values) { session.fail(.shuttingDown) }
         flushTouched()
         scheduleMarks()
@@ -222,7 +232,11 @@ extension Shard {
 
     /// Fulfils `stop` if nothing is left to wait for.
     func settleStopping() {
-        guard isStopping, marks.isEmpty, transportsOpen == 0, !stopped.isEmpty else { return }
+        guard isStopping, marks.isEmpty, transportsOpen == 0 else { return }
+        endStopping()
+    }
+
+    private func endStopping() {
         ticker?.cancel()
         subscriber?.close()
         for promise in stopped { promise.succeed() }

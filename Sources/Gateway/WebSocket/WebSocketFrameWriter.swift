@@ -23,13 +23,15 @@ enum WebSocketFrameWriter {
         }
     }
 
-    /// Writes a Close frame; `reason` is cut to the 123 bytes that a control frame has room for.
+    /// Writes a Close frame; `reason` is cut to the 123 bytes that a control frame has room for, between characters.
     static func writeClose(code: UInt16?, reason: String, into buffer: inout ByteBuffer) {
         guard let code else {
             writeHeader(opcode: close, length: 0, into: &buffer)
             return
         }
-        let bytes = Array(reason.utf8.prefix(123))
+        var bytes = reason.utf8.prefix(123)
+        // RFC 6455, section 5.5.1: it must be UTF-8.
+        while bytes.endIndex.samePosition(in: reason.unicodeScalars) == nil { bytes.removeLast() }
         writeHeader(opcode: close, length: 2 + bytes.count, into: &buffer)
         buffer.writeInteger(code)
         buffer.writeBytes(bytes)

@@ -50,6 +50,7 @@ struct WebSocketMachine: ~Copyable {
         case (.closing, _):
             return .none
         case (.open, .connectionClose):
+            guard frame.fin, frame.length <= 125 else { return violation(.protocolViolation) }
             return peerCloses(frame.unmaskedData)
         case (.open, .ping):
             guard frame.fin, frame.length <= 125 else { return violation(.protocolViolation) }

@@ -1,0 +1,149 @@
+import BelfryModel
+import Bus
+import Logging
+import NIOCore
+import NIOEmbedded
+import NIOWebSocket
+import Outbox
+import Postgres
+import Testing
+
+@testable import Gateway
+
+/// One shard on an event loop whose time the test moves, with a real memory bus.
+///
+/// Without a database URL its store never has a connection: enough for all that happens before the first message of a
+/// user, and for topics.
+final class TestNode: Sendable {
+    let loop = NIOAsyncTestingEventLoop()
+    let bus = MemoryBus()
+    let shard: Shard
+    let context: NodeContext
+    let postgres: PostgresClient
+
+    init(limits: Limits = Limits(), databaseURL: String? = nil, nodeID: String = "00000000-0000-0000-0000-000000000001")
+        async throws
+    {
+        let url = databaseURL ?? "postgresql://nobody@127.0.0.1:1/nothing"
+        postgres = PostgresClient(
+            configuration: try PostgresConfiguration(url: url, applicationName: "belfry-test"), size: 2)
+        if databaseURL != nil { postgres.start() }
+        var logger = Logger(label: "belfry.test")
+        logger.logLevel = .critical
+        context = NodeContext(
+            store: NodeStore(client: postgres, nodeID: nodeID), bus: bus, authenticator: DevelopmentAuthenticator(),
+            limits: limits, version: "test", logger: logger, occupancy: Occupancy(sessionsMax: limits.sessionsMax))
+        shard = Shard(eventLoop: loop, context: context)
+        let shard = shard
+        try await loop.executeInContext { shard.start() }
+    }
+
+    /// A client that has connected its WebSocket and said nothing yet.
+    func connect() async throws -> TestClient {
+        let (shard, limits) = (shard, context.limits)
+        let dam = WriteDam()
+        let channel = try await NIOAsyncTestingChannel(loop: loop) { channel in
+            try channel.pipeline.syncOperations.addHandlers([
+                dam, ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: limits.webSocketFrameBytesMax)),
+                WebSocketHandler(shard: shard),
+            ])
+        }
+        try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
+        return TestClient(node: self, channel: channel, dam: dam)
+    }
+
+    /// A client whose CONNECT was answered.
+    func connect(as user: String, heartBeat: String = "0,0") async throws -> TestClient {
+        let client = try await connect()
+        try await client.send("CONNECT\naccept-version:1.2\nheart-beat:\(heartBeat)\ntoken:\(user)\n\n\0")
+        _ = try await client.frame(.connected)
+        return client
+    }
+
+    /// Lets every session see that it is `later`, as the shard's timer does.
+    func tick(_ later: TimeAmount) async throws {
+        let shard = shard
+        try await loop.executeInContext {
+            let now = NIODeadline.now() + later
+            for session in Array(shard.sessions.values) { session.tick(at: now) }
+            shard.flushTouched()
+        }
+    }
+
+    func sessions() async throws -> Int {
+        let shard = shard
+        return try await loop.executeInContext { shard.sessions.count }
+    }
+
+    /// Publishes as a relay would.
+    func publish(
+        _ id: Int64, to address: Address, xid: UInt64 = 1, body: [UInt8] = Array("{}".utf8), headerLines: String = ""
+    ) async throws {
+        var envelope = ByteBuffer()
+        Array(headerLines.utf8).withUnsafeBytes { headerLines in
+            body.withUnsafeBytes { body in
+                Envelope.encode(
+                    id: MessageID(rawValue: id), xid: xid, expiresAtMilliseconds: nil, headerLines: headerLines,
+                    body: body, into: &envelope)
+            }
+        }
+        try await bus.publish([BusPublication(address: address, envelope: envelope)])
+    }
+
+    /// Waits until `condition` gives a value; the loop's time goes on by some milliseconds at each look.
+    func eventually<Value>(
+        _ what: String, within limit: Duration = .seconds(15), _ condition: () async throws -> Value?
+    ) async throws -> Value {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            await loop.advanceTime(by: .milliseconds(2))
+            if let value = try await condition() { return value }
+            try #require(ContinuousClock.now < deadline, "not within \(limit): \(what)")
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    func stop() async {
+        let shard = shard
+        _ = try? await loop.executeInContext { shard.stop() }
+        await loop.advanceTime(by: .seconds(6))
+        await postgres.close()
+    }
+
+    /// Runs `body` with a node and stops it.
+    static func with(
+        limits: Limits = Limits(), databaseURL: String? = nil, _ body: (TestNode) async throws -> Void
+    ) async throws {
+        let node = try await TestNode(limits: limits, databaseURL: databaseURL)
+        do {
+            try await body(node)
+        } catch {
+            await node.stop()
+            throw error
+        }
+        await node.stop()
+    }
+}
+
+/// Keeps what is written from leaving, like the socket of a peer that does not read. Used on its event loop only.
+final class WriteDam: ChannelOutboundHandler, @unchecked Sendable {
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private var isClosed = false
+    private var context: ChannelHandlerContext?
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func flush(context: ChannelHandlerContext) {
+        if !isClosed { context.flush() }
+    }
+
+    func close() { isClosed = true }
+
+    func open() {
+        isClosed = false
+        context?.flush()
+    }
+}

@@ -35,6 +35,8 @@ struct ServeCommandTests {
         var environment = [
             "BELFRY_POSTGRES_URL": postgres.url, "BELFRY_JWT_SECRET": String(repeating: "secret", count: 6),
             "BELFRY_LISTEN": "127.0.0.1:0", "BELFRY_RELAY_LISTEN": "127.0.0.1:0", "BELFRY_LOG_FORMAT": "json",
+            // At its most talkative: even then no secret may show.
+            "BELFRY_LOG_LEVEL": "trace",
         ]
         environment["BELFRY_REDIS_URL"] = redis?.url
         return environment

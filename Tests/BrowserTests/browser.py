@@ -23,7 +23,8 @@ def new_driver():
     """Chromium without a window. As root it has no sandbox of its own to run in."""
     options = webdriver.ChromeOptions()
     options.binary_location = os.environ.get("BELFRY_CHROMIUM", "/usr/bin/chromium")
-    for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,800", "--lang=en"):
+    for argument in (
+            "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,800", "--lang=en"):
         options.add_argument(argument)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")

@@ -1,5 +1,5 @@
-"""Runs the browser tests against the program as it was built: `belfry dev` for the demo page, and a second node with real
-tokens for the refusal. Arguments go to unittest. BELFRY_BIN names another program than .build/debug/belfry, and
+"""Runs the browser tests against the program as it was built: `belfry dev` for the demo page, and a second node with
+real tokens for the refusal. BELFRY_BIN names another program than .build/debug/belfry, and
 BELFRY_SCREENSHOT_DIR a folder for the screenshots."""
 
 import json
@@ -62,14 +62,20 @@ def restart(folder):
     state = json.loads((folder / "dev.json").read_text())
     os.kill(state["pid"], signal.SIGTERM)
     deadline = time.monotonic() + 60
-    while pathlib.Path(f"/proc/{state['pid']}").exists() and time.monotonic() < deadline:
-        # A zombie waits for its parent, the runner, which reaps it there.
-        if "Z" in pathlib.Path(f"/proc/{state['pid']}/stat").read_text().rpartition(")")[2].split()[0]:
-            break
+    while is_alive(state["pid"]) and time.monotonic() < deadline:
         time.sleep(0.05)
+    # The page must see the server away: that is what the test looks at. Its first try comes after half a second.
     time.sleep(3)
     process = start_dev(folder, state["port"])
     wait_ready(f"http://127.0.0.1:{state['port']}", process, folder / "dev.log")
+
+
+def is_alive(pid):
+    """Whether the process runs; a zombie, which waits to be reaped by the runner, does not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def start_dev(folder, port):

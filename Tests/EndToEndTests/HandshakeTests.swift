@@ -116,4 +116,34 @@ import Testing
             try await first.disconnect()
         }
     }
+
+    @Test func bytesThatAreNoHTTPAreAnsweredByBadRequest() async throws {
+        try await Installation.with { belfry in
+            let answer = try await RawHTTP.exchange(port: belfry.port, "\u{16}\u{3}\u{1} no HTTP\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 400"))
+        }
+    }
+
+    @Test func aHeadRequestIsAnswered() async throws {
+        try await Installation.with { belfry in
+            let answer = try await RawHTTP.exchange(
+                port: belfry.port, "HEAD /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
+    /// Thousands of frames in one message: every one is dealt with, in its order.
+    @Test func aFloodOfFramesIsDealtWithInTurns() async throws {
+        try await Installation.with { belfry in
+            let alice = try await belfry.connect("alice")
+            try await alice.subscribe("/user/queue/msg", receipt: "sub")
+            let frames = (1...3_000).map { "ACK\nid:1-\($0)\nreceipt:r\($0)\n\n\0" }
+            for start in stride(from: 0, to: 3_000, by: 1_500) {
+                try await alice.socket.send(ByteBuffer(string: frames[start..<(start + 1_500)].joined()))
+            }
+            _ = try await alice.nextReceipt("r3000")
+            let receipts = alice.takeFrames().compactMap { $0.headers["receipt-id"] }
+            #expect(receipts == (1..<3_000).map { "r\($0)" })
+        }
+    }
 }

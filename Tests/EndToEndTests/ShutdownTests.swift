@@ -25,4 +25,20 @@ import Testing
             #expect(try await belfry.application.value("select count(*) from belfry.node") == "0")
         }
     }
+
+    /// Browsers and load balancers open connections ahead of need: these must not hold up the end.
+    @Test func aConnectionWithoutARequestDoesNotHoldUpTheEnd() async throws {
+        try await Installation.with { belfry in
+            async let silence = RawHTTP.exchange(port: belfry.port, "", within: .seconds(20))
+            async let half = RawHTTP.exchange(port: belfry.port, "GET / HTTP/1.1\r\nHost", within: .seconds(20))
+            let alice = try await belfry.connect("alice")
+            try await alice.subscribe("/user/queue/msg", receipt: "sub")
+            let clock = ContinuousClock()
+            let start = clock.now
+            await belfry.nodes[0].service.stop()
+            #expect(clock.now - start < .seconds(8))
+            #expect(try await silence.isEmpty)
+            #expect(try await half.isEmpty)
+        }
+    }
 }

@@ -31,6 +31,11 @@ import Testing
         try await Installation.with { belfry in
             var ids: [Int64] = []
             for number in 0..<5 { ids.append(try await belfry.application.broadcast("news", "\(number)")) }
+            // A client knows an id only from a message that was published.
+            try await eventually("all are published") {
+                try await belfry.application.value("select count(*) from belfry.outbox where published_at is null")
+                    == "0"
+            }
             let alice = try await belfry.connect("alice")
             try await alice.subscribe("/topic/news", ack: "auto", receipt: "sub", lastMessageID: String(ids[1]))
             #expect(try await alice.nextMessages(3).map(\.messageID) == Array(ids[2...]))

@@ -18,6 +18,24 @@ import Testing
         #expect(LoopbackPort.ask(port: server.port, "") == nil)
     }
 
+    /// initdb was cut off, by a power loss: what it left is cleared away, and only that.
+    @Test func aHalfMadeDatabaseIsMadeAnew() async throws {
+        let folder = TemporaryFolder()
+        let mark = folder.url.path + ".initializing"
+        defer {
+            folder.remove()
+            try? FileManager.default.removeItem(atPath: mark)
+        }
+        let half = folder.url.appendingPathComponent("base")
+        try FileManager.default.createDirectory(at: half, withIntermediateDirectories: true)
+        try Data("15\n".utf8).write(to: folder.url.appendingPathComponent("PG_VERSION"))
+        try Data().write(to: URL(fileURLWithPath: mark))
+        let server = try await PrivatePostgres.start(dataDirectory: folder.url, settings: ["fsync": "off"])
+        #expect(try await query(server, "select 41 + 1") == "42")
+        #expect(!FileManager.default.fileExists(atPath: mark))
+        await server.stop()
+    }
+
     @Test func comesBackOnTheSamePortAfterAKill() async throws {
         let folder = TemporaryFolder()
         defer { folder.remove() }

@@ -120,6 +120,7 @@ public final class RelayService: Service {
         metrics.leader.record(0)
         metrics.lagSeconds.record(0)
         metrics.pending.record(0)
+        metrics.parkedNow.record(0)
         logger.notice("This relay leads no longer.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
         observe(.steppedDown(reason))
     }

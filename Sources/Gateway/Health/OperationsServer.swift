@@ -47,7 +47,7 @@ public struct OperationsServer: Service {
     }
 
     private func router() -> Router<BasicRequestContext> {
-        let router = Router()
+        let router = Router(options: .autoGenerateHeadEndpoints)
         let (health, metricsText) = (health, metricsText)
         router.get("/health/live") { _, _ in Self.response("live\n", type: "text/plain; charset=utf-8") }
         router.get("/health/ready") { _, _ in

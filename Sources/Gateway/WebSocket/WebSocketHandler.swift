@@ -12,12 +12,15 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     static let closeTimeout = TimeAmount.seconds(5)
     /// The same while the process is asked to stop.
     static let shutdownTimeout = TimeAmount.seconds(2)
+    /// Bytes that a peer may still send after our Close; more, and it is not waited for any longer.
+    static let discardedBytesMax = 1024 * 1024
 
     private let shard: Shard
     private var machine = WebSocketMachine()
     private var session: Session?
     private var context: ChannelHandlerContext?
     private var outbound = ByteBuffer()
+    private var discardedBytes = 0
 
     init(shard: Shard) { self.shard = shard }
 
@@ -35,7 +38,12 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch machine.frameReceived(unwrapInboundIn(data)) {
+        let frame = unwrapInboundIn(data)
+        if !machine.isOpen {
+            discardedBytes += frame.length
+            if discardedBytes > Self.discardedBytesMax { return context.close(promise: nil) }
+        }
+        switch machine.frameReceived(frame) {
         case .none: break
         case .deliver(let bytes): session?.bytesReceived(bytes)
         case .pong(let payload):

@@ -37,33 +37,12 @@ public struct OperationsServer: Service {
     public func run() async throws {
         let onListening = onListening
         let application = Application(
-            router: router(),
+            router: OperationsRoutes(health: health, metricsText: metricsText).router(),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { channel in
                 if let address = channel.localAddress { onListening(address) }
             },
             eventLoopGroupProvider: .shared(eventLoopGroup), logger: logger)
         try await application.run()
-    }
-
-    private func router() -> Router<BasicRequestContext> {
-        let router = Router(options: .autoGenerateHeadEndpoints)
-        let (health, metricsText) = (health, metricsText)
-        router.get("/health/live") { _, _ in Self.response("live\n", type: "text/plain; charset=utf-8") }
-        router.get("/health/ready") { _, _ in
-            let report = await health.report()
-            return Self.response(
-                report.json + "\n", type: "application/json", status: report.isReady ? .ok : .serviceUnavailable)
-        }
-        router.get("/metrics") { _, _ in
-            Self.response(metricsText(), type: "text/plain; version=0.0.4; charset=utf-8")
-        }
-        return router
-    }
-
-    private static func response(_ text: String, type: String, status: HTTPResponse.Status = .ok) -> Response {
-        Response(
-            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
-            body: .init(byteBuffer: ByteBuffer(string: text)))
     }
 }

@@ -14,29 +14,12 @@ struct Routes: Sendable {
     let version: String
 
     func router() -> Router<BasicRequestContext> {
-        let router = Router(options: .autoGenerateHeadEndpoints)
-        router.get("/health/live") { _, _ in Self.response("live\n", type: "text/plain; charset=utf-8") }
-        router.get("/health/ready") { _, _ in
-            let report = await health.report()
-            return Self.response(
-                report.json + "\n", type: "application/json", status: report.isReady ? .ok : .serviceUnavailable)
-        }
-        router.get("/metrics") { _, _ in
-            Self.response(metricsText(), type: "text/plain; version=0.0.4; charset=utf-8")
-        }
+        let router = OperationsRoutes(health: health, metricsText: metricsText).router()
         for asset in Asset.all {
             router.get(RouterPath(asset.path)) { _, _ in asset.response }
         }
         if let development { addDevelopment(development, to: router) }
         return router
-    }
-
-    private static func response(
-        _ text: String, type: String, status: HTTPResponse.Status = .ok
-    ) -> Response {
-        Response(
-            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
-            body: .init(byteBuffer: ByteBuffer(string: text)))
     }
 
     // MARK: Development mode
@@ -81,8 +64,8 @@ struct Routes: Sendable {
     }
 
     private static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        response(
-            String(decoding: try JSONEncoder().encode(value), as: UTF8.self), type: "application/json",
+        Response(
+            text: String(decoding: try JSONEncoder().encode(value), as: UTF8.self), type: "application/json",
             status: status)
     }
 }

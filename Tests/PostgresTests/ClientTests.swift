@@ -12,18 +12,22 @@ struct ClientTests {
         let client = try await makeClient(size: 2)
         let statement = PostgresStatement(
             "slow_echo", "select $1::bigint, pg_backend_pid() where pg_sleep(0.001) is not null")
-        let answers = try await withThrowingTaskGroup(of: (Int64, Int64?, Int64?).self) { group in
-            for number in Int64(0)..<400 {
-                group.addTask {
-                    let result = try await client.execute(statement, [.int64(number)])
-                    return (number, result.int64(0, 0), result.int64(0, 1))
+        // A round that began before the second connection was open is answered by the first one alone.
+        let bothAnswered = try await eventually {
+            let answers = try await withThrowingTaskGroup(of: (Int64, Int64?, Int64?).self) { group in
+                for number in Int64(0)..<400 {
+                    group.addTask {
+                        let result = try await client.execute(statement, [.int64(number)])
+                        return (number, result.int64(0, 0), result.int64(0, 1))
+                    }
                 }
+                return try await group.reduce(into: []) { $0.append($1) }
             }
-            return try await group.reduce(into: []) { $0.append($1) }
+            #expect(answers.count == 400)
+            #expect(answers.allSatisfy { $0.0 == $0.1 })
+            return Set(answers.map(\.2)).count == 2
         }
-        #expect(answers.count == 400)
-        #expect(answers.allSatisfy { $0.0 == $0.1 })
-        #expect(Set(answers.map(\.2)).count == 2)
+        #expect(bothAnswered)
         await client.close()
     }
 

@@ -66,11 +66,15 @@ let package = Package(
         .target(
             name: "PrometheusMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
         .target(name: "PrivateServers"),
+        .target(name: "Floors", dependencies: ["CLibpq", "CHiredis", nioCore, nioPosix]),
+        .target(
+            name: "Bench",
+            dependencies: ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis", nioCore]),
         .target(
             name: "BelfryCommands",
             dependencies: [
                 "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway",
-                "PrometheusMetrics", "PrivateServers", nioCore, nioPosix, logging, metrics, lifecycle,
+                "PrometheusMetrics", "PrivateServers", "Bench", nioCore, nioPosix, logging, metrics, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),

@@ -12,7 +12,10 @@ final class ServerProcess: Sendable {
 
     /// Starts `arguments[0]` (an absolute path) with the default signal actions, no inherited descriptor, and output
     /// appended to `log`. Settings of PostgreSQL's clients and of Belfry (secrets among them) are not passed on.
-    static func spawn(_ arguments: [String], log: String) throws(PrivateServerError) -> ServerProcess {
+    /// `environment` is added to what is passed on.
+    static func spawn(
+        _ arguments: [String], environment added: [String: String] = [:], log: String
+    ) throws(PrivateServerError) -> ServerProcess {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -38,6 +41,7 @@ final class ServerProcess: Sendable {
             !$0.key.hasPrefix("PG") && !$0.key.hasPrefix("BELFRY_")
         }
         environment["LC_ALL"] = "C"
+        environment.merge(added) { $1 }
         var pid: pid_t = 0
         let result = withCStrings(arguments) { argumentPointers in
             withCStrings(environment.map { "\($0.key)=\($0.value)" }) { environmentPointers in

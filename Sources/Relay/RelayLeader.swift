@@ -67,13 +67,14 @@ struct RelayLeader: Sendable {
             if interruption != .none { action = interruption }
             switch action {
             case .read(let cursor):
-                let page = try await store.page(after: cursor)
+                let page = try await read(cursor, &work)
                 if page.serverWasReset { return .serverWasReset }
                 work.page = page
                 work.readAt = .now
                 action = machine.pageRead(noteRead(page))
             case .publish:
                 guard let page = work.page else { return .postgresFailed }
+                work.ahead = machine.readAhead.map(readAhead)
                 action = try await publish(page, &work) ? machine.published() : machine.busFailed()
             case .advance(let cursor):
                 let isOurs = try await store.advance(to: cursor, broadcasts: work.broadcasts, term: term)
@@ -95,9 +96,36 @@ struct RelayLeader: Sendable {
         }
     }
 
+    /// The page after the cursor, which may have been asked for while the one before was published.
+    private func read(_ cursor: RelayCursor, _ work: inout Work) async throws(PostgresError) -> RelayPage {
+        defer { work.ahead = nil }
+        guard let ahead = work.ahead, ahead.cursor == cursor else { return try await store.page(after: cursor) }
+        return try await ahead.page.value.get()
+    }
+
+    /// Asks for a page before its turn. The statements of the loop run in the order in which they were asked for, so the
+    /// cursor is advanced over the page before once this one is read; nothing of it is published earlier.
+    private func readAhead(_ cursor: RelayCursor) -> Work.Ahead {
+        let page = Task { () -> Result<RelayPage, PostgresError> in
+            do throws(PostgresError) {
+                return .success(try await store.page(after: cursor))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return Work.Ahead(cursor: cursor, page: page)
+    }
+
     /// What the loop keeps between two actions.
     private struct Work: Sendable {
+        /// A page that is being read while the one before it is published.
+        struct Ahead: Sendable {
+            let cursor: RelayCursor
+            let page: Task<Result<RelayPage, PostgresError>, Never>
+        }
+
         var page: RelayPage?
+        var ahead: Ahead?
         var readAt = ContinuousClock.now
         var broadcasts: [MessageID] = []
         var busBackoff = Backoff(first: .milliseconds(50), limit: .seconds(1))

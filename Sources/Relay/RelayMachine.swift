@@ -123,14 +123,23 @@ struct RelayMachine: ~Copyable {
 
     mutating func published() -> Action {
         guard case .publishing(let page) = state else { return .none }
-        let next =
-            page.isLast
-            ? RelayCursor(snapshot: page.target)
-            : RelayCursor(
-                snapshot: cursor.snapshot,
-                step: RelayCursor.Step(target: page.target, xid: page.lastXID, messageID: page.lastMessageID))
+        let next = self.next(after: page)
         state = .advancing(page, next)
         return .advance(next)
+    }
+
+    /// Where the next page of the same step begins, which may be read while this one is published: the step's target is
+    /// fixed. `nil` when no page follows, or none is being published.
+    var readAhead: RelayCursor? {
+        guard case .publishing(let page) = state, !page.isLast, !isStopping else { return nil }
+        return next(after: page)
+    }
+
+    private func next(after page: PageRead) -> RelayCursor {
+        guard !page.isLast else { return RelayCursor(snapshot: page.target) }
+        return RelayCursor(
+            snapshot: cursor.snapshot,
+            step: RelayCursor.Step(target: page.target, xid: page.lastXID, messageID: page.lastMessageID))
     }
 
     /// The page is read again after a pause: what was acknowledged meanwhile must not be published.

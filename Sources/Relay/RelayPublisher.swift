@@ -64,11 +64,12 @@ struct RelayPublisher: Sendable {
         return .published(outcome)
     }
 
-    /// The envelopes, as slices of one buffer. What is too large for the bus is refused here.
+    /// The envelopes, as slices of one buffer: all are written before the first is cut off, as writing to a buffer that
+    /// is shared with a slice would copy it. What is too large for the bus is refused here.
     private func encode(_ page: RelayPage, _ refusals: inout [Refusal]) -> [Item] {
         var buffer = ByteBuffer()
-        var items: [Item] = []
-        items.reserveCapacity(page.rows.count)
+        var places: [(row: Int, length: Int)] = []
+        places.reserveCapacity(page.rows.count)
         for row in page.rows where page.isReady(row) {
             page.withHeaderLines(row) { headerLines in
                 page.withBody(row) { body in
@@ -81,16 +82,15 @@ struct RelayPublisher: Sendable {
                         id: page.messageID(row), xid: page.xid(row),
                         expiresAtMilliseconds: page.expiresAtMilliseconds(row),
                         isRedelivered: page.isRedelivered(row), headerLines: headerLines, body: body, into: &buffer)
-                    if let envelope = buffer.readSlice(length: bytes) {
-                        items.append(
-                            Item(
-                                row: row,
-                                publication: BusPublication(address: page.address(row), envelope: envelope)))
-                    }
+                    places.append((row, bytes))
                 }
             }
         }
-        return items
+        return places.compactMap { row, length in
+            buffer.readSlice(length: length).map { envelope in
+                Item(row: row, publication: BusPublication(address: page.address(row), envelope: envelope))
+            }
+        }
     }
 
     /// Publishes, and when the bus refuses, halves until what it refuses is found. Halves go in order, and nodes drop

@@ -13,9 +13,11 @@ private let allowed: [String: Set<String>] = [
     "Gateway": ["STOMP", "Bus", "Outbox", "BelfryModel", "Postgres"],
     "PrometheusMetrics": [],
     "PrivateServers": [],
+    "Floors": ["CLibpq", "CHiredis"],
+    "Bench": ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis"],
     "BelfryCommands": [
         "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrometheusMetrics",
-        "PrivateServers",
+        "PrivateServers", "Bench",
     ],
     "belfry": ["BelfryCommands"],
 ]

@@ -253,4 +253,36 @@ import Testing
         _ = other.stopped()
         #expect(other.busFailed() == .stepDown(.stopped))
     }
+
+    @Test func readsAheadTheNextPageOfTheStep() {
+        var machine = RelayMachine()
+        _ = machine.elected(cursor: Self.start, isListening: true)
+        #expect(machine.readAhead == nil)
+        _ = machine.pageRead(Self.page(rows: 3, isLast: false))
+        let ahead = machine.readAhead
+        #expect(ahead?.snapshot == Self.start.snapshot)
+        #expect(ahead?.step == RelayCursor.Step(target: "9:9:", xid: 7, messageID: 70))
+        guard case .advance(let advanced) = machine.published() else {
+            Issue.record("a published page is advanced over")
+            return
+        }
+        #expect(advanced == ahead)
+        guard case .read(let cursor) = machine.advanced() else {
+            Issue.record("the step goes on")
+            return
+        }
+        #expect(cursor == ahead)
+    }
+
+    @Test func doesNotReadAheadOfANewSnapshotOrAStop() {
+        var last = RelayMachine()
+        _ = last.elected(cursor: Self.start, isListening: true)
+        _ = last.pageRead(Self.page(rows: 3, isLast: true))
+        #expect(last.readAhead == nil)
+        var stopping = RelayMachine()
+        _ = stopping.elected(cursor: Self.start, isListening: true)
+        _ = stopping.pageRead(Self.page(rows: 3, isLast: false))
+        _ = stopping.stopped()
+        #expect(stopping.readAhead == nil)
+    }
 }

@@ -10,6 +10,9 @@ struct OutboundBudget {
 
     private var overSince: NIODeadline?
 
+    /// When to ask again if nothing is sent before; `nil` while the client takes its bytes.
+    var deadline: NIODeadline? { overSince.map { $0 + .seconds(Self.graceSeconds) + .nanoseconds(1) } }
+
     /// Whether a client with `waitingBytes` unsent at `now` is to be closed.
     mutating func isExceeded(waitingBytes: Int, limits: Limits, now: NIODeadline) -> Bool {
         if waitingBytes > limits.outboundBytesMax { return true }

@@ -14,30 +14,32 @@ final class Session: @unchecked Sendable {
 
     let id: String
     let shard: Shard
-    private let transport: any SessionTransport
-    private var machine: SessionMachine
+    let transport: any SessionTransport
+    var machine: SessionMachine
     private var decoder: FrameDecoder
     private let encoder = FrameEncoder()
-    private var heartBeat: HeartBeatMachine?
-    private let openedAt = NIODeadline.now()
-    private var expiresAt: NIODeadline?
-    private var budget = OutboundBudget()
+    var heartBeat: HeartBeatMachine?
+    let openedAt = NIODeadline.now()
+    var expiresAt: NIODeadline?
+    var budget = OutboundBudget()
 
     /// Set once the token was accepted, and kept to the end.
     private(set) var user: String?
     private(set) var deliveries: [UInt32: Delivery] = [:]
     var registration = Registration.none
+    /// Where the shard's wheel has it.
+    var filedTick: Int?
     /// It takes one of the node's places.
     var isCounted = false
-    private var isEnded = false
+    var isEnded = false
     /// DISCONNECT or an error came: nothing more is sent but what ends the session.
-    private var isClosing = false
+    var isClosing = false
     private var isTouched = false
     private var isPausedForBytes = false
     private var isDecodingScheduled = false
     private var receiptsOwed = 0
     /// Set by DISCONNECT while its receipt waits for marks.
-    private var disconnectDeadline: NIODeadline?
+    var disconnectDeadline: NIODeadline?
     private var unflushedDeliveries: [Delivery] = []
     /// What an ended subscription gave back and PostgreSQL has not yet marked.
     private var givenBack: Set<MessageID> = []
@@ -111,13 +113,14 @@ final class Session: @unchecked Sendable {
 
     // MARK: Actions of the machine
 
-    private func run(_ action: SessionAction) {
+    func run(_ action: SessionAction) {
         switch action {
         case .none: break
         case .authenticate(let request): authenticate(request)
         case .open(let connected, let agreement):
             heartBeat = HeartBeatMachine(agreement, at: .now())
             write(connected)
+            shard.wake(self)
         case .reply(let frame): write(frame)
         case .subscribe(let request): subscribe(request)
         case .unsubscribe(let subscription, let receipt): unsubscribe(subscription, receipt: receipt)
@@ -249,6 +252,7 @@ final class Session: @unchecked Sendable {
         guard let receipt else { return close(.clientDisconnected, with: nil) }
         isClosing = true
         disconnectDeadline = .now() + TimeAmount(shard.limits.disconnectTimeout)
+        shard.wake(self)
         shard.whenMarksCommitted { self.close(.clientDisconnected, with: receipt) }
     }
 
@@ -288,7 +292,7 @@ final class Session: @unchecked Sendable {
         touch()
     }
 
-    private func touch() {
+    func touch() {
         guard !isTouched else { return }
         isTouched = true
         shard.touch(self)
@@ -338,42 +342,25 @@ final class Session: @unchecked Sendable {
         }
     }
 
-    private func checkBudget(at now: NIODeadline) {
+    func checkBudget(at now: NIODeadline) {
         guard !isClosing else { return }
         if budget.isExceeded(waitingBytes: transport.waitingBytes, limits: shard.limits, now: now) {
             fail(.slowConsumer)
+        } else if budget.deadline != nil {
+            shard.wake(self)
         }
     }
 
     func setReading(_ isReading: Bool) {
-        if isReading { resumeReading() } else { transport.setReading(false) }
-    }
-
-    // MARK: Time
-
-    func tick(at now: NIODeadline) {
-        if let disconnectDeadline, !isEnded, now >= disconnectDeadline { return close(.clientDisconnected, with: nil) }
-        guard !isClosing else { return }
-        if user == nil {
-            if now - openedAt > TimeAmount(shard.limits.connectTimeout) { run(machine.connectTimedOut()) }
-            return
-        }
-        if let expiresAt, now >= expiresAt { return fail(.tokenExpired) }
-        checkBudget(at: now)
-        // A client that we do not read from can't be blamed for its silence.
-        if shard.isReadingStopped { peerIsAlive() }
-        switch heartBeat?.tick(at: now) {
-        case .sendHeartBeat:
-            transport.append(byteCount: 1, isText: true) { $0.writeImmutableBuffer(FrameEncoder.heartBeat) }
-            touch()
-        case .close(let reason): fail(reason)
-        case nil, .some(.none): break
-        }
+        guard isReading else { return transport.setReading(false) }
+        // What it sent meanwhile is still to be read.
+        peerIsAlive()
+        resumeReading()
     }
 
     // MARK: The end
 
-    private func close(_ reason: CloseReason, with frame: Frame?) {
+    func close(_ reason: CloseReason, with frame: Frame?) {
         guard !isEnded else { return }
         isClosing = true
         if let frame { write(frame) }

@@ -17,6 +17,11 @@ final class Audience: @unchecked Sendable {
         if case .topic = address { watch = TopicWatch(now: now) }
     }
 
+    /// The user whose queue it is; `nil` for a topic.
+    var user: String? {
+        if case .user(let user) = address { user } else { nil }
+    }
+
     var isEmpty: Bool { deliveries.isEmpty }
 
     func add(_ delivery: Delivery) { deliveries.append(delivery) }

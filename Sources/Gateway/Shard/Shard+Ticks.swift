@@ -10,13 +10,25 @@ extension Shard {
 
     func tick() {
         let now = NIODeadline.now()
-        for session in Array(sessions.values) { session.tick(at: now) }
+        for entry in wheel.due(at: now) {
+            // Its place may have been taken by another session since: a look too many does no harm.
+            guard let session = sessions[entry.id], session.filedTick == entry.tick else { continue }
+            session.filedTick = nil
+            session.tick(at: now)
+            wake(session)
+        }
         // While PostgreSQL does not take the marks, its rows are still there: nothing may be forgotten.
         let isStalled = marksBegan.map { now - $0 > .seconds(5) } ?? false
         if !isStalled { recent.tick(at: now) }
         markedBroadcasts.tick(at: now)
         flushTouched()
         if now >= nextReconcile { reconcile(at: now) }
+    }
+
+    /// Has the session looked at when its next deadline has come.
+    func wake(_ session: Session) {
+        guard let deadline = session.nextDeadline else { return }
+        session.filedTick = wheel.file(ObjectIdentifier(session), at: deadline, filed: session.filedTick)
     }
 
     // MARK: Reconcile
@@ -35,25 +47,25 @@ extension Shard {
     private func reconcile(at now: NIODeadline) {
         guard !isReconcileInFlight, context.store.isAvailable else { return }
         nextReconcile = now + TimeAmount(isBusAvailable ? limits.reconcileInterval : limits.degradedInterval)
-        var users: [String] = []
+        var users: [Audience] = []
         var topics: [TopicLook] = []
         for audience in audiences.values {
             audience.watch?.tick(at: now)
             switch audience.address {
-            case .user(let user):
-                if audience.deliveries.contains(where: { $0.machine.isLive }) { users.append(user) }
+            case .user:
+                if audience.deliveries.contains(where: { $0.machine.isLive }) { users.append(audience) }
             case .topic(let topic): topics.append(TopicLook(topic: topic, floor: audience.watch?.floor))
             }
         }
         reconcile(users: users[...], topics: topics[...])
     }
 
-    private func reconcile(users: ArraySlice<String>, topics: ArraySlice<TopicLook>) {
+    private func reconcile(users: ArraySlice<Audience>, topics: ArraySlice<TopicLook>) {
         guard !users.isEmpty || !topics.isEmpty else { return }
         isReconcileInFlight = true
         let (usersNow, topicsNow) = (users.prefix(Self.addressesMax), topics.prefix(Self.addressesMax))
         context.store.reconcile(
-            users: Array(usersNow), topics: Array(topicsNow), rowsMax: limits.inFlightMax
+            users: usersNow.compactMap(\.user), topics: Array(topicsNow), rowsMax: limits.inFlightMax
         ) { result in
             self.eventLoop.execute {
                 self.isReconcileInFlight = false
@@ -71,14 +83,13 @@ extension Shard {
 
     private typealias Rows = [(id: MessageID, xid: UInt64)]
 
-    private func reconciled(_ listing: OutboxListing, users: ArraySlice<String>, topics: ArraySlice<TopicLook>) {
+    private func reconciled(_ listing: OutboxListing, users: ArraySlice<Audience>, topics: ArraySlice<TopicLook>) {
         guard let snapshot = listing.snapshot else { return }
         var rows: [Address: Rows] = [:]
         for row in listing.rows {
             rows[listing.address(row), default: []].append((listing.messageID(row), listing.xid(row)))
         }
-        for user in users {
-            guard let audience = audiences[.user(user)] else { continue }
+        for audience in users where !rows.isEmpty || !audience.suspects.isEmpty {
             findMissed(by: audience, in: rows[audience.address] ?? [])
         }
         for look in topics {

@@ -52,6 +52,7 @@ final class Shard: @unchecked Sendable {
 
     // Timers
     var ticker: RepeatedTask?
+    var wheel: TickWheel
     var isReconcileInFlight = false
     var isReconcileScheduled = false
     var nextReconcile = NIODeadline.now()
@@ -64,6 +65,7 @@ final class Shard: @unchecked Sendable {
         self.limits = context.limits
         self.logger = context.logger
         let now = NIODeadline.now()
+        self.wheel = TickWheel(start: now)
         self.marks = MarkBatch(marksMax: context.limits.marksMax)
         self.recent = RecentlyAcknowledged(entriesMax: 200_000, now: now)
         self.markedBroadcasts = RecentlyAcknowledged(entriesMax: 100_000, lifetime: .seconds(120), now: now)
@@ -73,7 +75,7 @@ final class Shard: @unchecked Sendable {
     func start() {
         eventLoop.preconditionInEventLoop()
         subscriber = context.bus.makeSubscriber(on: eventLoop, delegate: self)
-        ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { _ in
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: TickWheel.tick, delay: TickWheel.tick) { _ in
             self.tick()
         }
     }
@@ -93,6 +95,7 @@ final class Shard: @unchecked Sendable {
         } else {
             session.isCounted = true
         }
+        wake(session)
         if isReadingStopped { transport.setReading(false) }
         return session
     }

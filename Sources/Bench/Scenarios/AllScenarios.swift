@@ -1,0 +1,4 @@
+/// The scenarios in the order in which `belfry bench all` runs them.
+public enum AllScenarios {
+    public static let list: [any Scenario] = []
+}

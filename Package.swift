@@ -39,6 +39,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CLinux"),
 
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore, collections]),
@@ -69,7 +70,7 @@ let package = Package(
         .target(name: "Floors", dependencies: ["CLibpq", "CHiredis", nioCore, nioPosix]),
         .target(
             name: "Bench",
-            dependencies: ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis", nioCore]),
+            dependencies: ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis", "CLinux", nioCore]),
         .target(
             name: "BelfryCommands",
             dependencies: [

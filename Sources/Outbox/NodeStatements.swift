@@ -32,7 +32,8 @@ enum NodeStatements {
         """)
 
     /// Plan: a nested loop over the reads, each an index scan on outbox (receiver, message_id) that stops at the limit,
-    /// then message_log by primary key. The first row of the answer holds the statement's snapshot.
+    /// then message_log by primary key. `offset 0` looks for other sessions once a read, not once a row. The first row of the
+    /// answer holds the statement's snapshot.
     static let readBacklog = PostgresStatement(
         "belfry_node_read_backlog",
         """
@@ -52,6 +53,7 @@ enum NodeStatements {
             select exists (
                 select 1 from belfry.session s
                 where s.receiver = r.receiver and s.id <> r.session_id::uuid) as present
+            offset 0
         ) as other
         cross join lateral (
             select p.*, count(*) over () as candidates,
@@ -154,6 +156,8 @@ enum NodeStatements {
         delete from belfry.session where id = any($1::uuid[])
         """)
 
+    /// While the bus works ($5) a user's rows that a relay at work has not published yet are its business, and not listed;
+    /// one that has not moved for two seconds may be away, and then all are.
     /// Plan: a nested loop over users and topics, each a walk of its part of outbox (receiver, …) or (topic, …).
     static let reconcile = PostgresStatement(
         "belfry_node_reconcile",
@@ -161,11 +165,19 @@ enum NodeStatements {
         select null::text, null::text, null::bigint, pg_current_snapshot()::text
         union all
         select r.receiver, null, b.message_id, b.xid::text
-        from unnest($1::text[]) as r(receiver)
+        from (
+            select (
+                select c.snapshot from belfry.relay_cursor c
+                where $5::boolean and c.shard = 0 and c.advanced_at > clock_timestamp() - interval '2 seconds'
+            ) as published
+            offset 0
+        ) as c
+        cross join unnest($1::text[]) as r(receiver)
         cross join lateral (
             select o.message_id, o.xid from belfry.outbox o
             where o.receiver = r.receiver and o.not_before is null
                 and (o.expires_at is null or o.expires_at > now())
+                and (c.published is null or pg_visible_in_snapshot(o.xid, c.published))
             order by o.message_id limit $4::bigint
         ) as b
         union all

@@ -106,14 +106,18 @@ public struct NodeStore: Sendable {
 
     /// What the outbox holds, now deliverable, for users (at most `rowsMax` each) and for topics since the last look: ids
     /// only.
+    ///
+    /// - Parameter isBusAvailable: leave out what a relay at work has not come to yet.
     public func reconcile(
-        users: [String], topics: [TopicLook], rowsMax: Int, completion: @escaping Completion<OutboxListing>
+        users: [String], topics: [TopicLook], rowsMax: Int, isBusAvailable: Bool,
+        completion: @escaping Completion<OutboxListing>
     ) {
         client.execute(
             NodeStatements.reconcile,
             [
                 .textArray(users), .textArray(topics.map(\.topic)),
                 .textArray(topics.map { $0.floor?.description ?? "" }), .int64(Int64(rowsMax)),
+                .bool(isBusAvailable),
             ]
         ) { completion($0.map(OutboxListing.init)) }
     }

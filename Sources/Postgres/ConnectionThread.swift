@@ -136,7 +136,7 @@ final class ConnectionThread: Sendable {
 
     /// The session ends with this call, before anybody is told of it.
     private func connectAndLoop(_ connected: (PostgresError?) -> Void) throws(PostgresError) -> Ending {
-        let session = try Session(configuration, wake: wake) { self.mailbox.withLock { $0.closeDeadline } }
+        let session = try Session.connect(configuration, wake: wake) { self.mailbox.withLock { $0.closeDeadline } }
         connected(nil)
         return loop(session)
     }

@@ -10,11 +10,23 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible, CustomDe
     /// The time a statement may take, from its sending to its last row; over it the connection is dropped. nil: no end,
     /// for those that wait for a lock.
     public var statementTimeout: Duration?
+    /// PostgreSQL settings that each session starts with, by name; those in the URL's `options` win. A pooler that refuses
+    /// them at the start of a session gets none. Values must need no quoting.
+    public var sessionSettings: [String: String] = [:]
     /// Told of NOTICE and the like, on the connection's thread.
     public var onNotice: (@Sendable (PostgresNotice) -> Void)?
 
     /// libpq's keywords with their values, the password among them.
-    let options: [String: String]
+    private let ownOptions: [String: String]
+
+    /// The same with the session's settings.
+    var options: [String: String] {
+        guard !sessionSettings.isEmpty else { return ownOptions }
+        var options = ownOptions
+        let settings = sessionSettings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value)" }
+        options["options"] = (settings + [sessionOptions].compactMap(\.self)).joined(separator: " ")
+        return options
+    }
 
     /// Used where neither the URL nor the environment says otherwise.
     private static let defaults = [
@@ -39,7 +51,8 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible, CustomDe
         for (keyword, value) in Self.defaults where environment[keyword] == nil { options[keyword] = value }
         options["fallback_application_name"] = applicationName
         options["client_encoding"] = "UTF8"
-        self.options = options
+        ownOptions = options
+        sessionOptions = environment["options"]
         preparesStatements = prepares
         let shown = ["host", "hostaddr", "port", "user", "dbname", "service"]
         address = Address(shown.reduce(into: [:]) { $0[$1] = environment[$1] })
@@ -47,6 +60,8 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible, CustomDe
         userTimeoutSeconds = (environment["tcp_user_timeout"].flatMap { Int($0) } ?? 0) / 1_000
     }
 
+    /// What the URL or the environment says of `options`.
+    private let sessionOptions: String?
     private let address: Address
     private let connectSeconds: Int
     private let userTimeoutSeconds: Int

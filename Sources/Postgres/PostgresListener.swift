@@ -118,7 +118,7 @@ final class ListenerThread: Sendable {
 
     /// Connects, listens, and tells of notifications until the connection is lost or the end is asked for.
     private func listen(_ listening: () -> Void) throws(PostgresError) {
-        let session = try Session(configuration, wake: wake) { self.isStopping ? .now : nil }
+        let session = try Session.connect(configuration, wake: wake) { self.isStopping ? .now : nil }
         for channel in channels {
             let name = channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
             _ = try session.run("listen \"\(name)\"", within: Self.answerTimeout)

@@ -17,9 +17,25 @@ final class Session {
     private var unpreparable: Set<String> = []
     private var parameters = ParameterBuffer()
 
-    /// Connects.
+    /// Connects; without the session's settings where a pooler does not take them.
     /// - Throws: `.connection`, `.timeout`, or `.closed` when woken with a deadline in the past.
-    init(
+    static func connect(
+        _ configuration: PostgresConfiguration, wake: WakeUp,
+        deadlineWhenWoken: @escaping () -> ContinuousClock.Instant?
+    ) throws(PostgresError) -> Session {
+        do throws(PostgresError) {
+            return try Session(configuration, wake: wake, deadlineWhenWoken: deadlineWhenWoken)
+        } catch {
+            // PgBouncer's words.
+            guard !configuration.sessionSettings.isEmpty, error.message.contains("unsupported startup parameter")
+            else { throw error }
+            var plain = configuration
+            plain.sessionSettings = [:]
+            return try Session(plain, wake: wake, deadlineWhenWoken: deadlineWhenWoken)
+        }
+    }
+
+    private init(
         _ configuration: PostgresConfiguration, wake: WakeUp,
         deadlineWhenWoken: @escaping () -> ContinuousClock.Instant?
     ) throws(PostgresError) {

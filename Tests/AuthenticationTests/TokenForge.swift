@@ -43,7 +43,7 @@ extension JWTAuthenticator {
     /// The error with which a token is refused; `nil` when it is accepted.
     func refusal(of token: String) async -> AuthenticationError? {
         do {
-            _ = try await authenticate(token)
+            _ = try authenticate(token)
             return nil
         } catch {
             return error

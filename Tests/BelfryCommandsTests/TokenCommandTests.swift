@@ -13,10 +13,10 @@ struct TokenCommandTests {
         let token = try await TokenCommand.token(
             user: "alice", expiresAt: expiresAt, secret: secret, issuer: "issuer", audience: "belfry")
         let keys = try await JWTKeys.secret(secret)
-        let identity = try await JWTAuthenticator(keys: keys, issuer: "issuer", audience: "belfry").authenticate(token)
+        let identity = try JWTAuthenticator(keys: keys, issuer: "issuer", audience: "belfry").authenticate(token)
         #expect(identity == Identity(user: "alice", expiresAt: expiresAt))
-        await #expect(throws: AuthenticationError.self) {
-            try await JWTAuthenticator(keys: keys, issuer: "other", audience: nil).authenticate(token)
+        #expect(throws: AuthenticationError.self) {
+            try JWTAuthenticator(keys: keys, issuer: "other", audience: nil).authenticate(token)
         }
     }
 

@@ -107,11 +107,58 @@ import Testing
             #expect(backlog.contains("Index Scan using outbox_receiver"), "\(backlog)")
             #expect(
                 !backlog.contains("Seq Scan on outbox") && !backlog.contains("Seq Scan on message_log"), "\(backlog)")
-            let reconcile = try await plan(NodeStatements.reconcile, owner, "'{user7,user8}', '{news}', '{\"\"}', 100")
+            let reconcile = try await plan(
+                NodeStatements.reconcile, owner, "'{user7,user8}', '{news}', '{\"\"}', 100, true")
             #expect(reconcile.contains("outbox_receiver") && reconcile.contains("outbox_topic"), "\(reconcile)")
             #expect(!reconcile.contains("Seq Scan on outbox"), "\(reconcile)")
             let marks = try await plan(NodeStatements.markDelivered, owner, "'{1,2,3}'")
             #expect(!marks.contains("Seq Scan on outbox") && !marks.contains("Seq Scan on message_log"), "\(marks)")
+        }
+    }
+
+    @Test func plansMadeWhileTheTablesWereEmptyUseTheIndexes() async throws {
+        let database = try await TestServer.makeDatabase()
+        var configuration = try database.configuration()
+        configuration.sessionSettings = OutboxPlanning.sessionSettings
+        let connection = try await PostgresConnection.connect(configuration)
+        let id = "'00000000-0000-0000-0000-000000000001'"
+        let plans = [
+            try await plan(
+                NodeStatements.readBacklog, connection,
+                "\(id), '{}', '{}', '{a}', '{0}', '{\"\"}', '{\"\"}', '{00000000-0000-0000-0000-000000000001}', 100"),
+            try await plan(NodeStatements.reconcile, connection, "'{a}', '{news}', '{\"\"}', 100, true"),
+            try await plan(NodeStatements.markDelivered, connection, "'{1,2,3}'"),
+            try await plan(RelayStatements.page(rows: 100), connection, "'5:5:', null, '0', 0"),
+        ]
+        for plan in plans {
+            for table in ["outbox", "message_log", "session", "parked"] {
+                #expect(!plan.contains("Seq Scan on \(table)"), "\(plan)")
+            }
+            #expect(!plan.contains("Bitmap"), "\(plan)")
+        }
+        await connection.close()
+    }
+
+    @Test(arguments: [
+        // A relay at work has its rows to itself, unless the bus is away or the relay has not moved.
+        ("clock_timestamp()", true, 0), ("clock_timestamp()", false, 1),
+        ("clock_timestamp() - interval '3 seconds'", true, 1), ("null", true, 1),
+    ])
+    func reconcileLeavesTheRelayItsRows(advancedAt: String, isBusAvailable: Bool, rows: Int) async throws {
+        try await withStore { store, owner in
+            try await owner.run(
+                "update belfry.relay_cursor set snapshot = pg_current_snapshot(), advanced_at = \(advancedAt)")
+            try await owner.run("insert into belfry.message_log (receiver, type) values ('ann', 'JSON_MSG')")
+            func look() async throws -> OutboxListing {
+                try await withCheckedThrowingContinuation { continuation in
+                    store.reconcile(users: ["ann"], topics: [], rowsMax: 10, isBusAvailable: isBusAvailable) {
+                        continuation.resume(with: $0)
+                    }
+                }
+            }
+            #expect(try await look().rows.count == rows)
+            try await owner.run("update belfry.relay_cursor set snapshot = pg_current_snapshot()")
+            #expect(try await look().rows.count == 1)
         }
     }
 

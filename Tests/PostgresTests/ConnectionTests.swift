@@ -126,4 +126,15 @@ struct ConnectionTests {
         let query = PostgresStatement("", "select from pg_stat_activity where wait_event = 'PgSleep'")
         #expect(try await eventually { try await observer.execute(query).rowCount > 0 })
     }
+
+    @Test func startsWithTheSettingsOfTheSession() async throws {
+        var configuration = try await TestServer.configuration()
+        configuration.sessionSettings = ["enable_seqscan": "off", "work_mem": "5MB"]
+        let connection = try await PostgresConnection.connect(configuration)
+        let shown = PostgresStatement("", "select current_setting('enable_seqscan'), current_setting('work_mem')")
+        let result = try await connection.execute(shown)
+        #expect(result.string(0, 0) == "off")
+        #expect(result.string(0, 1) == "5MB")
+        await connection.close()
+    }
 }

@@ -39,6 +39,21 @@ import Testing
         await second.stop()
     }
 
+    @Test(.enabled(if: PrivatePooler.program != nil, "pgbouncer is not installed"))
+    func `a pooler that takes no settings is used without them`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let pooler = try PrivatePooler(database: database.url, role: "test_service")
+        defer { pooler.kill() }
+        var configuration = try PostgresConfiguration(url: pooler.url, applicationName: "test")
+        configuration.sessionSettings = ["enable_seqscan": "off"]
+        let client = PostgresClient(configuration: configuration, size: 1)
+        client.start()
+        await eventually("it is connected") { client.isAvailable }
+        let result = try await client.execute(PostgresStatement("", "select current_setting('enable_seqscan')"))
+        #expect(result.string(0, 0) == "on")
+        await client.close()
+    }
+
     @Test func `when the ear is lost the relay looks by itself, and sleeps again when it is back`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()

@@ -1,3 +1,4 @@
+import Outbox
 import Postgres
 
 /// The two ways to the database.
@@ -15,9 +16,14 @@ struct DatabaseConfiguration: Sendable {
                 "No database is configured: set postgres.url (BELFRY_POSTGRES_URL), such as "
                     + "postgresql://belfry@db.example/app.")
         }
-        pooled = try PostgresConfiguration(url: url, applicationName: applicationName)
-        direct = try configuration.postgresListenURL.map { url in
-            try PostgresConfiguration(url: url, applicationName: applicationName)
-        }
+        pooled = try Self.make(url, applicationName)
+        direct = try configuration.postgresListenURL.map { url in try Self.make(url, applicationName) }
+    }
+
+    /// Where nothing is prepared every plan is made for the tables as they are.
+    private static func make(_ url: String, _ applicationName: String) throws -> PostgresConfiguration {
+        var configuration = try PostgresConfiguration(url: url, applicationName: applicationName)
+        if configuration.preparesStatements { configuration.sessionSettings = OutboxPlanning.sessionSettings }
+        return configuration
     }
 }

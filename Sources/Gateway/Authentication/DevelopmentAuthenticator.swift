@@ -2,7 +2,7 @@
 public struct DevelopmentAuthenticator: Authenticator {
     public init() {}
 
-    public func authenticate(_ token: String) async throws(AuthenticationError) -> Identity {
+    public func authenticate(_ token: String) throws(AuthenticationError) -> Identity {
         guard !token.isEmpty else {
             throw AuthenticationError(
                 .missing, "No token was sent; in development mode the token is the user's id, such as 'alice'.")

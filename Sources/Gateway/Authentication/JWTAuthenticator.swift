@@ -30,7 +30,7 @@ public struct JWTAuthenticator: Authenticator {
         self.now = now
     }
 
-    public func authenticate(_ token: String) async throws(AuthenticationError) -> Identity {
+    public func authenticate(_ token: String) throws(AuthenticationError) -> Identity {
         let token = try JWTToken(parsing: token)
         try verifySignature(of: token)
         let claims = try JWTClaims(parsing: token.payload)

@@ -137,25 +137,8 @@ final class Session: @unchecked Sendable {
     }
 
     private func authenticate(_ request: ConnectRequest) {
-        // What the client sends before it is known who it is stays in the socket.
-        transport.setReading(false)
-        let token = request.bearerToken ?? ""
-        let (authenticator, eventLoop) = (shard.context.authenticator, shard.eventLoop)
-        Task {
-            let answer: Result<Identity, AuthenticationError>
-            do throws(AuthenticationError) {
-                answer = .success(try await authenticator.authenticate(token))
-            } catch {
-                answer = .failure(error)
-            }
-            eventLoop.execute { self.authenticated(answer) }
-        }
-    }
-
-    private func authenticated(_ answer: Result<Identity, AuthenticationError>) {
-        guard !isEnded, !isClosing else { return }
-        switch answer {
-        case .success(let identity):
+        do throws(AuthenticationError) {
+            let identity = try shard.context.authenticator.authenticate(request.bearerToken ?? "")
             guard shard.context.occupancy.enter(user: identity.user, atMost: shard.limits.sessionsPerUserMax) else {
                 return run(
                     machine.authenticationFailed(
@@ -166,15 +149,12 @@ final class Session: @unchecked Sendable {
             user = identity.user
             expiresAt = identity.expiresAt.map { .now() + .milliseconds(Int64($0.timeIntervalSinceNow * 1_000)) }
             run(machine.authenticated(user: identity.user))
-        case .failure(let error):
+        } catch {
             shard.context.counters.refusedToken(code: error.code.description)
             shard.logger.info(
                 "A token was refused", metadata: ["session": "\(id)", "reason": "\(error.detail)"])
             run(machine.authenticationFailed(.unauthorized, error.message))
         }
-        // Frames that came with CONNECT in one read wait in the decoder.
-        decode()
-        resumeReading()
     }
 
     private func subscribe(_ request: SubscriptionRequest) {

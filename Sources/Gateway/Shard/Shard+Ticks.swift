@@ -65,7 +65,8 @@ extension Shard {
         isReconcileInFlight = true
         let (usersNow, topicsNow) = (users.prefix(Self.addressesMax), topics.prefix(Self.addressesMax))
         context.store.reconcile(
-            users: usersNow.compactMap(\.user), topics: Array(topicsNow), rowsMax: limits.inFlightMax
+            users: usersNow.compactMap(\.user), topics: Array(topicsNow), rowsMax: limits.inFlightMax,
+            isBusAvailable: isBusAvailable
         ) { result in
             self.eventLoop.execute {
                 self.isReconcileInFlight = false

@@ -1,0 +1,33 @@
+import Floors
+import Foundation
+
+/// One contender of the latency scenario: its writers, and the log that its receiver notes arrivals in.
+final class DatabaseLane {
+    let name: String
+    private let schedule: DatabaseSchedule
+    private let log: DatabaseLatencyLog
+    private var next = 0
+
+    /// - Parameter log: large enough for all messages of all runs; numbers are not used twice.
+    init(_ name: String, _ schedule: DatabaseSchedule, _ log: DatabaseLatencyLog) {
+        self.name = name
+        self.schedule = schedule
+        self.log = log
+    }
+
+    /// What one run showed.
+    struct Run {
+        let latency: LatencySummary
+        /// Messages a second from the first INSERT to the last arrival: near the schedule's rate unless it was too much.
+        let rate: Double
+    }
+
+    /// Sends `rate` messages a second for some seconds, and waits until all have come; latencies in microseconds.
+    func run(rate: Int, seconds: Double) async throws -> Run {
+        let numbers = next..<(next + Int(Double(rate) * seconds))
+        next = numbers.upperBound
+        _ = try await schedule.run(numbers, rate: rate, log)
+        try await log.wait(for: next)
+        return Run(latency: LatencySummary(log.microseconds(numbers)), rate: log.rate(numbers))
+    }
+}

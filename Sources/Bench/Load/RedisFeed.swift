@@ -1,0 +1,69 @@
+import BelfryModel
+import Bus
+import NIOCore
+
+/// Publishes envelopes to a Belfry's Redis as its relay does, without a row in PostgreSQL behind them.
+///
+/// Unchecked: one thread at a time uses it.
+final class RedisFeed: MessageFeed, @unchecked Sendable {
+    /// Above every id and transaction that the database has given out: no snapshot of the node sees them.
+    private static let firstID: Int64 = 1 << 40
+    private static let xid: UInt64 = 1 << 40
+
+    private var socket: FeedSocket
+    private let heads: [[UInt8]]
+    private var envelope = ByteBuffer()
+    private var unanswered = 0
+    private let bodyBytes: Int
+
+    /// - Parameters:
+    ///   - receivers: by their number.
+    ///   - bodyBytes: of every message.
+    init(port: Int, receivers: [Address], bodyBytes: Int) throws {
+        socket = try FeedSocket(port: port)
+        self.bodyBytes = bodyBytes
+        let names = ChannelNames()
+        let length = Envelope.prefixBytes + bodyBytes
+        heads = receivers.map { address in
+            let channel = names.bytes(of: address)
+            return Array("*3\r\n$7\r\nPUBLISH\r\n$\(channel.count)\r\n".utf8) + channel
+                + Array("\r\n$\(length)\r\n".utf8)
+        }
+    }
+
+    func add(_ receiver: Int, number: Int, payload: [UInt8]) {
+        envelope.clear()
+        payload.withUnsafeBytes { body in
+            Envelope.encode(
+                id: MessageID(rawValue: Self.firstID + Int64(number)), xid: Self.xid, expiresAtMilliseconds: nil,
+                headerLines: UnsafeRawBufferPointer(start: nil, count: 0), body: body, into: &envelope)
+        }
+        socket.append(heads[receiver])
+        envelope.withUnsafeReadableBytes { socket.append($0) }
+        socket.append(Self.lineEnd)
+        unanswered += 1
+    }
+
+    private static let lineEnd = Array("\r\n".utf8)
+
+    func flush() throws { try socket.flush() }
+
+    /// Redis answers each PUBLISH by `:<subscribers>`.
+    func settle(to count: Int) throws {
+        while unanswered > count {
+            try socket.receive()
+            var start = 0
+            while let end = socket.inbound[start...].firstIndex(of: 10) {
+                guard socket.inbound[start] == UInt8(ascii: ":"), socket.inbound[start + 1] != UInt8(ascii: "0") else {
+                    throw LoadError(
+                        "Redis answered a PUBLISH with "
+                            + String(decoding: socket.inbound[start..<end], as: UTF8.self)
+                            + ": nobody subscribed to it.")
+                }
+                unanswered -= 1
+                start = end + 1
+            }
+            socket.dropInbound(start)
+        }
+    }
+}

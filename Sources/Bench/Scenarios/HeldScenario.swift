@@ -1,0 +1,137 @@
+import Floors
+import Foundation
+
+/// How fast the relay claims while a transaction has been open for a million messages, so that vacuum removes nothing.
+public struct HeldScenario: Scenario {
+    public let name = "held"
+    public let summary =
+        "claim rate under a transaction open since before a million messages, beside its own at the start"
+
+    private static let start = "start"
+    private static let bareStart = "bare relay at start"
+    private static let chunk = 100_000
+    private static let burst = 50_000
+    private static let bareBurst = 10_000
+    /// The bare relay slows down with every message, so it is given a tenth of them.
+    private static let bareShare = 10
+
+    public init() {}
+
+    public func run(_ bench: Bench) async throws -> ScenarioResult {
+        bench.progress("held: starting PostgreSQL and Redis")
+        let servers = try await BenchServers.start(bench)
+        do {
+            let result = try await measure(bench, servers)
+            await servers.stop()
+            return result
+        } catch {
+            await servers.stop()
+            throw error
+        }
+    }
+
+    private func measure(_ bench: Bench, _ servers: BenchServers) async throws -> ScenarioResult {
+        let messages = bench.isQuick ? 300_000 : 1_000_000
+        let filler = try DatabaseFiller(servers)
+        try filler.emptyBelfry()
+        let meter = try DatabaseDrainMeter(redisURL: servers.redisURL)
+        let belfry = try await runBelfry(messages, bench, servers, filler, meter)
+        let bareMessages = messages / Self.bareShare
+        let bare = try await runBare(bareMessages, bench, servers, filler, meter)
+        let measure = Measure(
+            "claims after \(messages) messages", unit: "/s",
+            [
+                Contender(Measure.belfry, belfry.atEnd), Contender(Self.start, belfry.atStart),
+                Contender(Self.bareStart, bare.atStart), Contender("bare relay after \(bareMessages)", bare.atEnd),
+            ],
+            targets: [Target(.atLeast, 0.95, of: Self.start)])
+        return ScenarioResult(
+            name, [measure],
+            notes: [
+                "Bursts of \(Self.burst) messages (bare relay: \(Self.bareBurst)), from the first PUBLISH to the last.",
+                "At the end the outbox held \(belfry.deadRows) dead rows by PostgreSQL's count, which no vacuum could remove.",
+            ])
+    }
+
+    /// What a relay reached before and after.
+    private struct Rates {
+        var atStart: [Double] = []
+        var atEnd: [Double] = []
+        var deadRows = 0
+    }
+
+    /// A transaction with an id and a snapshot of its own, open until the connection is let go.
+    private func hold(_ servers: BenchServers, _ database: String?) throws -> BareConnection {
+        let holder = try BareConnection(url: servers.postgresURL, database: database)
+        try holder.execute("begin isolation level repeatable read; select pg_current_xact_id()")
+        return holder
+    }
+
+    private func runBelfry(
+        _ messages: Int, _ bench: Bench, _ servers: BenchServers, _ filler: DatabaseFiller, _ meter: DatabaseDrainMeter
+    ) async throws -> Rates {
+        let relay = try await BelfryServer.start("relay", bench, settings: servers.belfrySettings)
+        do {
+            let rates = try await heldRates(messages, bench, servers, filler, meter)
+            await relay.stop()
+            return rates
+        } catch {
+            await relay.stop()
+            throw error
+        }
+    }
+
+    private func heldRates(
+        _ messages: Int, _ bench: Bench, _ servers: BenchServers, _ filler: DatabaseFiller, _ meter: DatabaseDrainMeter
+    ) async throws -> Rates {
+        bench.progress("held: belfry, bursts at the start")
+        _ = try await burst(Self.burst, filler, meter)
+        let holder = try hold(servers, nil)
+        var rates = Rates()
+        for _ in 0..<bench.rounds { rates.atStart.append(try await burst(Self.burst, filler, meter)) }
+        for written in stride(from: 0, to: messages, by: Self.chunk) {
+            bench.progress("held: belfry, \(written) of \(messages) messages written, published and acknowledged")
+            _ = try await burst(Self.chunk, filler, meter)
+        }
+        bench.progress("held: belfry, bursts at the end")
+        for _ in 0..<bench.rounds { rates.atEnd.append(try await burst(Self.burst, filler, meter)) }
+        try holder.execute("rollback")
+        try filler.belfry.execute("select pg_stat_clear_snapshot()")
+        rates.deadRows = try DatabaseFiller.count(
+            filler.belfry, "select n_dead_tup from pg_stat_user_tables where relid = 'belfry.outbox'::regclass")
+        return rates
+    }
+
+    /// Writes messages, waits until they are published, and acknowledges them. Returns the rate of publishing.
+    private func burst(_ count: Int, _ filler: DatabaseFiller, _ meter: DatabaseDrainMeter) async throws -> Double {
+        let before = try meter.publishes()
+        async let drained = meter.drain(count, after: before)
+        try await DatabaseThread.run { try filler.fillBelfry(count) }
+        let rate = try await drained
+        try await DatabaseThread.run { try filler.acknowledgeBelfry(count) }
+        return rate
+    }
+
+    private func runBare(
+        _ messages: Int, _ bench: Bench, _ servers: BenchServers, _ filler: DatabaseFiller, _ meter: DatabaseDrainMeter
+    ) async throws -> Rates {
+        bench.progress("held: bare relay, \(messages) messages")
+        let relay = try BareRelay(
+            postgresURL: servers.postgresURL, database: DatabaseFiller.floorDatabase, redisURL: servers.redisURL)
+        let holder = try hold(servers, DatabaseFiller.floorDatabase)
+        var rates = Rates()
+        for _ in 0..<bench.rounds { rates.atStart.append(try await bareBurst(filler, meter)) }
+        for _ in stride(from: 0, to: messages, by: Self.bareBurst) { _ = try await bareBurst(filler, meter) }
+        for _ in 0..<bench.rounds { rates.atEnd.append(try await bareBurst(filler, meter)) }
+        try holder.execute("rollback")
+        try relay.stop()
+        return rates
+    }
+
+    private func bareBurst(_ filler: DatabaseFiller, _ meter: DatabaseDrainMeter) async throws -> Double {
+        let before = try meter.publishes()
+        async let drained = meter.drain(Self.bareBurst, after: before)
+        try await DatabaseThread.run { try filler.fillFloor(Self.bareBurst) }
+        return try await drained
+    }
+}

@@ -1,0 +1,234 @@
+import Floors
+import Foundation
+
+/// From just before the INSERT to the client's socket, beside a bare relay and a Redis subscriber.
+public struct LatencyScenario: Scenario {
+    public let name = "latency"
+    public let summary =
+        "INSERT to the client's socket, at 100/s and 1,000/s, beside a bare LISTEN-DELETE-PUBLISH relay"
+
+    private static let bare = "bare relay"
+    private static let user = "alice"
+    private static let channel = "floor:alice"
+    private static let rates = [100, 1_000]
+    /// Of the curve, beside `rates`.
+    private static let moreRates = [300, 2_000, 4_000]
+    private static let capacity = 60_000
+
+    /// `belfry relay` and `belfry node` instead of `belfry serve`.
+    private let isSplit: Bool
+
+    public init() { isSplit = false }
+
+    /// - Parameter isSplit: whether relay and node are two processes.
+    init(isSplit: Bool) { self.isSplit = isSplit }
+
+    public func run(_ bench: Bench) async throws -> ScenarioResult {
+        bench.progress("latency: starting PostgreSQL, Redis and belfry")
+        let servers = try await BenchServers.start(bench)
+        do {
+            let result = try await measure(bench, servers)
+            await servers.stop()
+            return result
+        } catch {
+            await servers.stop()
+            throw error
+        }
+    }
+
+    private func measure(_ bench: Bench, _ servers: BenchServers) async throws -> ScenarioResult {
+        let filler = try DatabaseFiller(servers)
+        try filler.emptyBelfry()
+        let roles = isSplit ? ["node", "relay"] : ["serve"]
+        var processes: [BelfryServer] = []
+        do {
+            for role in roles {
+                processes.append(try await .start(role, bench, settings: servers.belfrySettings))
+            }
+            let result = try await measure(bench, servers, filler, processes)
+            for process in processes { await process.stop() }
+            return result
+        } catch {
+            for process in processes { await process.stop() }
+            throw error
+        }
+    }
+
+    private func measure(
+        _ bench: Bench, _ servers: BenchServers, _ filler: DatabaseFiller, _ processes: [BelfryServer]
+    ) async throws -> ScenarioResult {
+        let log = DatabaseLatencyLog(capacity: Self.capacity)
+        let client = try DatabaseClient(port: processes[0].port, user: Self.user, log)
+        let belfry = DatabaseLane(
+            Measure.belfry,
+            DatabaseSchedule(
+                postgresURL: servers.postgresURL, database: nil,
+                statement: "insert into belfry.message_log (receiver, type, data) values ($1, 'STRING_MSG', $2)",
+                values: { [Self.user, "\"\(DatabaseText.content($0))\""] }), log)
+
+        let bareLog = DatabaseLatencyLog(capacity: Self.capacity)
+        let subscriber = try BareSubscriber(redisURL: servers.redisURL, channels: [Self.channel]) {
+            bareLog.arrived(UnsafeRawBufferPointer($0), at: $1)
+        }
+        let relay = try BareRelay(
+            postgresURL: servers.postgresURL, database: DatabaseFiller.floorDatabase, redisURL: servers.redisURL)
+        let bare = DatabaseLane(
+            Self.bare,
+            DatabaseSchedule(
+                postgresURL: servers.postgresURL, database: DatabaseFiller.floorDatabase, statement: BareRelay.insert,
+                values: { [Self.channel, DatabaseText.body($0, receiver: Self.user)] }), bareLog)
+
+        let result = try await compare(bench, belfry, bare, filler, processes)
+        try relay.stop()
+        try subscriber.stop()
+        try client.stop()
+        return result
+    }
+
+    private func compare(
+        _ bench: Bench, _ belfry: DatabaseLane, _ bare: DatabaseLane, _ filler: DatabaseFiller,
+        _ processes: [BelfryServer]
+    ) async throws -> ScenarioResult {
+        for lane in [belfry, bare] { _ = try await lane.run(rate: 500, seconds: 0.5) }
+        var load = Load()
+        let values = try await bench.interleave(
+            name,
+            [
+                (
+                    belfry.name,
+                    { _ in
+                        try await samples(of: belfry, bench) { rate, seconds in
+                            load.begin(processes)
+                            let run = try await belfry.run(rate: rate, seconds: seconds)
+                            if rate == 1_000 { load.end(processes) }
+                            try await waitUntilAcknowledged(filler)
+                            return run
+                        }
+                    }
+                ),
+                (bare.name, { _ in try await samples(of: bare, bench) { try await bare.run(rate: $0, seconds: $1) } }),
+            ])
+        var result = ScenarioResult(name, Self.measures(values))
+        result.notes.append(
+            "At 1,000/s belfry used \(load.share(load.belfry)) % of a core, the writer and the client of this program "
+                + "together \(load.share(load.own)) %.")
+        result.notes.append(
+            "The bare relay's writer notifies in the statement of its INSERT; its rows hold finished bodies, and nobody "
+                + "acknowledges. Belfry's client acknowledges each message.")
+        for rate in Self.rates {
+            for lane in [belfry, bare] {
+                let carried = Statistics.median(values[lane.name]?["carried at \(rate)/s"] ?? []) ?? 0
+                guard carried < 0.9 * Double(rate) else { continue }
+                result.notes.append(
+                    "\(lane.name) carried \(Int(carried))/s where \(rate)/s were due: commits took longer than their turn."
+                )
+            }
+        }
+        if !bench.isQuick { try await addCurve(&result, bench, belfry, bare, filler) }
+        return result
+    }
+
+    private func samples(
+        of lane: DatabaseLane, _ bench: Bench, _ run: (Int, Double) async throws -> DatabaseLane.Run
+    ) async throws -> [String: Double] {
+        var values: [String: Double] = [:]
+        for rate in Self.rates {
+            let run = try await run(rate, bench.isQuick ? 1.5 : rate == 100 ? 3 : 2)
+            values["carried at \(rate)/s"] = run.rate
+            for (percentile, value) in Self.percentiles(run.latency) { values["\(percentile) at \(rate)/s"] = value }
+        }
+        return values
+    }
+
+    private static func percentiles(_ latency: LatencySummary) -> [(String, Double)] {
+        [("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99), ("max", latency.max)]
+    }
+
+    private static func measures(_ values: [String: [String: [Double]]]) -> [Measure] {
+        let bounds = ["p50": 1.2, "p99": 2.0]
+        return rates.flatMap { rate in
+            ["p50", "p90", "p99", "max"].map { percentile in
+                let name = "\(percentile) at \(rate)/s"
+                return Measure(
+                    name, unit: "µs",
+                    [Measure.belfry, bare].map { Contender($0, values[$0]?[name] ?? []) },
+                    targets: bounds[percentile].map { [Target(.atMost, $0, of: bare)] } ?? [])
+            }
+        }
+    }
+
+    /// The marks of a run are not to fall into the next one: waits until the outbox is empty.
+    private func waitUntilAcknowledged(_ filler: DatabaseFiller) async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while try DatabaseFiller.count(filler.belfry, "select count(*) from belfry.outbox") > 0 {
+            guard ContinuousClock.now < deadline else { throw BenchError("Acknowledged messages stay in the outbox.") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private func addCurve(
+        _ result: inout ScenarioResult, _ bench: Bench, _ belfry: DatabaseLane, _ bare: DatabaseLane,
+        _ filler: DatabaseFiller
+    ) async throws {
+        for lane in [belfry, bare] {
+            var points: [(rate: Double, p50: Double, p99: Double)] = Self.rates.compactMap { rate in
+                guard let p50 = result.median("p50 at \(rate)/s", lane.name),
+                    let p99 = result.median("p99 at \(rate)/s", lane.name)
+                else { return nil }
+                return (Double(rate), p50, p99)
+            }
+            for rate in Self.moreRates {
+                bench.progress("latency: curve, \(lane.name) at \(rate)/s")
+                let run = try await lane.run(rate: rate, seconds: 2)
+                try await waitUntilAcknowledged(filler)
+                guard run.rate > 0.9 * Double(rate) else {
+                    result.notes.append("\(lane.name) carried \(Int(run.rate))/s of \(rate)/s: no point of the curve.")
+                    continue
+                }
+                points.append((Double(rate), run.latency.p50, run.latency.p99))
+            }
+            points.sort { $0.rate < $1.rate }
+            for (percentile, y) in [("p50", points.map(\.p50)), ("p99", points.map(\.p99))] {
+                result.curves.append(
+                    Curve(
+                        plot: "latency", name: "\(lane.name) \(percentile)", xLabel: "messages a second", yLabel: "µs",
+                        x: points.map(\.rate), y: y))
+            }
+        }
+        result.notes.append("Of the curve, rates above 1,000/s are sent by one connection for each 1,000/s.")
+    }
+}
+
+extension ScenarioResult {
+    /// The median of a contender in a measure.
+    fileprivate func median(_ measure: String, _ contender: String) -> Double? {
+        measures.first { $0.name == measure }?[contender]?.median
+    }
+}
+
+/// Processor time of belfry and of this process over some runs.
+private struct Load {
+    var own = 0.0
+    var belfry = 0.0
+    private var seconds = 0.0
+    private var start: (time: Int64, own: Double, belfry: Double) = (0, 0, 0)
+
+    mutating func begin(_ processes: [BelfryServer]) { start = Self.now(processes) }
+
+    mutating func end(_ processes: [BelfryServer]) {
+        let now = Self.now(processes)
+        own += now.own - start.own
+        belfry += now.belfry - start.belfry
+        seconds += Double(now.time - start.time) / 1e9
+    }
+
+    /// Processor seconds as per cent of a core.
+    func share(_ cpuSeconds: Double) -> Int { seconds > 0 ? Int((cpuSeconds / seconds * 100).rounded()) : 0 }
+
+    private static func now(_ processes: [BelfryServer]) -> (time: Int64, own: Double, belfry: Double) {
+        (
+            BareClock.nanoseconds, ProcessUsage.own?.cpuSeconds ?? 0,
+            processes.reduce(0) { $0 + ($1.usage?.cpuSeconds ?? 0) }
+        )
+    }
+}

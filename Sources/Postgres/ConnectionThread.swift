@@ -18,6 +18,8 @@ final class ConnectionThread: Sendable {
         var jobs: [Job] = []
         /// Jobs before this index are done.
         var head = 0
+        /// Pieces of Swift tasks that run on this thread.
+        var tasks: [UnownedJob] = []
         /// Whether the thread waits in poll(2), so that a new job must wake it.
         var isAsleep = false
         /// When a statement under way must have ended; set by `close`.
@@ -143,14 +145,16 @@ final class ConnectionThread: Sendable {
 
     private func loop(_ session: Session) -> Ending {
         while true {
+            runTasks()
             let (job, isClosing) = mailbox.withLock { mailbox -> (Job?, Bool) in
                 if mailbox.closeDeadline != nil { return (nil, true) }
                 let job = mailbox.next()
-                mailbox.isAsleep = job == nil
+                mailbox.isAsleep = job == nil && mailbox.tasks.isEmpty
                 return (job, false)
             }
             if isClosing { return Ending(reason: Self.closedError) }
             guard let job else {
+                guard mailbox.withLock({ $0.tasks.isEmpty }) else { continue }
                 if let reason = sleep(session) { return Ending(reason: reason) }
                 continue
             }
@@ -201,17 +205,49 @@ final class ConnectionThread: Sendable {
 
     /// Marks the end before anybody is told, so that whoever is told sees a closed connection.
     private func finish(_ ending: Ending) {
-        let (jobs, handlers) = mailbox.withLock { mailbox in
+        let (jobs, handlers, tasks) = mailbox.withLock { mailbox in
             mailbox.end = ending.reason
             defer {
+                mailbox.tasks = []
                 mailbox.jobs = []
                 mailbox.head = 0
                 mailbox.endHandlers = []
             }
-            return (Array(mailbox.jobs[mailbox.head...]), mailbox.endHandlers)
+            return (Array(mailbox.jobs[mailbox.head...]), mailbox.endHandlers, mailbox.tasks)
         }
+        for task in tasks { globalConcurrentExecutor.enqueue(task) }
         ending.job?.completion(.failure(ending.reason))
         for job in jobs { job.completion(.failure(ending.reason)) }
         for handler in handlers { handler(ending.reason) }
+    }
+}
+
+// MARK: Tasks
+
+/// Runs pieces of Swift tasks between statements, so that a task which mostly waits for this connection's answers gets them
+/// without a change of threads. What it runs must not block.
+extension ConnectionThread: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let hasEnded = mailbox.withLock { mailbox -> Bool in
+            if mailbox.end != nil { return true }
+            mailbox.tasks.append(job)
+            if mailbox.isAsleep {
+                mailbox.isAsleep = false
+                wake.signal()
+            }
+            return false
+        }
+        // The task outlives the connection.
+        if hasEnded { globalConcurrentExecutor.enqueue(job) }
+    }
+
+    /// Those that are there now: one that keeps coming back lets statements pass.
+    private func runTasks() {
+        let tasks = mailbox.withLock { mailbox in
+            defer { mailbox.tasks = [] }
+            return mailbox.tasks
+        }
+        for task in tasks { task.runSynchronously(on: asUnownedTaskExecutor()) }
     }
 }

@@ -54,6 +54,10 @@ public final class PostgresConnection: Sendable {
         _ = await end()
     }
 
+    /// The connection's own thread, for a task that does little but wait for its answers: they reach it there without a
+    /// change of threads. What runs on it must not block; after the connection's end the task goes on elsewhere.
+    public var taskExecutor: any TaskExecutor { thread }
+
     /// Statements waiting or under way.
     var load: Int { thread.load.load(ordering: .relaxed) }
 

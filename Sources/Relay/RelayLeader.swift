@@ -27,7 +27,10 @@ struct RelayLeader: Sendable {
     /// - Parameter isListening: whether rings can be heard, now and at each later question.
     func lead(isListening: @escaping @Sendable () -> Bool) async -> StepDownReason {
         let reason = await withTaskGroup(of: StepDownReason?.self) { group in
-            group.addTask { await loop(isListening: isListening()) }
+            // On the thread of the connection that it asks: a change of threads costs more than a small read.
+            group.addTask(executorPreference: leadership.connection.taskExecutor) {
+                await loop(isListening: isListening())
+            }
             group.addTask { await beat(isListening: isListening) }
             group.addTask {
                 await housekeeping.run()

@@ -54,12 +54,13 @@ struct RelayMachine: ~Copyable {
         var oldestRunning: UInt64
     }
 
-    /// Empty reads, one millisecond apart, before the doorbell is armed. With five a stream of more than 200 messages a
-    /// second keeps the relay awake, and writers free of NOTIFY; a slower one pays for a ring a message, which at that
-    /// rate is nothing. Arming itself costs three statements.
+    /// Empty reads in a row, one millisecond apart, before the doorbell is armed.
     static let lingerReads = 5
-    /// Steps in direct succession that found rows, after which a relay that was rung awake tells writers not to ring.
-    static let busySteps = 2
+    /// Rows a read from which writers are told not to ring: several commit at once then, and NOTIFY would make them queue.
+    static let busyRows = 4
+    /// Rows a read, doubled, below which they ring again: a ring reaches the relay sooner than its next look does. Arming
+    /// costs three statements.
+    static let quietRowsDoubled = 3
     /// Pauses while older transactions are still running: at first a commit is likely near, later a long one holds on.
     static let settlePause: Duration = .milliseconds(2)
     static let settlePauseMax: Duration = .milliseconds(100)
@@ -88,12 +89,24 @@ struct RelayMachine: ~Copyable {
         /// They have all ended, and were read: whoever comes now rings.
         var isSettled = false
         var pause = RelayMachine.settlePause
-        /// Steps that found rows since the last wait.
-        var busySteps = 0
+    }
+
+    /// Rows a read, smoothed over about eight reads. A large page counts as one of sixteen rows: a batch makes no crowd.
+    private struct Traffic {
+        private static let scale = 64
+        private var level: Int
+
+        init(rows: Int) { level = rows * Self.scale }
+
+        mutating func read(rows: Int) { level += (min(rows, 16) * Self.scale - level) / 8 }
+
+        var isBusy: Bool { level >= RelayMachine.busyRows * Self.scale }
+        var isQuiet: Bool { level * 2 < RelayMachine.quietRowsDoubled * Self.scale }
     }
 
     private var state = State.standby
     private var mode = Mode.awake(emptyReads: 0)
+    private var traffic = Traffic(rows: RelayMachine.busyRows)
     private var cursor = RelayCursor(snapshot: "")
     /// A ring came that the read under way, if any, may not cover.
     private var hasRung = false
@@ -252,6 +265,7 @@ struct RelayMachine: ~Copyable {
     /// A page was dealt with: go on, or find the right kind of pause.
     private mutating func pageDone(_ page: PageRead) -> Action {
         if isStopping { return end(.stopped) }
+        traffic.read(rows: page.rows)
         switch mode {
         case .awake(let emptyReads):
             return pageDoneAwake(page, emptyReads: emptyReads)
@@ -263,6 +277,7 @@ struct RelayMachine: ~Copyable {
 
     private mutating func pageDoneAwake(_ page: PageRead, emptyReads: Int) -> Action {
         if page.rows > 0 || !page.isLast {
+            if traffic.isQuiet, page.isLast, isListening { return setDoorbell(.armed) }
             mode = .awake(emptyReads: 0)
             return read()
         }
@@ -275,13 +290,11 @@ struct RelayMachine: ~Copyable {
 
     private mutating func pageDoneArmed(_ page: PageRead, _ armed: Armed) -> Action {
         var armed = armed
-        armed.busySteps = page.rows > 0 ? armed.busySteps + 1 : 0
-        if !isListening || armed.busySteps >= Self.busySteps { return setDoorbell(.awake) }
+        if !isListening || traffic.isBusy { return setDoorbell(.awake) }
         if hasRung || !page.isLast {
             mode = .armed(armed)
             return read()
         }
-        armed.busySteps = 0
         if armed.isSettled {
             mode = .armed(armed)
             return wait(.asleep)

@@ -15,6 +15,9 @@ private let allowed: [String: Set<String>] = [
     "PrivateServers": [],
     "Floors": ["CLibpq", "CHiredis"],
     "Bench": ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis", "CLinux"],
+    "InstructionCounts": [
+        "BelfryModel", "STOMP", "Bus", "Outbox", "Postgres", "RedisBus", "Gateway", "PrometheusMetrics",
+    ],
     "BelfryCommands": [
         "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrometheusMetrics",
         "PrivateServers", "Bench",

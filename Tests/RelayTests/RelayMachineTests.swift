@@ -183,18 +183,49 @@ import Testing
         #expect(machine.pageRead(Self.page()) == .wait(.asleep))
     }
 
-    @Test func `a relay kept busy tells writers not to ring`() {
+    /// Publishes pages of `rows` rows in direct succession until the machine turns to the doorbell.
+    private static func pagesUntilDoorbell(
+        _ machine: inout RelayMachine, rows: Int, atMost limit: Int
+    ) -> (pages: Int, doorbell: DoorbellState?) {
+        for pages in 1...limit {
+            _ = machine.pageRead(page(rows: rows))
+            _ = machine.rang()
+            _ = machine.published()
+            if case .setDoorbell(let doorbell) = machine.advanced() { return (pages, doorbell) }
+        }
+        return (limit, nil)
+    }
+
+    @Test func `a relay that finds a crowd tells writers not to ring`() {
         var machine = Place.asleep.machine()
         _ = machine.rang()
-        _ = machine.pageRead(Self.page(rows: 1))
-        _ = machine.rang()
-        _ = machine.published()
-        _ = machine.advanced()
-        _ = machine.pageRead(Self.page(rows: 1))
-        _ = machine.published()
-        #expect(machine.advanced() == .setDoorbell(.awake))
+        let crowd = Self.pagesUntilDoorbell(&machine, rows: 8, atMost: 50)
+        #expect(crowd.doorbell == .awake)
+        #expect((2...20).contains(crowd.pages))
         #expect(machine.doorbellSet() == .read(RelayCursor(snapshot: "9:9:")))
         #expect(machine.pageRead(Self.page()) == .wait(.linger))
+    }
+
+    @Test func `one message at a time makes no crowd, however long they come`() {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        #expect(Self.pagesUntilDoorbell(&machine, rows: 1, atMost: 1_000).doorbell == nil)
+    }
+
+    @Test func `one large batch makes no crowd`() {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        #expect(Self.pagesUntilDoorbell(&machine, rows: 900, atMost: 1).doorbell == nil)
+    }
+
+    @Test func `when the crowd has gone, those who are left ring`() {
+        var machine = Place.reading.machine()
+        let quiet = Self.pagesUntilDoorbell(&machine, rows: 1, atMost: 100)
+        #expect(quiet.doorbell == .armed)
+        #expect(quiet.pages > 4)
+        var deaf = RelayMachine()
+        _ = deaf.elected(cursor: Self.start, isListening: false)
+        #expect(Self.pagesUntilDoorbell(&deaf, rows: 1, atMost: 100).doorbell == nil)
     }
 
     @Test func `a ring during a step of several pages is answered after it`() {

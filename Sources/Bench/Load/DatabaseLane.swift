@@ -5,7 +5,7 @@ import Foundation
 final class DatabaseLane {
     let name: String
     private let schedule: DatabaseSchedule
-    private let log: DatabaseLatencyLog
+    let log: DatabaseLatencyLog
     private var next = 0
 
     /// - Parameter log: large enough for all messages of all runs; numbers are not used twice.
@@ -17,7 +17,10 @@ final class DatabaseLane {
 
     /// What one run showed.
     struct Run {
+        let numbers: Range<Int>
         let latency: LatencySummary
+        /// How long the INSERTs took.
+        let insert: LatencySummary
         /// Messages a second from the first INSERT to the last arrival: near the schedule's rate unless it was too much.
         let rate: Double
     }
@@ -28,6 +31,8 @@ final class DatabaseLane {
         next = numbers.upperBound
         _ = try await schedule.run(numbers, rate: rate, log)
         try await log.wait(for: next)
-        return Run(latency: LatencySummary(log.microseconds(numbers)), rate: log.rate(numbers))
+        return Run(
+            numbers: numbers, latency: LatencySummary(log.microseconds(numbers)),
+            insert: LatencySummary(log.insertMicroseconds(numbers)), rate: log.rate(numbers))
     }
 }

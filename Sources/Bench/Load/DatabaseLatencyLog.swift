@@ -7,6 +7,7 @@ import Synchronization
 final class DatabaseLatencyLog: @unchecked Sendable {
     private let capacity: Int
     private let sent: UnsafeMutablePointer<Int64>
+    private let committed: UnsafeMutablePointer<Int64>
     private let received: UnsafeMutablePointer<Int64>
     private let arrivals = Atomic<Int>(0)
     private let faults = Atomic<Int>(0)
@@ -15,18 +16,24 @@ final class DatabaseLatencyLog: @unchecked Sendable {
     init(capacity: Int) {
         self.capacity = capacity
         sent = .allocate(capacity: capacity)
+        committed = .allocate(capacity: capacity)
         received = .allocate(capacity: capacity)
         sent.initialize(repeating: 0, count: capacity)
+        committed.initialize(repeating: 0, count: capacity)
         received.initialize(repeating: 0, count: capacity)
     }
 
     deinit {
         sent.deallocate()
+        committed.deallocate()
         received.deallocate()
     }
 
     /// The writer is about to send a message.
     func willSend(_ number: Int) { sent[number] = BareClock.nanoseconds }
+
+    /// The message's INSERT has committed.
+    func didSend(_ number: Int) { committed[number] = BareClock.nanoseconds }
 
     /// A body was read at `time`. One that is not as it was sent, or came before, is a fault.
     func arrived(_ bytes: UnsafeRawBufferPointer, at time: Int64) {
@@ -54,6 +61,16 @@ final class DatabaseLatencyLog: @unchecked Sendable {
     /// The latencies of a range of numbers that have all come, in microseconds.
     func microseconds(_ numbers: Range<Int>) -> [Double] {
         numbers.map { Double(received[$0] - sent[$0]) / 1_000 }
+    }
+
+    /// How long the INSERTs of a range took, in microseconds.
+    func insertMicroseconds(_ numbers: Range<Int>) -> [Double] {
+        numbers.map { Double(committed[$0] - sent[$0]) / 1_000 }
+    }
+
+    /// The latencies of a range up to its arrivals in another log, in microseconds.
+    func microseconds(_ numbers: Range<Int>, until other: DatabaseLatencyLog) -> [Double] {
+        numbers.map { Double(other.received[$0] - sent[$0]) / 1_000 }
     }
 
     /// What came of a range a second, from the first sending to the last arrival.

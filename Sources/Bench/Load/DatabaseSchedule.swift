@@ -42,6 +42,7 @@ struct DatabaseSchedule: Sendable {
             BareClock.sleep(until: start + Int64(number - first) * 1_000_000_000 / Int64(rate))
             log.willSend(number)
             try connection.execute(prepared: "write", parameters)
+            log.didSend(number)
         }
         return Double(BareClock.threadNanoseconds - cpu) / 1e9
     }

@@ -1,6 +1,7 @@
 import BelfryModel
 import Bus
 import NIOCore
+import Synchronization
 
 /// Publishes envelopes to a Belfry's Redis as its relay does, without a row in PostgreSQL behind them.
 ///
@@ -8,20 +9,21 @@ import NIOCore
 final class RedisFeed: MessageFeed, @unchecked Sendable {
     /// Above every id and transaction that the database has given out: no snapshot of the node sees them.
     private static let firstID: Int64 = 1 << 40
+    private static let count = Atomic<Int64>(0)
     private static let xid: UInt64 = 1 << 40
 
     private var socket: FeedSocket
     private let heads: [[UInt8]]
     private var envelope = ByteBuffer()
     private var unanswered = 0
-    private let bodyBytes: Int
+    /// Ids differ from feed to feed: a node drops what it has seen.
+    private let firstID = RedisFeed.firstID + RedisFeed.count.add(1, ordering: .relaxed).newValue << 32
 
     /// - Parameters:
     ///   - receivers: by their number.
     ///   - bodyBytes: of every message.
     init(port: Int, receivers: [Address], bodyBytes: Int) throws {
         socket = try FeedSocket(port: port)
-        self.bodyBytes = bodyBytes
         let names = ChannelNames()
         let length = Envelope.prefixBytes + bodyBytes
         heads = receivers.map { address in
@@ -35,7 +37,7 @@ final class RedisFeed: MessageFeed, @unchecked Sendable {
         envelope.clear()
         payload.withUnsafeBytes { body in
             Envelope.encode(
-                id: MessageID(rawValue: Self.firstID + Int64(number)), xid: Self.xid, expiresAtMilliseconds: nil,
+                id: MessageID(rawValue: firstID + Int64(number)), xid: Self.xid, expiresAtMilliseconds: nil,
                 headerLines: UnsafeRawBufferPointer(start: nil, count: 0), body: body, into: &envelope)
         }
         socket.append(heads[receiver])

@@ -60,7 +60,7 @@ struct SaturatedFeed: Sendable {
                 return Rate(perSecond: rate, published: published)
             }
             guard published * fanOut - (received - base) + batch * fanOut <= window else {
-                MonotonicClock.sleep(until: now + 50_000)
+                MonotonicClock.sleep(until: now + 100_000)
                 if published & 63 == 0 { try swarm.check() }
                 continue
             }

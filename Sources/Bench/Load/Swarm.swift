@@ -64,7 +64,7 @@ public final class Swarm: Sendable {
     /// Messages that all connections have received so far.
     public var received: Int { loops.reduce(0) { $0 + $1.received.load(ordering: .acquiring) } }
 
-    /// Heart-beats of the server so far.
+    /// Heart-beats of the server so far, and pings of WebSocket.
     public var heartBeatsReceived: Int { loops.reduce(0) { $0 + $1.heartBeatsReceived.load(ordering: .relaxed) } }
 
     /// Bytes so far, of the greeting and of frames' headers too.

@@ -24,6 +24,8 @@ public struct SwarmConfiguration: Sendable {
     /// Spreads the connections over 127.0.0.1 … 127.0.0.8 as their source. One address has some 28,000 ports to one peer.
     public var spreadsSources: Bool
     public var onMessage: OnMessage?
+    /// `onMessage` is called for the connections whose number is a multiple of this; the others are only counted.
+    public var watchedEvery = 1
 
     /// A swarm of `count` connections to 127.0.0.1:`port`.
     public init(port: Int, count: Int, greeting: SwarmGreeting, onMessage: OnMessage? = nil) {

@@ -15,7 +15,9 @@ extension SwarmLoop {
             used = frame.end
             switch bytes[frame.first] {
             case 0x81, 0x82: dataReceived(place, payload)
-            case 0x89: frames.appendPong(payload)
+            case 0x89:
+                heartBeatsNow += 1
+                frames.appendPong(payload)
             case 0x8a: break
             case 0x88:
                 fail(place, "ended the session: \(String(decoding: payload.dropFirst(2), as: UTF8.self))")
@@ -31,7 +33,7 @@ extension SwarmLoop {
         case .raw:
             receivedNow += 1
             connections[place].received += 1
-            configuration.onMessage?(firstNumber + place, payload, readAt)
+            if isWatched(place) { configuration.onMessage?(firstNumber + place, payload, readAt) }
         case .stomp:
             switch payload.first {
             case UInt8(ascii: "M"): messageReceived(place, payload)
@@ -45,14 +47,22 @@ extension SwarmLoop {
         }
     }
 
+    private func isWatched(_ place: Int) -> Bool {
+        configuration.onMessage != nil && (firstNumber + place) % configuration.watchedEvery == 0
+    }
+
     private func messageReceived(_ place: Int, _ payload: UnsafeRawBufferPointer) {
         receivedNow += 1
         connections[place].received += 1
-        guard configuration.acknowledges || configuration.onMessage != nil else { return }
+        let isWatched = isWatched(place)
+        guard configuration.acknowledges || isWatched else { return }
         guard let message = StompMessageBounds(payload) else {
             return fail(place, "sent a MESSAGE without a body: \(String(decoding: payload.prefix(400), as: UTF8.self))")
         }
-        configuration.onMessage?(firstNumber + place, UnsafeRawBufferPointer(rebasing: payload[message.body]), readAt)
+        if isWatched {
+            let body = UnsafeRawBufferPointer(rebasing: payload[message.body])
+            configuration.onMessage?(firstNumber + place, body, readAt)
+        }
         guard configuration.acknowledges else { return }
         guard let ack = message.ack else { return fail(place, "sent a MESSAGE without the header ack") }
         frames.appendAck(UnsafeRawBufferPointer(rebasing: payload[ack]))

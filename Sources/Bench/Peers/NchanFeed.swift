@@ -1,13 +1,13 @@
 import CLinux
 import Glibc
 
-/// Publishes to nchan by HTTP POST, pipelined over a few keep-alive connections.
+/// Publishes to nchan by HTTP POST, pipelined over a few keep-alive connections; those of one
+/// channel over the same one, so that they stay in order.
 ///
 /// Unchecked: one thread at a time uses it.
 final class NchanFeed: MessageFeed, @unchecked Sendable {
     private let connections: [NchanPublisher]
     private let heads: [[UInt8]]
-    private var turn = 0
 
     /// - Parameters:
     ///   - channels: by the number of the receiver.
@@ -20,8 +20,7 @@ final class NchanFeed: MessageFeed, @unchecked Sendable {
     }
 
     func add(_ receiver: Int, number: Int, payload: [UInt8]) {
-        connections[turn].add(heads[receiver], payload)
-        turn = (turn + 1) % connections.count
+        connections[receiver % connections.count].add(heads[receiver], payload)
     }
 
     func flush() throws { for connection in connections { try connection.flush() } }

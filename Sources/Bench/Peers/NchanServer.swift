@@ -79,6 +79,7 @@ final class NchanServer: Sendable {
                     }
                     location ~ ^/pub/(.+)$ {
                         nchan_publisher http;
+                        nchan_message_buffer_length 1000;
                         nchan_channel_id $1;
                     }
                 }
@@ -93,6 +94,9 @@ final class NchanServer: Sendable {
         let children = (try? String(contentsOfFile: "/proc/\(master)/task/\(master)/children", encoding: .utf8)) ?? ""
         return ServerUsage(of: [master] + children.split(separator: " ").compactMap { Int32($0) })
     }
+
+    /// The master's process id.
+    var processIdentifier: Int32 { program.processIdentifier }
 
     /// The end of its log, for an error message.
     var logTail: String { program.logTail }

@@ -13,7 +13,7 @@ public struct LatencyScenario: Scenario {
     private static let rates = [100, 1_000]
     /// Of the curve, beside `rates`.
     private static let moreRates = [300, 2_000, 4_000]
-    private static let capacity = 60_000
+    private static let capacity = 80_000
 
     /// `belfry relay` and `belfry node` instead of `belfry serve`.
     private let isSplit: Bool
@@ -78,7 +78,8 @@ public struct LatencyScenario: Scenario {
                 postgresURL: servers.postgresURL, database: DatabaseFiller.floorDatabase, statement: BareRelay.insert,
                 values: { [Self.channel, DatabaseText.body($0, receiver: Self.user)] }), bareLog)
 
-        let result = try await compare(bench, belfry, bare, filler, processes)
+        var result = try await compare(bench, belfry, bare, filler, processes)
+        result.notes += try await stages(belfry, servers, filler)
         try relay.stop()
         try subscriber.stop()
         try client.stop()
@@ -117,6 +118,8 @@ public struct LatencyScenario: Scenario {
                 + "acknowledges. Belfry's client acknowledges each message.")
         for rate in Self.rates {
             for lane in [belfry, bare] {
+                let insert = Statistics.median(values[lane.name]?["INSERT at \(rate)/s"] ?? []) ?? 0
+                result.notes.append("Of \(lane.name)'s p50 at \(rate)/s the INSERT itself took \(Int(insert)) µs.")
                 let carried = Statistics.median(values[lane.name]?["carried at \(rate)/s"] ?? []) ?? 0
                 guard carried < 0.9 * Double(rate) else { continue }
                 result.notes.append(
@@ -128,6 +131,27 @@ public struct LatencyScenario: Scenario {
         return result
     }
 
+    /// Where the time of a message goes, from runs of their own in which somebody else listens at Redis, too.
+    private func stages(
+        _ lane: DatabaseLane, _ servers: BenchServers, _ filler: DatabaseFiller
+    ) async throws -> [String] {
+        let inRedis = DatabaseLatencyLog(capacity: Self.capacity)
+        let subscriber = try BareSubscriber(redisURL: servers.redisURL, channels: ["belfry:u:\(Self.user)"]) {
+            inRedis.arrived(UnsafeRawBufferPointer($0), at: $1)
+        }
+        var notes: [String] = []
+        for rate in Self.rates {
+            let run = try await lane.run(rate: rate, seconds: 2)
+            try await waitUntilAcknowledged(filler)
+            let published = LatencySummary(lane.log.microseconds(run.numbers, until: inRedis)).p50
+            notes.append(
+                "Stages of belfry at \(rate)/s, each a p50: INSERT committed after \(Int(run.insert.p50)) µs, published by "
+                    + "Redis after \(Int(published)) µs, at the client's socket after \(Int(run.latency.p50)) µs.")
+        }
+        try subscriber.stop()
+        return notes
+    }
+
     private func samples(
         of lane: DatabaseLane, _ bench: Bench, _ run: (Int, Double) async throws -> DatabaseLane.Run
     ) async throws -> [String: Double] {
@@ -135,6 +159,7 @@ public struct LatencyScenario: Scenario {
         for rate in Self.rates {
             let run = try await run(rate, bench.isQuick ? 1.5 : rate == 100 ? 3 : 2)
             values["carried at \(rate)/s"] = run.rate
+            values["INSERT at \(rate)/s"] = run.insert.p50
             for (percentile, value) in Self.percentiles(run.latency) { values["\(percentile) at \(rate)/s"] = value }
         }
         return values
@@ -179,11 +204,11 @@ public struct LatencyScenario: Scenario {
             }
             for rate in Self.moreRates {
                 bench.progress("latency: curve, \(lane.name) at \(rate)/s")
-                let run = try await lane.run(rate: rate, seconds: 2)
+                let run = try await lane.run(rate: rate, seconds: rate > 1_000 ? 1 : 2)
                 try await waitUntilAcknowledged(filler)
                 guard run.rate > 0.9 * Double(rate) else {
-                    result.notes.append("\(lane.name) carried \(Int(run.rate))/s of \(rate)/s: no point of the curve.")
-                    continue
+                    result.notes.append("\(lane.name) carried \(Int(run.rate))/s of \(rate)/s: the curve ends there.")
+                    break
                 }
                 points.append((Double(rate), run.latency.p50, run.latency.p99))
             }

@@ -1,0 +1,116 @@
+import Foundation
+
+/// A server with its clients connected, ready to be pushed to, run after run.
+///
+/// Unchecked: its runs follow one another.
+final class PushStand: @unchecked Sendable {
+    /// Of sessions that all get the same, every such one has its messages compared with what was sent.
+    private static let watchedEvery = 50
+
+    let subject: PushSubject
+    let swarm: Swarm
+    let recorder: PushRecorder
+    let threads: Int
+    private let feed: any MessageFeed & Sendable
+    private let fanOut: Int
+    private let receivers: Range<Int>
+    private var nextNumber = 0
+    /// What was used in the saturated runs: seconds, and seconds of processor time of the load generator and the server.
+    private(set) var used = (seconds: 0.0, own: 0.0, server: 0.0)
+
+    /// Connects `sessions` clients.
+    ///
+    /// - Parameter acknowledges: clients answer each message with an ACK.
+    init(
+        _ subject: PushSubject, _ audience: PushSubject.Audience, sessions: Int, threads: Int,
+        acknowledges: Bool = false
+    ) async throws {
+        self.subject = subject
+        self.threads = threads
+        let watchedEvery: Int
+        switch audience {
+        case .everybody:
+            fanOut = sessions
+            watchedEvery = Self.watchedEvery
+            receivers = 0..<1
+        case .oneEach:
+            fanOut = 1
+            watchedEvery = 1
+            receivers = 0..<sessions
+        }
+        let recorder = PushRecorder(
+            sessions: sessions, bodyBytes: PushSubject.bodyBytes, isContiguous: fanOut > 1)
+        self.recorder = recorder
+        var configuration = SwarmConfiguration(port: subject.port, count: sessions, greeting: subject.greeting) {
+            recorder.received($0, $1, $2)
+        }
+        configuration.watchedEvery = watchedEvery
+        configuration.acknowledges = acknowledges
+        swarm = try await Swarm.start(configuration)
+        do {
+            feed = try subject.makeFeed()
+        } catch {
+            await swarm.stop()
+            throw error
+        }
+    }
+
+    /// Connects clients to a server that was just started; ends the server when they can't.
+    static func connect(
+        _ subject: PushSubject, _ audience: PushSubject.Audience, sessions: Int, threads: Int,
+        acknowledges: Bool = false
+    ) async throws -> PushStand {
+        do {
+            return try await PushStand(
+                subject, audience, sessions: sessions, threads: threads,
+                acknowledges: acknowledges)
+        } catch {
+            let log = subject.logTail()
+            await subject.stop()
+            throw BenchError("\(error) \(subject.name)'s log ends: \(log)")
+        }
+    }
+
+    /// Deliveries a second with `window` messages for each receiver under way.
+    func saturate(window: Int, batch: Int, warmUp: Double, seconds: Double) async throws -> Double {
+        let saturated = SaturatedFeed(
+            fanOut: fanOut, receivers: receivers, window: window * swarm.configuration.count, batch: batch,
+            bodyBytes: PushSubject.bodyBytes, warmUpSeconds: warmUp, seconds: seconds)
+        let (own, server, began) = (ProcessUsage.own, subject.usage(), MonotonicClock.nanoseconds)
+        let rate = try await saturated.run(feed, swarm, firstNumber: nextNumber)
+        nextNumber += rate.published
+        if let own, let server, let ownNow = ProcessUsage.own, let serverNow = subject.usage() {
+            used.seconds += Double(MonotonicClock.nanoseconds - began) / 1e9
+            used.own += ownNow.cpuSeconds - own.cpuSeconds
+            used.server += serverNow.cpuSeconds - server.cpuSeconds
+        }
+        try recorder.check()
+        return rate.perSecond
+    }
+
+    /// Latencies in microseconds at `rate` messages a second, and the share of messages that went out late.
+    func pace(rate: Double, seconds: Double) async throws -> (latencies: LatencySummary, late: Double) {
+        let paced = PacedFeed(rate: rate, seconds: seconds, receivers: receivers, bodyBytes: PushSubject.bodyBytes)
+        recorder.startSampling()
+        let outcome = try await paced.run(feed, swarm, firstNumber: nextNumber)
+        nextNumber += outcome.published
+        let samples = recorder.stopSampling()
+        try recorder.check()
+        guard samples.count == outcome.published else {
+            throw LoadError("\(samples.count) latencies of \(outcome.published) messages.")
+        }
+        return (LatencySummary(samples), Double(outcome.late) / Double(max(1, outcome.published)))
+    }
+
+    /// "load generator 31 % of a core, belfry 98 %".
+    var usageNote: String {
+        func percent(_ seconds: Double) -> String { "\(Int((seconds / max(used.seconds, 0.001) * 100).rounded())) %" }
+        return "load generator \(percent(used.own)) of a core, \(subject.name) \(percent(used.server))"
+    }
+
+    /// Disconnects the clients and ends the server. Throws what went wrong with a client before.
+    func end() async {
+        await swarm.stop()
+        await subject.stop()
+    }
+}

@@ -1,20 +1,28 @@
 -- How a row is written on the wire, in one place for relay, backlog and replay. The functions are inlined into the
 -- query that calls them: they run for every message published.
 
-create function belfry.body(message belfry.message_log) returns text
+create function belfry.body(
+    id bigint, type text, receiver text, topic text, data jsonb, viewed_at timestamptz, created_at timestamptz
+) returns text
 language sql stable parallel safe
-return '{"id":"' || message.id::text
-    || '","type":' || to_json(message.type)::text
-    || ',"receiver":' || coalesce(to_json(message.receiver)::text, 'null')
-    || coalesce(',"topic":' || to_json(message.topic)::text, '')
-    || ',"data":' || message.data::text
-    || case when message.viewed_at is null then ',"viewed":false' else ',"viewed":true' end
-    || ',"created":' || floor(extract(epoch from message.created_at) * 1000)::text
+return '{"id":"' || id::text
+    || '","type":' || to_json(type)::text
+    || ',"receiver":' || coalesce(to_json(receiver)::text, 'null')
+    || coalesce(',"topic":' || to_json(topic)::text, '')
+    || ',"data":' || data::text
+    || case when viewed_at is null then ',"viewed":false' else ',"viewed":true' end
+    || ',"created":' || floor(extract(epoch from created_at) * 1000)::text
     || '}';
-comment on function belfry.body is
+comment on function belfry.body(bigint, text, text, text, jsonb, timestamptz, timestamptz) is
     'The body of the MESSAGE frame: {"id":"…","type":"…","receiver":"…","data":…,"viewed":false,"created":<ms since '
     '1970>}; for a broadcast receiver is null and "topic":"…" follows it. The id is a string: JavaScript has no '
     '64-bit integers.';
+
+create function belfry.body(message belfry.message_log) returns text
+language sql stable parallel safe
+return belfry.body(
+    message.id, message.type, message.receiver, message.topic, message.data, message.viewed_at, message.created_at);
+comment on function belfry.body(belfry.message_log) is 'The same of a row of the log.';
 
 create function belfry.escaped_header(octets text) returns text
 language sql immutable parallel safe

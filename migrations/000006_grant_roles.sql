@@ -25,7 +25,7 @@ grant select on belfry.notification_type, belfry.setting, belfry.undelivered, be
 grant select, usage, update on sequence belfry.doorbell to belfry_service;
 grant execute on function
     belfry.ring(),
-    belfry.body(belfry.message_log),
+    belfry.body(belfry.message_log), belfry.body(bigint, text, text, text, jsonb, timestamptz, timestamptz),
     belfry.header_lines(jsonb),
     belfry.all_header_lines(jsonb),
     belfry.escaped_header(text)
@@ -36,7 +36,7 @@ grant select on sequence belfry.doorbell to belfry_operator;
 grant execute on function
     belfry.cancel(bigint),
     belfry.replay(bigint[], text, text, text, timestamptz, timestamptz, text, boolean, boolean),
-    belfry.body(belfry.message_log),
+    belfry.body(belfry.message_log), belfry.body(bigint, text, text, text, jsonb, timestamptz, timestamptz),
     belfry.header_lines(jsonb),
     belfry.all_header_lines(jsonb),
     belfry.escaped_header(text)

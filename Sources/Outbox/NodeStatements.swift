@@ -108,7 +108,7 @@ enum NodeStatements {
         "belfry_node_mark_delivered",
         """
         with gone as (
-            delete from belfry.outbox where message_id = any($1::bigint[]) and receiver is not null
+            delete from belfry.outbox where message_id = any($1::bigint[]) and topic is null
             returning message_id
         ), unparked as (
             delete from belfry.parked where message_id = any($1::bigint[])
@@ -127,12 +127,12 @@ enum NodeStatements {
             update belfry.outbox
             set attempts = attempts + 1, redelivered = true, last_error = 'refused by the client (NACK)',
                 not_before = clock_timestamp() + $2::bigint * interval '1 millisecond'
-            where message_id = any($1::bigint[]) and receiver is not null and not_before is null
+            where message_id = any($1::bigint[]) and topic is null and not_before is null
                 and attempts + 1 < $3::bigint
             returning message_id
         ), gone as (
             delete from belfry.outbox
-            where message_id = any($1::bigint[]) and receiver is not null and not_before is null
+            where message_id = any($1::bigint[]) and topic is null and not_before is null
                 and attempts + 1 >= $3::bigint
             returning message_id, attempts + 1 as attempts
         ), parked as (
@@ -151,7 +151,7 @@ enum NodeStatements {
         """
         with marked as (
             update belfry.outbox set redelivered = true
-            where message_id = any($2::bigint[]) and receiver is not null and not redelivered
+            where message_id = any($2::bigint[]) and topic is null and not redelivered
         )
         delete from belfry.session where id = any($1::uuid[])
         """)
@@ -202,7 +202,7 @@ enum NodeStatements {
         union all
         (select 1, o.message_id, o.xid::text, false, belfry.header_lines(l.headers), belfry.body(l), null, null
         from belfry.outbox o join belfry.message_log l on l.id = o.message_id
-        where o.message_id = any($1::bigint[]) and o.topic is not null and o.not_before is null
+        where o.message_id = any($1::bigint[]) and o.receiver is null and o.not_before is null
             and (o.expires_at is null or o.expires_at > now())
         order by o.message_id)
         """)

@@ -48,11 +48,11 @@ enum RelayStatements {
     /// A page of the rows that are visible in the target ($2; null: the present snapshot) and not in the cursor's
     /// snapshot ($1), after the position ($3, $4), and a head row with the target.
     ///
-    /// Plan: three scans of the index outbox (xid, message_id), each in order and each stopping at the limit: the rest
+    /// Plan: three scans of the index outbox (xid, message_id + 0), each in order and each stopping at the limit: the rest
     /// of the transaction in which the last page ended, when that one ran under $1; the others that ran under $1; and
     /// what began after $1. Each has one lower bound, as a second one would make every page walk from the first. Then
-    /// message_log by primary key, for the sizes and again for the rows of the page: `offset 0` keeps the planner from
-    /// reading all of a middling log instead.
+    /// message_log by primary key: `offset 0` keeps the planner from reading all of a middling log instead. Large data
+    /// stay where they are until the rows of the page are known.
     ///
     /// - Parameter rows: the page's size; it stands in the text, so that every plan knows it.
     static func page(rows: Int) -> PostgresStatement {
@@ -63,35 +63,38 @@ enum RelayStatements {
                 (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at,
                     o.redelivered
                 from belfry.outbox o
-                where (o.xid, o.message_id) > ($3::xid8, $4::bigint) and o.xid <= $3::xid8
+                where (o.xid, o.message_id + 0) > ($3::xid8, $4::bigint) and o.xid <= $3::xid8
                     and $3::xid8 < pg_snapshot_xmax($1::pg_snapshot)
                     and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
-                order by o.xid, o.message_id limit \(rows))
+                order by o.xid, o.message_id + 0 limit \(rows))
                 union all
                 (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at,
                     o.redelivered
                 from belfry.outbox o
                 where o.xid = any(array(select x from pg_snapshot_xip($1::pg_snapshot) x where x > $3::xid8))
                     and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
-                order by o.xid, o.message_id limit \(rows))
+                order by o.xid, o.message_id + 0 limit \(rows))
                 union all
                 (select o.message_id, o.xid, o.receiver, o.topic, o.not_before, o.expires_at,
                     o.redelivered
                 from belfry.outbox o
-                where (o.xid, o.message_id) > (
+                where (o.xid, o.message_id + 0) > (
                         greatest($3::xid8, pg_snapshot_xmax($1::pg_snapshot)),
                         case when $3::xid8 >= pg_snapshot_xmax($1::pg_snapshot) then $4::bigint else 0 end)
                     and o.xid < pg_snapshot_xmax(coalesce($2::pg_snapshot, pg_current_snapshot()))
                     and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
-                order by o.xid, o.message_id limit \(rows))
+                order by o.xid, o.message_id + 0 limit \(rows))
                 order by xid, message_id limit \(rows)
             ), sized as (
-                select p.*, count(*) over () as candidates,
-                    sum(coalesce(l.bytes, 0)) over (
+                select p.*, l.*, count(*) over () as candidates,
+                    sum(coalesce(pg_column_size(l.data), 0)) over (
                         order by p.xid, p.message_id rows between unbounded preceding and 1 preceding) as bytes_before,
-                    p.not_before is null and (p.expires_at is null or p.expires_at > now()) as is_wanted
+                    l.id is not null and p.not_before is null and (p.expires_at is null or p.expires_at > now())
+                        as is_wanted
                 from page p left join lateral (
-                    select pg_column_size(m.data) as bytes from belfry.message_log m where m.id = p.message_id offset 0
+                    select m.id, m.type, m.receiver as log_receiver, m.topic as log_topic, m.data, m.headers,
+                        m.viewed_at, m.created_at
+                    from belfry.message_log m where m.id = p.message_id offset 0
                 ) l on true
             )
             select null::bigint, s.target::text, pg_snapshot_xmin(s.target)::text, null::text, null::bigint, null::bigint,
@@ -99,13 +102,13 @@ enum RelayStatements {
             from (select coalesce($2::pg_snapshot, pg_current_snapshot()) as target) s
             union all
             (select p.message_id, p.xid::text, p.receiver, p.topic,
-                ceil(extract(epoch from p.expires_at) * 1000)::bigint, l.age, l.body is not null, l.header_lines, l.body,
+                ceil(extract(epoch from p.expires_at) * 1000)::bigint,
+                (extract(epoch from clock_timestamp() - p.created_at) * 1000)::bigint, p.is_wanted,
+                case when p.is_wanted then belfry.header_lines(p.headers) end,
+                case when p.is_wanted then
+                    belfry.body(p.id, p.type, p.log_receiver, p.log_topic, p.data, p.viewed_at, p.created_at) end,
                 p.candidates, p.redelivered
-            from sized p left join lateral (
-                select (extract(epoch from clock_timestamp() - m.created_at) * 1000)::bigint as age,
-                    belfry.header_lines(m.headers) as header_lines, belfry.body(m) as body
-                from belfry.message_log m where p.is_wanted and m.id = p.message_id offset 0
-            ) l on true
+            from sized p
             where p.bytes_before is null or p.bytes_before < \(pageBytes)
             order by p.xid, p.message_id)
             """)

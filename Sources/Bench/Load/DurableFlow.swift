@@ -11,6 +11,7 @@ final class DurableFlow: Sendable {
     private let written = Atomic<Int>(0)
     private let arrivedCount = Atomic<Int>(0)
     private let arrivedSum = Atomic<Int>(0)
+    private let uncommitted = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private let failure = Mutex<String?>(nil)
 
@@ -32,7 +33,9 @@ final class DurableFlow: Sendable {
     func next(_ count: Int) -> Int? {
         while !isStopping {
             let first = begun.load(ordering: .relaxed)
-            guard first + count - deliveredCount <= undeliveredMax else {
+            guard first + count - deliveredCount <= undeliveredMax,
+                uncommitted.load(ordering: .relaxed) <= 2 * undeliveredMax
+            else {
                 usleep(500)
                 continue
             }
@@ -42,6 +45,10 @@ final class DurableFlow: Sendable {
         }
         return nil
     }
+
+    /// What a look into the store found there: messages that were not committed as delivered. Writers pause while they
+    /// are twice as many as may be on their way, as those that wait for their mark's commit count among them.
+    func found(uncommitted count: Int) { uncommitted.store(count, ordering: .relaxed) }
 
     /// A writer's batch is durable.
     func wrote(_ count: Int) { written.add(count, ordering: .relaxed) }

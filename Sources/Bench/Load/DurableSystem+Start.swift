@@ -10,6 +10,10 @@ extension DurableSystem {
         return DurableSystem(
             name: Measure.belfry, flow: flow, swarm: swarm,
             open: { try .postgres(url) },
+            look: {
+                let connection = try BareConnection(url: url)
+                return { try connection.number("select count(*) from belfry.outbox") }
+            },
             settle: { try await waitForCommit(url) },
             usage: {
                 DurableCPU([
@@ -29,7 +33,7 @@ extension DurableSystem {
         let port = rabbit.stompPort
         return DurableSystem(
             name: "rabbitmq", flow: flow, swarm: swarm,
-            open: { try .rabbitMQ(port: port) },
+            open: { try .rabbitMQ(port: port) }, look: nil,
             settle: {},
             usage: {
                 DurableCPU([

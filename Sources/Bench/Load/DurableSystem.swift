@@ -13,6 +13,8 @@ struct DurableSystem: Sendable {
     let swarm: Swarm
     /// Makes a writer.
     let open: @Sendable () throws -> DurableWriters.Writer
+    /// Makes a way to count what is not yet committed as delivered; nil where nothing can tell while it runs.
+    let look: (@Sendable () throws -> () throws -> Int)?
     /// Waits until what was delivered is durably so, and throws when it isn't.
     let settle: @Sendable () async throws -> Void
     /// What the system's processes and this one have used.
@@ -68,7 +70,8 @@ struct DurableSystem: Sendable {
     /// Starts the writers.
     func start(_ load: Load) -> DurableWriters {
         let names = Self.names.map { Array($0.utf8) }
-        return DurableWriters(flow, count: load.writers, batchRows: load.batchRows, names: names, open: open)
+        return DurableWriters(
+            flow, count: load.writers, batchRows: load.batchRows, names: names, open: open, look: look)
     }
 
     /// Ends the writers, and waits until all they wrote has been delivered and committed.

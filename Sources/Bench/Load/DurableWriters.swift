@@ -1,4 +1,5 @@
 import Floors
+import Glibc
 
 /// The threads that write messages as fast as the flow allows: into PostgreSQL, or to RabbitMQ.
 final class DurableWriters: Sendable {
@@ -19,8 +20,10 @@ final class DurableWriters: Sendable {
     ///   - batchRows: messages in a transaction.
     ///   - names: the users to write to.
     ///   - open: connects, on the writer's thread.
+    ///   - look: counts what is not committed as delivered, made on a thread of its own; nil where nothing can tell.
     init(
-        _ flow: DurableFlow, count: Int, batchRows: Int, names: [[UInt8]], open: @escaping @Sendable () throws -> Writer
+        _ flow: DurableFlow, count: Int, batchRows: Int, names: [[UInt8]],
+        open: @escaping @Sendable () throws -> Writer, look: (@Sendable () throws -> () throws -> Int)?
     ) {
         self.flow = flow
         flow.setStopping(false)
@@ -30,6 +33,7 @@ final class DurableWriters: Sendable {
                     let batch = DurableBatch(names: names, seed: number)
                     group.addTask { try await onOwnThread { try Self.write(batch, batchRows, flow, open) } }
                 }
+                if let look { group.addTask { try await onOwnThread { try Self.watch(flow, try look()) } } }
                 try await group.waitForAll()
             }
         }
@@ -48,6 +52,15 @@ final class DurableWriters: Sendable {
             flow.wrote(rows)
         }
         try writer.finish()
+    }
+
+    /// Once a second: often enough for the bound, and too seldom to cost the store anything.
+    private static func watch(_ flow: DurableFlow, _ count: () throws -> Int) throws {
+        defer { flow.setStopping(true) }
+        while !flow.isStopping {
+            flow.found(uncommitted: try count())
+            usleep(1_000_000)
+        }
     }
 
     /// Ends the threads once their batches are durable.

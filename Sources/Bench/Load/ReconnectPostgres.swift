@@ -28,6 +28,8 @@ enum ReconnectPostgres {
         }
         let clients = try (0..<count).map { _ in
             let client = try BareConnection(url: url)
+            // As on the node's connections: without them a plan may read all of a table that was small a moment ago.
+            try client.execute("set enable_bitmapscan = off; set enable_seqscan = off; set jit = off")
             try client.prepare("backlog", statement)
             return client
         }
@@ -86,6 +88,7 @@ enum ReconnectPostgres {
             select exists (
                 select 1 from belfry.session s
                 where s.receiver = r.receiver and s.id <> r.session_id::uuid) as present
+            offset 0
         ) as other
         cross join lateral (
             select p.*, count(*) over () as candidates,

@@ -46,7 +46,7 @@ public struct DurableScenario: Scenario {
     private func measure(
         _ bench: Bench, _ servers: BenchServers, _ systems: [DurableSystem], _ rabbit: RabbitMQ?
     ) async throws -> ScenarioResult {
-        let seconds = bench.isQuick ? 5.0 : 11.0
+        let seconds = bench.isQuick ? 5.0 : 9.0
         for system in systems {
             bench.progress("durable: warming up \(system.name)")
             _ = try await system.window(Self.batches, seconds: 2)
@@ -67,7 +67,7 @@ public struct DurableScenario: Scenario {
         var singles: [String] = []
         for system in systems {
             bench.progress("durable: \(system.name), a transaction a message")
-            let window = try await system.window(Self.singles, seconds: bench.isQuick ? 2 : 4)
+            let window = try await system.window(Self.singles, seconds: bench.isQuick ? 2 : 3)
             singles.append("\(system.name) \(Int(window.rate))/s")
         }
         let minute = try await sustain(bench, servers, systems[0])

@@ -55,7 +55,8 @@ public struct ReconnectScenario: Scenario {
                         try await backlog.restoreWhenClosed()
                         shares = served.shares
                         return [
-                            "served": served.seconds, "connecting": alone, "memory": served.peakMegabytes,
+                            "served": served.seconds, "connecting": alone, "beyond": served.seconds - alone,
+                            "memory": served.peakMegabytes,
                             "before": served.megabytesBefore, "ready": served.secondsToReady,
                         ]
                     }
@@ -160,6 +161,9 @@ public struct ReconnectScenario: Scenario {
                     [Contender(Measure.belfry, ours["served"] ?? []), Contender("postgres", theirs["served"] ?? [])],
                     targets: [Target(.atMost, 2, of: "postgres")]),
                 Measure("connecting alone", unit: "s", [Contender(Measure.belfry, ours["connecting"] ?? [])]),
+                Measure(
+                    "beyond connecting", unit: "s",
+                    [Contender(Measure.belfry, ours["beyond"] ?? []), Contender("postgres", theirs["served"] ?? [])]),
                 Measure("peak memory of the node", unit: "MB", [Contender(Measure.belfry, ours["memory"] ?? [])]),
             ],
             notes: [

@@ -100,7 +100,7 @@ let package = Package(
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel"]),
         .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", nioCore]),
-        .testTarget(name: "BenchTests", dependencies: ["Bench"], exclude: ["Fixtures"]),
+        .testTarget(name: "BenchTests", dependencies: ["Bench", "Outbox"], exclude: ["Fixtures"]),
         .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "PrivateServers"]),
         .testTarget(

@@ -89,6 +89,18 @@ public struct RelayPage: Sendable {
         static let oldestRunning = 2
     }
 
+    /// How many transactions wrote the rows, which lie together.
+    public var transactionCount: Int {
+        var count = 0
+        var last: UInt64?
+        for row in rows {
+            let xid = xid(row)
+            if xid != last { count += 1 }
+            last = xid
+        }
+        return count
+    }
+
     public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, Column.messageID) ?? 0) }
     public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, Column.xid)) ?? 0 }
     public func address(_ row: Int) -> Address {

@@ -72,6 +72,9 @@ public final class PrivateProgram: Sendable {
         return program
     }
 
+    /// SIGKILL to every private server of this process, of whatever kind, before it ends by a signal.
+    public static func killAll() { RunningServers.killAll() }
+
     /// SIGTERM; one that has not ended after 20 s is killed.
     public func stop() async { await slot.stop(by: SIGTERM, within: .seconds(20)) }
 

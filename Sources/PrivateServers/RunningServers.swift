@@ -17,7 +17,8 @@ enum RunningServers {
         servers.withLock { _ = $0.removeValue(forKey: server.pid) }
     }
 
-    private static func killAll() {
+    /// SIGKILL to all of them; returns when they are gone.
+    static func killAll() {
         let left = servers.withLock { servers in
             defer { servers = [:] }
             return servers

@@ -190,8 +190,11 @@ struct RelayLeader: Sendable {
         return RelayMachine.PageRead(
             rows: page.rows.count, lastXID: last.map { page.xid($0) } ?? 0,
             lastMessageID: last.map { page.messageID($0).rawValue } ?? 0, isLast: page.isLast, target: page.target,
-            oldestRunning: page.oldestRunning)
+            oldestRunning: page.oldestRunning, transactions: page.transactionCount,
+            at: Self.clockStart.duration(to: .now))
     }
+
+    private static let clockStart = ContinuousClock.now
 
     private func noteAdvance(_ cursor: RelayCursor) {
         if cursor.step == nil { status.setOldestUnpublished(nil) }

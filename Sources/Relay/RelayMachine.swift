@@ -52,15 +52,22 @@ struct RelayMachine: ~Copyable {
         var isLast: Bool
         var target: String
         var oldestRunning: UInt64
+        /// Transactions that wrote the rows.
+        var transactions = 0
+        /// When it was read, by a clock that only runs forward.
+        var at: Duration = .zero
     }
 
     /// Empty reads in a row, one millisecond apart, before the doorbell is armed.
     static let lingerReads = 5
-    /// Rows a read from which writers are told not to ring: several commit at once then, and NOTIFY would make them queue.
-    static let busyRows = 4
-    /// Rows a read, doubled, below which they ring again: a ring reaches the relay sooner than its next look does. Arming
-    /// costs three statements.
-    static let quietRowsDoubled = 3
+    /// Transactions a second from which writers are told not to ring: NOTIFY makes them commit one after the other, which
+    /// holds them to some 2,500 a second.
+    static let busyRate = 1_500
+    /// Below so many they ring again, as a ring reaches the relay sooner than its next look does. Arming costs three
+    /// statements.
+    static let quietRate = 1_200
+    /// The time over which the rate is taken.
+    static let rateWindow: Duration = .milliseconds(50)
     /// Pauses while older transactions are still running: at first a commit is likely near, later a long one holds on.
     static let settlePause: Duration = .milliseconds(2)
     static let settlePauseMax: Duration = .milliseconds(100)
@@ -91,22 +98,30 @@ struct RelayMachine: ~Copyable {
         var pause = RelayMachine.settlePause
     }
 
-    /// Rows a read, smoothed over about eight reads. A large page counts as one of sixteen rows: a batch makes no crowd.
+    /// How many transactions came in the last window that is over.
     private struct Traffic {
-        private static let scale = 64
-        private var level: Int
+        private(set) var isBusy = false
+        private(set) var isQuiet = false
+        private var windowStart: Duration?
+        private var transactions = 0
 
-        init(rows: Int) { level = rows * Self.scale }
-
-        mutating func read(rows: Int) { level += (min(rows, 16) * Self.scale - level) / 8 }
-
-        var isBusy: Bool { level >= RelayMachine.busyRows * Self.scale }
-        var isQuiet: Bool { level * 2 < RelayMachine.quietRowsDoubled * Self.scale }
+        mutating func read(transactions count: Int, at now: Duration) {
+            let start = windowStart ?? now
+            windowStart = start
+            transactions += count
+            let passed = now - start
+            guard passed >= RelayMachine.rateWindow else { return }
+            let rate = Double(transactions) / (passed / .seconds(1))
+            isBusy = rate >= Double(RelayMachine.busyRate)
+            isQuiet = rate < Double(RelayMachine.quietRate)
+            windowStart = now
+            transactions = 0
+        }
     }
 
     private var state = State.standby
     private var mode = Mode.awake(emptyReads: 0)
-    private var traffic = Traffic(rows: RelayMachine.busyRows)
+    private var traffic = Traffic()
     private var cursor = RelayCursor(snapshot: "")
     /// A ring came that the read under way, if any, may not cover.
     private var hasRung = false
@@ -265,7 +280,7 @@ struct RelayMachine: ~Copyable {
     /// A page was dealt with: go on, or find the right kind of pause.
     private mutating func pageDone(_ page: PageRead) -> Action {
         if isStopping { return end(.stopped) }
-        traffic.read(rows: page.rows)
+        traffic.read(transactions: page.transactions, at: page.at)
         switch mode {
         case .awake(let emptyReads):
             return pageDoneAwake(page, emptyReads: emptyReads)

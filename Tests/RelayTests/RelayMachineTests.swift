@@ -183,49 +183,51 @@ import Testing
         #expect(machine.pageRead(Self.page()) == .wait(.asleep))
     }
 
-    /// Publishes pages of `rows` rows in direct succession until the machine turns to the doorbell.
-    private static func pagesUntilDoorbell(
-        _ machine: inout RelayMachine, rows: Int, atMost limit: Int
-    ) -> (pages: Int, doorbell: DoorbellState?) {
-        for pages in 1...limit {
-            _ = machine.pageRead(page(rows: rows))
+    /// Publishes a page of so many transactions every millisecond until the machine turns to the doorbell, for a second at
+    /// most. Returns when that was.
+    private static func doorbell(
+        _ machine: inout RelayMachine, transactionsAMillisecond: Double
+    ) -> (millisecond: Int, state: DoorbellState)? {
+        var due = 0.0
+        for millisecond in 1...1_000 {
+            due += transactionsAMillisecond
+            guard due >= 1 else { continue }
+            var read = page(rows: 4 * Int(due))
+            read.transactions = Int(due)
+            read.at = .milliseconds(millisecond)
+            due -= due.rounded(.down)
             _ = machine.rang()
+            _ = machine.pageRead(read)
             _ = machine.published()
-            if case .setDoorbell(let doorbell) = machine.advanced() { return (pages, doorbell) }
+            if case .setDoorbell(let state) = machine.advanced() { return (millisecond, state) }
+            _ = machine.pageRead(page())
         }
-        return (limit, nil)
+        return nil
     }
 
-    @Test func `a relay that finds a crowd tells writers not to ring`() {
+    @Test(arguments: [1.6, 2.5, 12])
+    func `writers of many transactions are told not to ring`(transactionsAMillisecond: Double) {
         var machine = Place.asleep.machine()
-        _ = machine.rang()
-        let crowd = Self.pagesUntilDoorbell(&machine, rows: 8, atMost: 50)
-        #expect(crowd.doorbell == .awake)
-        #expect((2...20).contains(crowd.pages))
+        let change = Self.doorbell(&machine, transactionsAMillisecond: transactionsAMillisecond)
+        #expect(change?.state == .awake)
+        #expect((change?.millisecond).map { (50...150).contains($0) } == true)
         #expect(machine.doorbellSet() == .read(RelayCursor(snapshot: "9:9:")))
-        #expect(machine.pageRead(Self.page()) == .wait(.linger))
     }
 
-    @Test func `one message at a time makes no crowd, however long they come`() {
+    @Test(arguments: [0.1, 1, 1.4])
+    func `writers of few ring, however long it goes on`(transactionsAMillisecond: Double) {
         var machine = Place.asleep.machine()
-        _ = machine.rang()
-        #expect(Self.pagesUntilDoorbell(&machine, rows: 1, atMost: 1_000).doorbell == nil)
-    }
-
-    @Test func `one large batch makes no crowd`() {
-        var machine = Place.asleep.machine()
-        _ = machine.rang()
-        #expect(Self.pagesUntilDoorbell(&machine, rows: 900, atMost: 1).doorbell == nil)
+        #expect(Self.doorbell(&machine, transactionsAMillisecond: transactionsAMillisecond) == nil)
     }
 
     @Test func `when the crowd has gone, those who are left ring`() {
         var machine = Place.reading.machine()
-        let quiet = Self.pagesUntilDoorbell(&machine, rows: 1, atMost: 100)
-        #expect(quiet.doorbell == .armed)
-        #expect(quiet.pages > 4)
+        #expect(Self.doorbell(&machine, transactionsAMillisecond: 1)?.state == .armed)
+        var busy = Place.reading.machine()
+        #expect(Self.doorbell(&busy, transactionsAMillisecond: 1.3) == nil)
         var deaf = RelayMachine()
         _ = deaf.elected(cursor: Self.start, isListening: false)
-        #expect(Self.pagesUntilDoorbell(&deaf, rows: 1, atMost: 100).doorbell == nil)
+        #expect(Self.doorbell(&deaf, transactionsAMillisecond: 1) == nil)
     }
 
     @Test func `a ring during a step of several pages is answered after it`() {

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Bench
+import Dispatch
 import Foundation
+import PrivateServers
 
 /// `belfry bench`: measures this machine, Belfry beside a floor or a peer.
 struct BenchCommand: BelfrySubcommand {
@@ -41,12 +43,16 @@ struct BenchCommand: BelfrySubcommand {
     var folder: String?
 
     func execute() async throws {
+        // How the program holds more connections than a process has descriptors; see `SwarmProcess`.
+        if scenarios.first == "swarm" { Foundation.exit(await SwarmChild.main(Array(scenarios.dropFirst()))) }
         let chosen = try chosenScenarios()
         #if DEBUG
             StandardError.write(
                 "This is a debug build, many times slower than a release build: swift build -c release.")
         #endif
         let folder = URL(fileURLWithPath: self.folder ?? "/tmp/belfry-bench-\(getpid())")
+        let interruption = Interruption(removing: self.folder == nil ? folder : nil)
+        defer { interruption.cancel() }
         var report = BenchReport(version: BelfryVersion.current, isQuick: quick)
         for scenario in chosen {
             let bench = Bench(
@@ -105,4 +111,27 @@ struct BenchCommand: BelfrySubcommand {
         defer { free(path) }
         return String(cString: path)
     }
+}
+
+/// Ctrl-C, or being asked to end: the private servers are children in sessions of their own, and must not stay behind.
+private struct Interruption {
+    private let sources: [any DispatchSourceSignal]
+
+    /// - Parameter folder: what is deleted then.
+    init(removing folder: URL?) {
+        sources = [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                StandardError.write("Interrupted: ending the servers.")
+                PrivateProgram.killAll()
+                if let folder { try? FileManager.default.removeItem(at: folder) }
+                Foundation.exit(128 + number)
+            }
+            source.resume()
+            return source
+        }
+    }
+
+    func cancel() { for source in sources { source.cancel() } }
 }

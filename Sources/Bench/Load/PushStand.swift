@@ -108,6 +108,12 @@ final class PushStand: @unchecked Sendable {
         return "load generator \(percent(used.own)) of a core, \(subject.name) \(percent(used.server))"
     }
 
+    /// "with 1 thread".
+    var threadsNote: String { threads == 1 ? "with 1 thread" : "with \(threads) threads" }
+
+    /// What was used so far is not part of what is measured.
+    func forgetUsage() { used = (0, 0, 0) }
+
     /// Disconnects the clients and ends the server. Throws what went wrong with a client before.
     func end() async {
         await swarm.stop()

@@ -48,15 +48,16 @@ public struct SwarmGreeting: Sendable {
     ///   - credentials: header lines of CONNECT, without the last line feed.
     ///   - destination: header lines of SUBSCRIBE from the destination's on, without the last line feed.
     ///   - heartBeatMilliseconds: offered and asked for.
+    ///   - host: of CONNECT; RabbitMQ takes it for the virtual host.
     public static func stomp(
-        path: String, credentials: @escaping @Sendable (Int) -> String,
+        path: String, host: String = "127.0.0.1", credentials: @escaping @Sendable (Int) -> String,
         destination: @escaping @Sendable (Int) -> String, ack: String, heartBeatMilliseconds: Int = 0
     ) -> SwarmGreeting {
         SwarmGreeting(path: { _ in path }, subprotocol: "v12.stomp", speech: .stomp) { number in
             let beat = "\(heartBeatMilliseconds),\(heartBeatMilliseconds)"
             return [
                 Step(
-                    "CONNECT\naccept-version:1.2\nhost:127.0.0.1\nheart-beat:\(beat)\n\(credentials(number))\n\n",
+                    "CONNECT\naccept-version:1.2\nhost:\(host)\nheart-beat:\(beat)\n\(credentials(number))\n\n",
                     answer: "CONNECTED"),
                 Step(
                     "SUBSCRIBE\nid:0\nack:\(ack)\nreceipt:s\ndestination:\(destination(number))\n\n",
@@ -88,8 +89,8 @@ public struct SwarmGreeting: Sendable {
         ack: String = "client-individual", heartBeatMilliseconds: Int = 0
     ) -> SwarmGreeting {
         stomp(
-            path: "/ws", credentials: { _ in "login:\(login)\npasscode:\(passcode)" }, destination: destination,
-            ack: ack, heartBeatMilliseconds: heartBeatMilliseconds)
+            path: "/ws", host: "/", credentials: { _ in "login:\(login)\npasscode:\(passcode)" },
+            destination: destination, ack: ack, heartBeatMilliseconds: heartBeatMilliseconds)
     }
 
     /// A bare WebSocket that needs nothing but its path, as nchan's subscribers.

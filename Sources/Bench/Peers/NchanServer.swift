@@ -104,19 +104,3 @@ final class NchanServer: Sendable {
     /// Ends it in good order.
     func stop() async { await program.stop() }
 }
-
-/// What the processes of a server have used together.
-struct ServerUsage: Sendable {
-    private(set) var cpuSeconds = 0.0
-    private(set) var residentBytes = 0
-
-    /// Nil when none of them is there.
-    init?(of processes: [Int32]) {
-        let usages = processes.compactMap { ProcessUsage(of: $0) }
-        guard !usages.isEmpty else { return nil }
-        for usage in usages {
-            cpuSeconds += usage.cpuSeconds
-            residentBytes += usage.residentBytes
-        }
-    }
-}

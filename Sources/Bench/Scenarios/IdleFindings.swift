@@ -11,48 +11,51 @@ struct IdleFindings: Sendable {
     private var processor: [Int: [String: [Double]]] = [:]
     private var memory: [Int: [String: Double]] = [:]
 
-    /// Lets the crowds grow side by side, as idle ones do not disturb one another, and looks at them in windows of a few
-    /// seconds.
+    /// Lets the crowds grow side by side, as idle ones do not disturb one another, and looks at them.
     static func measure(_ bench: Bench, _ crowds: [IdleCrowd], stages: [Int]) async throws -> IdleFindings {
         var findings = IdleFindings()
         let all = stages + (bench.isQuick ? [] : [most])
         var began: [String: UInt64] = [:]
         for stage in all {
-            bench.progress("sessions: connecting up to \(stage), then looking at them while they are idle")
+            bench.progress("sessions: connecting up to \(stage)")
             for crowd in crowds {
                 try await crowd.grow(to: stage)
                 if stage == all.last { began[crowd.name] = MonotonicClock.nanoseconds }
             }
+            bench.progress("sessions: looking at \(stage) idle ones")
             // What connecting has started is to end first: backlog reads, heart-beat timers.
             try await Task.sleep(for: .seconds(1))
-            let isTarget = stage >= 10_000
-            try await findings.look(
-                crowds, stage, windows: isTarget ? bench.rounds : 1, seconds: isTarget ? 3 : 4)
+            try await findings.look(crowds, stage, windows: stage >= 10_000 ? bench.rounds : 1)
         }
+        bench.progress("sessions: ending them")
         try await findings.end(crowds, began)
         findings.draw(crowds.map(\.name), all)
         return findings
     }
 
-    private mutating func look(_ crowds: [IdleCrowd], _ stage: Int, windows: Int, seconds: Double) async throws {
-        for window in 0..<windows {
-            let before = try crowds.map { try $0.processorSeconds() }
-            let began = MonotonicClock.nanoseconds
-            try await Task.sleep(for: .seconds(seconds))
-            let passed = Double(MonotonicClock.nanoseconds - began) / 1e9
-            for (crowd, before) in zip(crowds, before) {
-                let now = try crowd.processorSeconds()
+    /// Windows as long as the period of heart-beats, so that each holds one beat of every session in each direction;
+    /// they begin a second apart.
+    private mutating func look(_ crowds: [IdleCrowd], _ stage: Int, windows: Int) async throws {
+        var looks: [(at: UInt64, used: [(servers: Double, clients: Double)])] = []
+        for second in 0..<IdleServer.heartBeatSeconds + windows {
+            if second > 0 { try await Task.sleep(for: .seconds(1)) }
+            looks.append((MonotonicClock.nanoseconds, try crowds.map { try $0.processorSeconds() }))
+        }
+        for (place, crowd) in crowds.enumerated() {
+            for window in 0..<windows {
+                let (first, last) = (looks[window], looks[window + IdleServer.heartBeatSeconds])
+                let percent = 100 / (Double(last.at - first.at) / 1e9)
                 processor[stage, default: [:]][crowd.name, default: []].append(
-                    (now.servers - before.servers) / passed * 100)
+                    (last.used[place].servers - first.used[place].servers) * percent)
                 guard window == windows - 1, stage >= 10_000 else { continue }
-                let clients = Int(((now.clients - before.clients) / passed * 100).rounded())
+                let clients = Int(((last.used[place].clients - first.used[place].clients) * percent).rounded())
                 notes.append(
                     "\(crowd.name), \(stage) sessions on \(crowd.serverCount) "
                         + "\(crowd.serverCount == 1 ? "process" : "processes"); the clients used \(clients) % of a core."
                 )
             }
+            memory[stage, default: [:]][crowd.name] = try crowd.memory()
         }
-        for crowd in crowds { memory[stage, default: [:]][crowd.name] = try crowd.memory() }
     }
 
     /// Ends the crowds; heart-beats must have come all the time.

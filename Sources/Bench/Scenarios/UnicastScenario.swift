@@ -17,7 +17,7 @@ public struct UnicastScenario: Scenario {
             let stands = try await PushContenders.start(
                 bench, servers, .oneEach(Self.sessions), sessions: Self.sessions
             ) { stand in
-                try await stand.saturate(window: 1, batch: Self.batch, warmUp: 0.3, seconds: 0.7)
+                try await stand.saturate(window: 1, batch: Self.batch, warmUp: 0.2, seconds: 0.5)
             }
             for stand in stands { teardown.add { await stand.end() } }
             return try await measure(bench, stands)
@@ -36,7 +36,7 @@ public struct UnicastScenario: Scenario {
                     }
                 )
             })
-        var notes = stands.map { "Saturated: \($0.usageNote), \($0.threads) of its threads." }
+        var notes = stands.map { "Saturated: \($0.usageNote) \($0.threadsNote)." }
         let halves = names.map { (Statistics.median(rates[$0]?["rate"] ?? []) ?? 0) / 2 }
         let own = try await latencies(bench, "half of its own rate", stands, rates: halves, &notes)
         var measures = [

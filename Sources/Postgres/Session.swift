@@ -26,8 +26,9 @@ final class Session {
         do throws(PostgresError) {
             return try Session(configuration, wake: wake, deadlineWhenWoken: deadlineWhenWoken)
         } catch {
-            // PgBouncer's words.
-            guard !configuration.sessionSettings.isEmpty, error.message.contains("unsupported startup parameter")
+            // PgBouncer's words, and Amazon RDS Proxy's.
+            let refusals = ["unsupported startup parameter", "command-line options"]
+            guard !configuration.sessionSettings.isEmpty, refusals.contains(where: error.message.contains)
             else { throw error }
             var plain = configuration
             plain.sessionSettings = [:]

@@ -60,12 +60,16 @@ struct RelayMachine: ~Copyable {
 
     /// Empty reads in a row, one millisecond apart, before the doorbell is armed.
     static let lingerReads = 5
-    /// Transactions a second from which writers are told not to ring: NOTIFY makes them commit one after the other, which
-    /// holds them to some 2,500 a second.
-    static let busyRate = 1_500
-    /// Below so many they ring again, as a ring reaches the relay sooner than its next look does. Arming costs three
-    /// statements.
-    static let quietRate = 1_200
+    /// Transactions a second from which writers are told not to ring: NOTIFY makes them commit one after the other.
+    static let busyRate = 1_500.0
+    /// Below so many they ring again, as a ring reaches the relay sooner than its next look does.
+    static let quietRate = 1_200.0
+    /// From so many on the relay tries, once in a `probeInterval`, whether there would be more if they did not ring: how many
+    /// NOTIFY lets through depends on the disk, and may be far below `busyRate`.
+    static let probeRate = 100.0
+    static let probeInterval: Duration = .seconds(1)
+    /// How many times the rate must rise for that to be so.
+    static let probeGain = 1.3
     /// The time over which the rate is taken.
     static let rateWindow: Duration = .milliseconds(50)
     /// Pauses while older transactions are still running: at first a commit is likely near, later a long one holds on.
@@ -98,23 +102,47 @@ struct RelayMachine: ~Copyable {
         var pause = RelayMachine.settlePause
     }
 
-    /// How many transactions came in the last window that is over.
+    /// How many transactions come, and what that says to writers.
     private struct Traffic {
+        /// Writers that ring had better not.
         private(set) var isBusy = false
+        /// Writers that do not ring had better.
         private(set) var isQuiet = false
+        private var quietBelow = RelayMachine.quietRate
+        private var probedAt: Duration?
         private var windowStart: Duration?
         private var transactions = 0
 
-        mutating func read(transactions count: Int, at now: Duration) {
+        mutating func read(transactions count: Int, at now: Duration, areRinging: Bool) {
             let start = windowStart ?? now
             windowStart = start
             transactions += count
             let passed = now - start
             guard passed >= RelayMachine.rateWindow else { return }
-            let rate = Double(transactions) / (passed / .seconds(1))
-            isBusy = rate >= Double(RelayMachine.busyRate)
-            isQuiet = rate < Double(RelayMachine.quietRate)
+            judge(rate: Double(transactions) / (passed / .seconds(1)), at: now, areRinging: areRinging)
             windowStart = now
+            transactions = 0
+        }
+
+        private mutating func judge(rate: Double, at now: Duration, areRinging: Bool) {
+            guard areRinging else {
+                isQuiet = rate < quietBelow
+                return
+            }
+            isBusy = rate >= RelayMachine.busyRate
+            quietBelow = RelayMachine.quietRate
+            let isProbeDue = probedAt.map { now - $0 >= RelayMachine.probeInterval } ?? true
+            guard !isBusy, rate >= RelayMachine.probeRate, isProbeDue else { return }
+            isBusy = true
+            probedAt = now
+            quietBelow = rate * RelayMachine.probeGain
+        }
+
+        /// Writers were told something else: what came before says nothing of what comes.
+        mutating func restart() {
+            isBusy = false
+            isQuiet = false
+            windowStart = nil
             transactions = 0
         }
     }
@@ -193,6 +221,7 @@ struct RelayMachine: ~Copyable {
 
     mutating func doorbellSet() -> Action {
         guard case .settingDoorbell(let doorbell) = state else { return .none }
+        traffic.restart()
         switch doorbell {
         case .awake:
             mode = .awake(emptyReads: 0)
@@ -280,7 +309,8 @@ struct RelayMachine: ~Copyable {
     /// A page was dealt with: go on, or find the right kind of pause.
     private mutating func pageDone(_ page: PageRead) -> Action {
         if isStopping { return end(.stopped) }
-        traffic.read(transactions: page.transactions, at: page.at)
+        let areRinging = if case .armed = mode { true } else { false }
+        traffic.read(transactions: page.transactions, at: page.at, areRinging: areRinging)
         switch mode {
         case .awake(let emptyReads):
             return pageDoneAwake(page, emptyReads: emptyReads)

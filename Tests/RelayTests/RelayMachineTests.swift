@@ -183,14 +183,15 @@ import Testing
         #expect(machine.pageRead(Self.page()) == .wait(.asleep))
     }
 
-    /// Publishes a page of so many transactions every millisecond until the machine turns to the doorbell, for a second at
-    /// most. Returns when that was.
-    private static func doorbell(
-        _ machine: inout RelayMachine, transactionsAMillisecond: Double
-    ) -> (millisecond: Int, state: DoorbellState)? {
-        var due = 0.0
-        for millisecond in 1...1_000 {
-            due += transactionsAMillisecond
+    /// Three seconds of reads, one a millisecond, of the transactions that writers commit in one, by whether they ring.
+    /// Returns the share of the time in which they were told not to, the first tenth of a second left out.
+    private static func shareAwake(
+        _ machine: inout RelayMachine, isAwake: Bool, isListening: Bool = true, ringing: Double, silent: Double
+    ) -> Double {
+        var (isAwake, due, awake) = (isAwake, 0.0, 0)
+        for millisecond in 1...3_000 {
+            due += isAwake ? silent : ringing
+            if isAwake, millisecond > 100 { awake += 1 }
             guard due >= 1 else { continue }
             var read = page(rows: 4 * Int(due))
             read.transactions = Int(due)
@@ -199,35 +200,33 @@ import Testing
             _ = machine.rang()
             _ = machine.pageRead(read)
             _ = machine.published()
-            if case .setDoorbell(let state) = machine.advanced() { return (millisecond, state) }
-            _ = machine.pageRead(page())
+            guard case .setDoorbell(let state) = machine.advanced() else { continue }
+            isAwake = state == .awake
+            if machine.doorbellSet() == .takeTransactionID { _ = machine.transactionIDTaken(8) }
         }
-        return nil
+        return Double(awake) / 2_900
     }
 
-    @Test(arguments: [1.6, 2.5, 12])
-    func `writers of many transactions are told not to ring`(transactionsAMillisecond: Double) {
+    @Test(arguments: [(1.6, 1.6), (2.5, 9), (12, 12), (0.5, 3.3), (0.14, 2.4)])
+    func `writers whom ringing holds up are told not to`(ringing: Double, silent: Double) {
         var machine = Place.asleep.machine()
-        let change = Self.doorbell(&machine, transactionsAMillisecond: transactionsAMillisecond)
-        #expect(change?.state == .awake)
-        #expect((change?.millisecond).map { (50...150).contains($0) } == true)
-        #expect(machine.doorbellSet() == .read(RelayCursor(snapshot: "9:9:")))
+        _ = machine.rang()
+        #expect(Self.shareAwake(&machine, isAwake: false, ringing: ringing, silent: silent) > 0.95)
     }
 
-    @Test(arguments: [0.1, 1, 1.4])
-    func `writers of few ring, however long it goes on`(transactionsAMillisecond: Double) {
+    @Test(arguments: [0.05, 0.5, 1, 1.4])
+    func `writers whom it does not hold up ring`(transactionsAMillisecond rate: Double) {
         var machine = Place.asleep.machine()
-        #expect(Self.doorbell(&machine, transactionsAMillisecond: transactionsAMillisecond) == nil)
+        _ = machine.rang()
+        #expect(Self.shareAwake(&machine, isAwake: false, ringing: rate, silent: rate) < 0.1)
     }
 
     @Test func `when the crowd has gone, those who are left ring`() {
         var machine = Place.reading.machine()
-        #expect(Self.doorbell(&machine, transactionsAMillisecond: 1)?.state == .armed)
-        var busy = Place.reading.machine()
-        #expect(Self.doorbell(&busy, transactionsAMillisecond: 1.3) == nil)
+        #expect(Self.shareAwake(&machine, isAwake: true, ringing: 1, silent: 1) < 0.1)
         var deaf = RelayMachine()
         _ = deaf.elected(cursor: Self.start, isListening: false)
-        #expect(Self.doorbell(&deaf, transactionsAMillisecond: 1) == nil)
+        #expect(Self.shareAwake(&deaf, isAwake: true, ringing: 1, silent: 1) == 1)
     }
 
     @Test func `a ring during a step of several pages is answered after it`() {

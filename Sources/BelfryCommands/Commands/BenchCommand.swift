@@ -3,6 +3,7 @@ import Bench
 import Dispatch
 import Foundation
 import PrivateServers
+import Synchronization
 
 /// `belfry bench`: measures this machine, Belfry beside a floor or a peer.
 struct BenchCommand: BelfrySubcommand {
@@ -66,6 +67,7 @@ struct BenchCommand: BelfrySubcommand {
             do {
                 result = try await scenario.run(bench)
             } catch {
+                await Interruption.settle()
                 throw CommandFailure("The scenario '\(scenario.name)' could not be measured: \(error)")
             }
             bench.progress("\(scenario.name): done in \((ContinuousClock.now - began).components.seconds) s")
@@ -115,6 +117,8 @@ struct BenchCommand: BelfrySubcommand {
 
 /// Ctrl-C, or being asked to end: the private servers are children in sessions of their own, and must not stay behind.
 private struct Interruption {
+    private static let hasCome = Atomic<Bool>(false)
+
     private let sources: [any DispatchSourceSignal]
 
     /// - Parameter folder: what is deleted then.
@@ -123,6 +127,7 @@ private struct Interruption {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
+                Self.hasCome.store(true, ordering: .relaxed)
                 StandardError.write("Interrupted: ending the servers.")
                 PrivateProgram.killAll()
                 if let folder { try? FileManager.default.removeItem(at: folder) }
@@ -131,6 +136,11 @@ private struct Interruption {
             source.resume()
             return source
         }
+    }
+
+    /// What fails because the servers are being ended is no failure, and must not end the process before they are gone.
+    static func settle() async {
+        while hasCome.load(ordering: .relaxed) { try? await Task.sleep(for: .seconds(1)) }
     }
 
     func cancel() { for source in sources { source.cancel() } }

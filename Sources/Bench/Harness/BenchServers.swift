@@ -46,6 +46,15 @@ public final class BenchServers: Sendable {
         return servers
     }
 
+    /// Starts them as `start` does, and ends them after `body`, also when that throws.
+    static func with<R>(_ bench: Bench, _ body: (BenchServers) async throws -> R) async throws -> R {
+        try await Teardown.run { teardown in
+            let servers = try await start(bench)
+            teardown.add { await servers.stop() }
+            return try await body(servers)
+        }
+    }
+
     /// The settings that a `belfry` needs to use these servers.
     public var belfrySettings: [String: String] {
         ["BELFRY_POSTGRES_URL": postgresURL, "BELFRY_REDIS_URL": redisURL]

@@ -44,15 +44,7 @@ public struct WritersScenario: Scenario {
 
     public func run(_ bench: Bench) async throws -> ScenarioResult {
         bench.progress("writers: starting PostgreSQL and Redis")
-        let servers = try await BenchServers.start(bench)
-        do {
-            let result = try await measure(bench, servers)
-            await servers.stop()
-            return result
-        } catch {
-            await servers.stop()
-            throw error
-        }
+        return try await BenchServers.with(bench) { servers in try await measure(bench, servers) }
     }
 
     private func measure(_ bench: Bench, _ servers: BenchServers) async throws -> ScenarioResult {

@@ -60,7 +60,7 @@ $$;
 comment on function belfry.close_type_names is
     'Registered types whose names resemble the one given, for a hint; null when none does.';
 
-create function belfry.refuse(message belfry.message_log) returns void
+create function belfry.refuse(message belfry.message_log) returns boolean
 language plpgsql stable
 as $$
 declare
@@ -115,6 +115,11 @@ begin
                 message.type, message.expires_at, message.not_before
             using errcode = 'check_violation', schema = 'belfry', table = 'message_log', column = 'expires_at',
                 constraint = 'message_log_expires_at', hint = 'expires_at must be later than not_before.';
+    elsif message.not_before = 'infinity' then
+        raise exception 'The notification (%, type "%") would be held back for ever: its not_before is infinity.', address,
+                message.type
+            using errcode = 'check_violation', schema = 'belfry', table = 'message_log', column = 'not_before',
+                constraint = 'message_log_not_before', hint = 'Give a time, or null to send it at once.';
     elsif belfry.headers_problem(message.headers) is not null then
         raise exception 'The headers of the notification (%, type "%") %.', address, message.type,
                 belfry.headers_problem(message.headers)
@@ -157,24 +162,28 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- One look at all rows. Types are found by their primary key; only types with a schema have their data entered.
-    perform belfry.refuse(m)
-    from inserted m
-    left join belfry.notification_type t on t.name = m.type
-    where (m.receiver is null) = (m.topic is null)
-        or octet_length(coalesce(m.receiver, m.topic)) not between 1 and 255
-        or t.name is null
-        or m.expires_at <= m.not_before
-        or (m.headers is not null and belfry.headers_problem(m.headers) is not null)
-        or octet_length(m.data::text) > (select s.data_bytes_max from belfry.setting s)
-        or (not t.unchecked and belfry.value_problem(t.schema #> '{}', m.data #> '{}') is not null);
-
+    -- Check and queue in one pass. Types are found by their primary key, one by one: a join would set up a hash of all of
+    -- them for each INSERT. Only types with a schema have their data entered. Rows come in the order of their ids.
     insert into belfry.outbox (message_id, xid, receiver, topic, not_before, expires_at)
     select m.id, pg_current_xact_id(), m.receiver, m.topic,
-        case when m.not_before > statement_timestamp() then m.not_before end, m.expires_at
+        case when m.not_before > statement_timestamp() then m.not_before end,
+        -- An infinite time has no number of milliseconds; never to expire is to have no expiry.
+        case when m.expires_at < 'infinity' then greatest(m.expires_at, 'epoch') end
     from inserted m
-    where m.status = 'pending'
-    order by m.id;
+    where case
+        when (m.receiver is null) = (m.topic is null)
+            or octet_length(coalesce(m.receiver, m.topic)) not between 1 and 255
+            or m.expires_at <= m.not_before
+            or m.not_before = 'infinity'
+            or (m.headers is not null and belfry.headers_problem(m.headers) is not null)
+            or octet_length(m.data::text) > (select s.data_bytes_max from belfry.setting s)
+            or not coalesce(
+                (select t.unchecked or belfry.value_problem(t.schema #> '{}', m.data #> '{}') is null
+                from belfry.notification_type t where t.name = m.type),
+                false)
+        then belfry.refuse(m)
+        else m.status = 'pending'
+    end;
     -- Only now: the transaction has its id, see belfry.ring.
     if found then
         -- As belfry.ring, without a call.

@@ -1,17 +1,18 @@
 -- How a row is written on the wire, in one place for relay, backlog and replay. The functions are inlined into the
--- query that calls them: they run for every message published.
+-- query that calls them: they run for every message published. A type's name is of letters, digits and _.- and needs no
+-- escape; a time is computed as microseconds in a floating-point number, which holds them exactly until 2255.
 
 create function belfry.body(
     id bigint, type text, receiver text, topic text, data jsonb, viewed_at timestamptz, created_at timestamptz
 ) returns text
 language sql stable parallel safe
 return '{"id":"' || id::text
-    || '","type":' || to_json(type)::text
-    || ',"receiver":' || coalesce(to_json(receiver)::text, 'null')
+    || '","type":"' || type
+    || '","receiver":' || coalesce(to_json(receiver)::text, 'null')
     || coalesce(',"topic":' || to_json(topic)::text, '')
     || ',"data":' || data::text
     || case when viewed_at is null then ',"viewed":false' else ',"viewed":true' end
-    || ',"created":' || floor(extract(epoch from created_at) * 1000)::text
+    || ',"created":' || ((date_part('epoch', created_at) * 1000000)::bigint / 1000)::text
     || '}';
 comment on function belfry.body(bigint, text, text, text, jsonb, timestamptz, timestamptz) is
     'The body of the MESSAGE frame: {"id":"…","type":"…","receiver":"…","data":…,"viewed":false,"created":<ms since '

@@ -75,7 +75,7 @@ begin
     end if;
 
     return query
-        select m.id, m.status,
+        select m.id, m.status::text,
             case
                 when m.status = 'delivered' and not coalesce(replay.include_delivered, false)
                     then 'skip: delivered, and include_delivered is not set'
@@ -109,7 +109,7 @@ as $$
 begin
     insert into belfry.outbox as o (message_id, xid, receiver, topic, expires_at, redelivered)
     select m.id, pg_current_xact_id(), m.receiver, m.topic,
-        case when m.expires_at > statement_timestamp() then m.expires_at end, true
+        case when m.expires_at > statement_timestamp() and m.expires_at < 'infinity' then m.expires_at end, true
     from belfry.message_log m
     where m.id = any (ids) and (m.status <> 'delivered' or include_delivered)
     order by m.id

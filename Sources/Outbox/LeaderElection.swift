@@ -63,10 +63,11 @@ public struct LeaderElection: Sendable {
         """)
 
     /// A leader's machine that vanished is noticed after five seconds and not after PostgreSQL's two hours. Planning the
-    /// relay's read takes longer than an empty read, and its plan is the same for all positions.
+    /// relay's read takes longer than an empty read, and its plan is the same for all positions. Nothing that the leader
+    /// writes need outlive a crash of PostgreSQL, which ends its session: cursors that were lost repeat what nodes know.
     private static let sessionSettings = """
         set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 3;
-        set idle_session_timeout = 0; set plan_cache_mode = force_generic_plan
+        set idle_session_timeout = 0; set plan_cache_mode = force_generic_plan; set synchronous_commit = off
         """
 
     private let configuration: PostgresConfiguration

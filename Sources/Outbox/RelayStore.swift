@@ -12,6 +12,8 @@ public final class RelayStore: Sendable {
     /// Where the cursor's row lies (`ctid`), as far as known.
     private let rowAddress = Mutex<String?>(nil)
     private let isPrepared: Atomic<Bool>
+    /// The last page was so small that the next one likely is.
+    private let expectsFew = Atomic<Bool>(true)
     private let pageRows: Int
     private let pageStatement: PostgresStatement
 
@@ -77,6 +79,28 @@ public final class RelayStore: Sendable {
 
     /// Reads what comes after the cursor: the next page of its step, or the first page of a new one.
     public func page(after cursor: RelayCursor) async throws(PostgresError) -> RelayPage {
+        if let page = try await shortPage(after: cursor) { return page }
+        let page = try await fullPage(after: cursor)
+        expectsFew.store(page.rows.count <= RelayStatements.shortPageRows, ordering: .relaxed)
+        return page
+    }
+
+    /// The whole of a new step, if it is likely small and is.
+    private func shortPage(after cursor: RelayCursor) async throws(PostgresError) -> RelayPage? {
+        guard cursor.step == nil, expectsFew.load(ordering: .relaxed), isPrepared.load(ordering: .relaxed),
+            pageRows > RelayStatements.shortPageRows, let snapshot = TransactionSnapshot(cursor.snapshot),
+            snapshot.xmax - snapshot.xmin <= RelayStatements.shortPageSpan
+        else { return nil }
+        let result = try await execute(
+            RelayStatements.shortPage,
+            [
+                .text(String(snapshot.running.first ?? snapshot.xmax)), .text(String(snapshot.xmax)),
+                .text("{\(snapshot.running.map(String.init).joined(separator: ","))}"),
+            ])
+        return try RelayPage(short: result)
+    }
+
+    private func fullPage(after cursor: RelayCursor) async throws(PostgresError) -> RelayPage {
         let step = cursor.step
         let result = try await execute(
             pageStatement,
@@ -95,6 +119,9 @@ public final class RelayStore: Sendable {
         to cursor: RelayCursor, broadcasts: [MessageID], term: Int64
     ) async throws(PostgresError) -> Bool {
         let step = cursor.step
+        if step == nil, broadcasts.isEmpty, isPrepared.load(ordering: .relaxed) {
+            return try await updateCursor(RelayStatements.finishStep, [.int64(term), .text(cursor.snapshot)]) != nil
+        }
         let values: [PostgresValue] = [
             .int64(term), .text(cursor.snapshot), step.map { .text($0.target) } ?? .null,
             step.map { .text(String($0.xid)) } ?? .null, step.map { .int64($0.messageID) } ?? .null,

@@ -58,7 +58,11 @@ public struct RelayPage: Sendable {
         var rows: [Int] = []
         rows.reserveCapacity(result.rowCount)
         for row in 0..<result.rowCount {
-            if result.isNull(row, Column.messageID) { head = row } else { rows.append(row) }
+            if result.isNull(row, Column.messageID) {
+                head = row
+            } else if result.bool(row, Column.fits) {
+                rows.append(row)
+            }
         }
         guard let head, let oldestRunning = UInt64(result.string(head, Column.oldestRunning)) else {
             throw PostgresError(.protocolViolation, "PostgreSQL's answer to the relay's read has no snapshot.")
@@ -68,8 +72,25 @@ public struct RelayPage: Sendable {
         self.target = result.string(head, Column.target)
         self.oldestRunning = oldestRunning
         self.serverWasReset = !result.bool(head, Column.ready)
-        let candidates = rows.first.flatMap { result.int64($0, Column.candidates) } ?? 0
-        self.isLast = candidates <= rows.count && rows.count < rowsMax
+        self.isLast = rows.count == result.rowCount - 1 && rows.count < rowsMax
+    }
+
+    /// Reads the answer to `RelayStatements.shortPage`, from a session of PostgreSQL's own: it would not have outlived a reset.
+    ///
+    /// - Returns: `nil` when there is more than a short page.
+    /// - Throws: `PostgresError` with `.protocolViolation` when the answer is not a page.
+    init?(short result: PostgresResult) throws(PostgresError) {
+        guard result.rowCount > 0, let target = TransactionSnapshot(result.string(0, Column.shortTarget)) else {
+            throw PostgresError(.protocolViolation, "PostgreSQL's answer to the relay's read has no snapshot.")
+        }
+        let rows = result.isNull(0, Column.messageID) ? 0 : result.rowCount
+        guard rows <= RelayStatements.shortPageRows else { return nil }
+        self.result = result
+        self.rows = Array(0..<rows)
+        self.target = result.string(0, Column.shortTarget)
+        self.oldestRunning = target.xmin
+        self.serverWasReset = false
+        self.isLast = true
     }
 
     /// Places in a row of the answer; the head uses three of them for what is its own.
@@ -83,10 +104,11 @@ public struct RelayPage: Sendable {
         static let ready = 6
         static let headerLines = 7
         static let body = 8
-        static let candidates = 9
-        static let redelivered = 10
+        static let redelivered = 9
+        static let fits = 10
         static let target = 1
         static let oldestRunning = 2
+        static let shortTarget = 11
     }
 
     /// How many transactions wrote the rows, which lie together.

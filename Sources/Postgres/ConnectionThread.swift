@@ -4,6 +4,8 @@ import Synchronization
 /// The mailbox of one connection and the loop of its thread: jobs run in the order in which they came.
 final class ConnectionThread: Sendable {
     typealias Completion = @Sendable (Result<PostgresResult, PostgresError>) -> Void
+    /// Channel and payload.
+    typealias NotificationHandler = @Sendable (String, String) -> Void
 
     struct Job: Sendable {
         enum Work: Sendable {
@@ -27,6 +29,7 @@ final class ConnectionThread: Sendable {
         /// Why the connection has ended.
         var end: PostgresError?
         var endHandlers: [@Sendable (PostgresError) -> Void] = []
+        var notificationHandler: NotificationHandler?
 
         mutating func next() -> Job? {
             guard head < jobs.count else { return nil }
@@ -116,6 +119,11 @@ final class ConnectionThread: Sendable {
         if let end { handler(end) }
     }
 
+    /// From now on notifications are told of, on the thread.
+    func onNotification(_ handler: @escaping NotificationHandler) {
+        mailbox.withLock { $0.notificationHandler = handler }
+    }
+
     // MARK: on the thread
 
     private static let closedError = PostgresError(.closed, "The connection was closed.")
@@ -163,9 +171,9 @@ final class ConnectionThread: Sendable {
             if case .failure(let error) = outcome, Self.ends(error, session) {
                 return Ending(reason: error, job: job)
             }
-            // Nobody listens on this connection; what a LISTEN by hand brings in must not pile up.
-            while session.nextNotification() != nil {}
+            // Completions first: what rang during a statement may be in its answer, and is looked for after it.
             job.completion(outcome)
+            takeNotifications(session)
         }
     }
 
@@ -192,14 +200,27 @@ final class ConnectionThread: Sendable {
             pollfd(fd: session.socket, events: Int16(POLLIN), revents: 0),
         ]
         guard poll(&entries, 2, -1) > 0 else { return nil }
+        // What the handlers below enqueue is found without a wake-up.
+        mailbox.withLock { $0.isAsleep = false }
         if entries[0].revents != 0 { wake.clear() }
         guard entries[1].revents != 0 else { return nil }
         do throws(PostgresError) {
             try session.consume()
-            while session.nextNotification() != nil {}
+            takeNotifications(session)
             return nil
         } catch {
             return error
+        }
+    }
+
+    /// Those of a LISTEN nobody asked to be told of must not pile up either.
+    private func takeNotifications(_ session: Session) {
+        guard let first = session.nextNotification() else { return }
+        let handler = mailbox.withLock { $0.notificationHandler }
+        var next: (channel: String, payload: String)? = first
+        while let (channel, payload) = next {
+            handler?(channel, payload)
+            next = session.nextNotification()
         }
     }
 
@@ -212,6 +233,7 @@ final class ConnectionThread: Sendable {
                 mailbox.jobs = []
                 mailbox.head = 0
                 mailbox.endHandlers = []
+                mailbox.notificationHandler = nil
             }
             return (Array(mailbox.jobs[mailbox.head...]), mailbox.endHandlers, mailbox.tasks)
         }

@@ -44,6 +44,20 @@ public final class PostgresConnection: Sendable {
         _ = try outcome.get()
     }
 
+    /// LISTENs on a channel, on top of the statements: what is notified while one runs is told after it. Only of use on a
+    /// direct connection; for a connection that does nothing else and comes back there is `PostgresListener`.
+    ///
+    /// - Parameters:
+    ///   - channel: the name as it is, case and all; 63 bytes at most.
+    ///   - onNotification: given channel and payload on the connection's thread; must not block. It stands for all channels:
+    ///     the last one counts.
+    public func listen(
+        to channel: String, onNotification: @escaping @Sendable (_ channel: String, _ payload: String) -> Void
+    ) async throws(PostgresError) {
+        thread.onNotification(onNotification)
+        try await run("listen \(channel.quotedAsSQLIdentifier)")
+    }
+
     /// Whether it has ended, or is about to.
     public var isClosed: Bool { thread.isEnded }
 

@@ -35,6 +35,10 @@ public final class PostgresListener: Sendable {
         }
     }
 
+    /// Stops listening, keeping the connection, while somebody else hears; or listens again, with another `.listening`. Each
+    /// connection that listens is woken by each notification. Takes effect soon, at the latest with the next connection.
+    public func setPaused(_ isPaused: Bool) { thread?.setPaused(isPaused) }
+
     /// Ends the connection. No event comes after it has returned.
     public func stop() async { await thread?.stop() }
 }
@@ -45,6 +49,7 @@ final class ListenerThread: Sendable {
         enum Phase { case new, running, ended }
         var phase = Phase.new
         var isStopping = false
+        var isPaused = false
         var stopHandlers: [@Sendable () -> Void] = []
     }
 
@@ -84,6 +89,11 @@ final class ListenerThread: Sendable {
         wake.signal()
     }
 
+    func setPaused(_ isPaused: Bool) {
+        state.withLock { $0.isPaused = isPaused }
+        wake.signal()
+    }
+
     func stop() async {
         askToStop()
         await withCheckedContinuation { continuation in
@@ -96,6 +106,7 @@ final class ListenerThread: Sendable {
     }
 
     private var isStopping: Bool { state.withLock { $0.isStopping } }
+    private var isPaused: Bool { state.withLock { $0.isPaused } }
 
     private func loop() {
         var pause = RetryPause()
@@ -119,14 +130,15 @@ final class ListenerThread: Sendable {
     /// Connects, listens, and tells of notifications until the connection is lost or the end is asked for.
     private func listen(_ listening: () -> Void) throws(PostgresError) {
         let session = try Session.connect(configuration, wake: wake) { self.isStopping ? .now : nil }
-        for channel in channels {
-            let name = channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
-            _ = try session.run("listen \"\(name)\"", within: Self.answerTimeout)
-        }
+        var isListening = false
         listening()
-        onEvent(.listening)
         var lastWord = ContinuousClock.now
         while true {
+            if isListening == isPaused {
+                isListening.toggle()
+                try setListening(isListening, session)
+                if isListening { onEvent(.listening) }
+            }
             while !isStopping, let (channel, payload) = session.nextNotification() {
                 onEvent(.notification(channel: channel, payload: payload))
             }
@@ -142,6 +154,13 @@ final class ListenerThread: Sendable {
         }
     }
 
+    private func setListening(_ isListening: Bool, _ session: Session) throws(PostgresError) {
+        for channel in channels {
+            _ = try session.run(
+                "\(isListening ? "listen" : "unlisten") \(channel.quotedAsSQLIdentifier)", within: Self.answerTimeout)
+        }
+    }
+
     /// - Returns: whether the socket has something to say.
     private func wait(_ socket: Int32, _ limit: Duration) -> Bool {
         var entries = [
@@ -151,5 +170,12 @@ final class ListenerThread: Sendable {
         guard poll(&entries, 2, limit.pollMilliseconds) > 0 else { return false }
         if entries[0].revents != 0 { wake.clear() }
         return entries[1].revents != 0
+    }
+}
+
+extension String {
+    /// In double quotes, its own ones doubled (PostgreSQL docs, "Identifiers and Key Words").
+    var quotedAsSQLIdentifier: String {
+        "\"" + split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 }

@@ -5,6 +5,9 @@ import Synchronization
 
 /// The relay's ear: LISTEN on a connection of its own, tested from time to time by a notification that goes the way
 /// that a writer's goes. Behind a pooler LISTEN is taken and nothing ever comes; only a test tells.
+///
+/// A leader whose connection is direct listens on that, where a ring is followed by the read that it asks for, and lends
+/// this one its ear: a ring need not wake two connections, and a thread, on its way.
 final class DoorbellListener: Sendable {
     /// In this time a test must be heard.
     static let probeTimeout: Duration = .seconds(2)
@@ -17,11 +20,15 @@ final class DoorbellListener: Sendable {
 
     private struct State {
         var isConnected = false
+        /// The leader's connection hears, and tells `heard`.
+        var isLeaderListening = false
         var isListening: Bool?
         var hasWarned = false
         /// The test under way.
         var probe: String?
         var isHeard = false
+
+        var canHear: Bool { isConnected || isLeaderListening }
     }
 
     private let configuration: PostgresConfiguration
@@ -31,6 +38,7 @@ final class DoorbellListener: Sendable {
     private let onRing: @Sendable () -> Void
     private let onChange: @Sendable (Bool) -> Void
     private let state = Mutex(State())
+    private let listener = Mutex<PostgresListener?>(nil)
     private let connectionChanged = WakeSignal()
     private let probeHeard = WakeSignal()
 
@@ -60,10 +68,12 @@ final class DoorbellListener: Sendable {
             [weak self] event in
             self?.handle(event)
         }
+        self.listener.withLock { $0 = listener }
+        listener.setPaused(state.withLock { $0.isLeaderListening })
         listener.start()
         var tests = 0
         while !Task.isCancelled {
-            if !state.withLock({ $0.isConnected }) { _ = await connectionChanged.wait(upTo: Self.probeTimeout) }
+            if !state.withLock({ $0.canHear }) { _ = await connectionChanged.wait(upTo: Self.probeTimeout) }
             var finding = Finding.unheard
             // An ear that worked gets a second chance, as a server may be slow for a moment.
             for _ in 0..<(isListening == true ? 2 : 1) where finding != .heard && !Task.isCancelled {
@@ -74,7 +84,26 @@ final class DoorbellListener: Sendable {
             setListening(finding == .heard)
             _ = await connectionChanged.wait(upTo: finding == .unsent ? Self.unsentPause : Self.probeInterval)
         }
+        self.listener.withLock { $0 = nil }
         await listener.stop()
+    }
+
+    /// The leader listens on its own connection from now on, or no longer. In between rings may go unheard: a leader begins
+    /// by reading, and so does the next one.
+    func setLeaderListening(_ isLeaderListening: Bool) {
+        state.withLock { $0.isLeaderListening = isLeaderListening }
+        listener.withLock { $0 }?.setPaused(isLeaderListening)
+    }
+
+    /// A notification of the doorbell's channel, from whatever connection: a ring or a test.
+    func heard(_ payload: String) {
+        guard payload.hasPrefix(Doorbell.probePrefix) else { return onRing() }
+        let isMine = state.withLock { state in
+            guard state.probe == payload else { return false }
+            state.isHeard = true
+            return true
+        }
+        if isMine { probeHeard.signal() }
     }
 
     private func handle(_ event: PostgresListener.Event) {
@@ -84,20 +113,14 @@ final class DoorbellListener: Sendable {
             connectionChanged.signal()
         case .notification(let channel, let payload):
             guard channel == Doorbell.channel else { return }
-            if payload.hasPrefix(Doorbell.probePrefix) {
-                let isMine = state.withLock { state in
-                    guard state.probe == payload else { return false }
-                    state.isHeard = true
-                    return true
-                }
-                if isMine { probeHeard.signal() }
-            } else {
-                onRing()
-            }
+            heard(payload)
         case .lost(let error):
-            let wasConnected = state.withLock { state in
+            let (wasConnected, canHear) = state.withLock { state in
                 defer { state.isConnected = false }
-                return state.isConnected
+                return (state.isConnected, state.isLeaderListening)
+            }
+            guard !canHear else {
+                return logger.debug("The connection that stands by to listen for the doorbell was lost: \(error)")
             }
             // Once for each loss, not for each try to come back.
             logger.log(
@@ -108,13 +131,13 @@ final class DoorbellListener: Sendable {
     }
 
     private func probe(_ payload: String) async -> Finding {
-        let isConnected = state.withLock { state in
+        let canHear = state.withLock { state in
             state.probe = payload
             state.isHeard = false
-            return state.isConnected
+            return state.canHear
         }
         defer { state.withLock { $0.probe = nil } }
-        guard isConnected else { return .unheard }
+        guard canHear else { return .unheard }
         do {
             try await store.notify(channel: Doorbell.channel, payload: payload)
         } catch {
@@ -123,9 +146,9 @@ final class DoorbellListener: Sendable {
         }
         let deadline = ContinuousClock.now + Self.probeTimeout
         while !Task.isCancelled {
-            let (isHeard, isConnected) = state.withLock { ($0.isHeard, $0.isConnected) }
+            let (isHeard, canHear) = state.withLock { ($0.isHeard, $0.canHear) }
             // One that was heard over a connection that was lost since says nothing about the next one.
-            guard isConnected else { return .unheard }
+            guard canHear else { return .unheard }
             if isHeard { return .heard }
             let left = ContinuousClock.now.duration(to: deadline)
             if left <= .zero { return .unheard }

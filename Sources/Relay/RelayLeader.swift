@@ -24,14 +24,24 @@ struct RelayLeader: Sendable {
 
     /// Leads until something ends it, and closes the leader's connection.
     ///
-    /// - Parameter isListening: whether rings can be heard, now and at each later question.
-    func lead(isListening: @escaping @Sendable () -> Bool) async -> StepDownReason {
+    /// - Parameter ear: says whether rings can be heard; on a direct connection the leader takes its place.
+    func lead(ear: DoorbellListener) async -> StepDownReason {
+        if leadership.mode == .sessionLock {
+            do throws(PostgresError) {
+                try await takePlace(of: ear)
+            } catch {
+                logger.warning("The relay gives up its leadership, as it cannot listen: \(error)")
+                await leadership.connection.close()
+                return .postgresFailed
+            }
+        }
+        defer { ear.setLeaderListening(false) }
         let reason = await withTaskGroup(of: StepDownReason?.self) { group in
             // On the thread of the connection that it asks: a change of threads costs more than a small read.
             group.addTask(executorPreference: leadership.connection.taskExecutor) {
-                await loop(isListening: isListening())
+                await loop(isListening: ear.isListening == true)
             }
-            group.addTask { await beat(isListening: isListening) }
+            group.addTask { await beat(ear) }
             group.addTask {
                 await housekeeping.run()
                 return nil
@@ -48,6 +58,13 @@ struct RelayLeader: Sendable {
         }
         await leadership.connection.close()
         return reason
+    }
+
+    /// Listens on the leader's own connection, known to be direct: before the doorbell is next armed, so that nothing that
+    /// rings after it goes unheard.
+    private func takePlace(of ear: DoorbellListener) async throws(PostgresError) {
+        try await leadership.connection.listen(to: Doorbell.channel) { _, payload in ear.heard(payload) }
+        ear.setLeaderListening(true)
     }
 
     // MARK: the loop
@@ -245,11 +262,14 @@ struct RelayLeader: Sendable {
 
     /// Renews the leader's sign of life on the loop's own connection: losing that ends the term. A term won by lease is
     /// made fast by the lock once the connection is known to be direct.
-    private func beat(isListening: @Sendable () -> Bool) async -> StepDownReason? {
+    private func beat(_ ear: DoorbellListener) async -> StepDownReason? {
         var needsLock = leadership.mode == .lease
         while !Task.isCancelled {
             do {
-                if needsLock, isListening() { needsLock = try await !leadership.takeLock() }
+                if needsLock, ear.isListening == true, try await leadership.takeLock() {
+                    needsLock = false
+                    try await takePlace(of: ear)
+                }
                 guard let beat = try await store.beat(term: term) else { return .superseded }
                 if beat.serverWasReset { return .serverWasReset }
                 if beat.doorbell == .awake { mailbox.doorbellFoundAwake() }

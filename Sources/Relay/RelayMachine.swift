@@ -64,10 +64,13 @@ struct RelayMachine: ~Copyable {
     static let busyRate = 1_500.0
     /// Below so many they ring again, as a ring reaches the relay sooner than its next look does.
     static let quietRate = 1_200.0
-    /// From so many on the relay tries, once in a `probeInterval`, whether there would be more if they did not ring: how many
+    /// From so many on the relay tries now and then whether there would be more if they did not ring: how many
     /// NOTIFY lets through depends on the disk, and may be far below `busyRate`.
     static let probeRate = 100.0
+    /// Between two tries at first. After each in vain it doubles, since what comes during one waits up to a millisecond longer,
+    /// and of a message in a hundred nobody shall notice.
     static let probeInterval: Duration = .seconds(1)
+    static let probeIntervalMax: Duration = .seconds(10)
     /// How many times the rate must rise for that to be so.
     static let probeGain = 1.3
     /// The time over which the rate is taken.
@@ -109,9 +112,29 @@ struct RelayMachine: ~Copyable {
         /// Writers that do not ring had better.
         private(set) var isQuiet = false
         private var quietBelow = RelayMachine.quietRate
-        private var probedAt: Duration?
+        private var probe = Probe()
         private var windowStart: Duration?
         private var transactions = 0
+
+        /// The tries without rings.
+        private struct Probe {
+            var begun: Duration?
+            var isUnderWay = false
+            var pause = RelayMachine.probeInterval
+
+            func isDue(at now: Duration) -> Bool { begun.map { now - $0 >= pause } ?? true }
+
+            mutating func begin(at now: Duration) {
+                begun = now
+                isUnderWay = true
+            }
+
+            mutating func end(inVain: Bool) {
+                guard isUnderWay else { return }
+                isUnderWay = false
+                pause = inVain ? min(pause * 2, RelayMachine.probeIntervalMax) : RelayMachine.probeInterval
+            }
+        }
 
         mutating func read(transactions count: Int, at now: Duration, areRinging: Bool) {
             let start = windowStart ?? now
@@ -127,14 +150,15 @@ struct RelayMachine: ~Copyable {
         private mutating func judge(rate: Double, at now: Duration, areRinging: Bool) {
             guard areRinging else {
                 isQuiet = rate < quietBelow
-                return
+                return probe.end(inVain: isQuiet)
             }
+            // One that ended without a full window found nothing.
+            probe.end(inVain: true)
             isBusy = rate >= RelayMachine.busyRate
             quietBelow = RelayMachine.quietRate
-            let isProbeDue = probedAt.map { now - $0 >= RelayMachine.probeInterval } ?? true
-            guard !isBusy, rate >= RelayMachine.probeRate, isProbeDue else { return }
+            guard !isBusy, rate >= RelayMachine.probeRate, probe.isDue(at: now) else { return }
             isBusy = true
-            probedAt = now
+            probe.begin(at: now)
             quietBelow = rate * RelayMachine.probeGain
         }
 

@@ -109,7 +109,7 @@ public final class RelayService: Service {
         metrics.leader.record(1)
         observe(.becameLeader(term: term.number))
 
-        let reason = await makeLeader(leadership, mailbox).lead(isListening: { listener.isListening == true })
+        let reason = await makeLeader(leadership, mailbox).lead(ear: listener)
 
         status.setOldestUnpublished(nil)
         status.update {

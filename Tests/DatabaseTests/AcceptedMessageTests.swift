@@ -136,6 +136,19 @@ import Testing
         #expect(rows == [[nil, "t"], [nil, nil]])
     }
 
+    @Test(arguments: [
+        ("infinity", nil), ("-infinity", "1970-01-01 00:00:00"), ("4713-01-01 BC", "1970-01-01 00:00:00"),
+    ])
+    func anExpiryWithoutANumberIsQueuedAsOneThatHasOne(expiresAt: String, queued: String?) async throws {
+        let database = try await TestDatabase()
+        try await database.query(
+            "\(Self.insert.replacing(")", with: ", expires_at)")) values ('alice', 'JSON_MSG', '1', '\(expiresAt)')")
+        let rows = try await database.query("select (expires_at at time zone 'UTC')::text from belfry.outbox")
+        #expect(rows == [[queued]])
+        _ = try await database.query("select belfry.replay(receiver => 'alice')")
+        #expect(try await database.value("select count(*) from belfry.outbox where expires_at = 'infinity'") == "0")
+    }
+
     @Test func historyFromElsewhereIsNotQueued() async throws {
         let database = try await TestDatabase()
         try await database.query(

@@ -77,6 +77,12 @@ import Testing
             message: "The notification (receiver \"alice\", type \"JSON_MSG\") would expire at 2030-01-01 00:00:00+00 "
                 + "but is held back until 2030-01-02 00:00:00+00.",
             hint: "expires_at must be later than not_before."),
+        Case(
+            testDescription: "held back for ever", columns: "receiver, type, not_before",
+            values: "'alice', 'JSON_MSG', 'infinity'",
+            message: "The notification (receiver \"alice\", type \"JSON_MSG\") would be held back for ever: its "
+                + "not_before is infinity.",
+            hint: "Give a time, or null to send it at once."),
     ]
 
     static let headers: [Case] = [

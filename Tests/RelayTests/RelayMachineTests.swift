@@ -183,19 +183,20 @@ import Testing
         #expect(machine.pageRead(Self.page()) == .wait(.asleep))
     }
 
-    /// Three seconds of reads, one a millisecond, of the transactions that writers commit in one, by whether they ring.
-    /// Returns the share of the time in which they were told not to, the first tenth of a second left out.
+    /// Milliseconds of reads, one in each, of the transactions that writers commit in one, by whether they ring.
+    /// Returns the share of the time in which they were told not to, from the hundred-and-first or `from` on.
     private static func shareAwake(
-        _ machine: inout RelayMachine, isAwake: Bool, isListening: Bool = true, ringing: Double, silent: Double
+        _ machine: inout RelayMachine, isAwake: Bool, ringing: Double, silent: Double, start: Int = 0,
+        from: Int = 100, until end: Int = 3_000
     ) -> Double {
         var (isAwake, due, awake) = (isAwake, 0.0, 0)
-        for millisecond in 1...3_000 {
+        for millisecond in 1...end {
             due += isAwake ? silent : ringing
-            if isAwake, millisecond > 100 { awake += 1 }
+            if isAwake, millisecond > from { awake += 1 }
             guard due >= 1 else { continue }
             var read = page(rows: 4 * Int(due))
             read.transactions = Int(due)
-            read.at = .milliseconds(millisecond)
+            read.at = .milliseconds(start + millisecond)
             due -= due.rounded(.down)
             _ = machine.rang()
             _ = machine.pageRead(read)
@@ -204,7 +205,7 @@ import Testing
             isAwake = state == .awake
             if machine.doorbellSet() == .takeTransactionID { _ = machine.transactionIDTaken(8) }
         }
-        return Double(awake) / 2_900
+        return Double(awake) / Double(end - from)
     }
 
     @Test(arguments: [(1.6, 1.6), (2.5, 9), (12, 12), (0.5, 3.3), (0.14, 2.4)])
@@ -219,6 +220,24 @@ import Testing
         var machine = Place.asleep.machine()
         _ = machine.rang()
         #expect(Self.shareAwake(&machine, isAwake: false, ringing: rate, silent: rate) < 0.1)
+    }
+
+    @Test(arguments: [0.2, 1, 1.4])
+    func `tries in vain grow rare, and a message in a hundred notices none`(transactionsAMillisecond rate: Double) {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        let share = Self.shareAwake(
+            &machine, isAwake: false, ringing: rate, silent: rate, from: 20_000, until: 80_000)
+        #expect(share > 0 && share < 0.008)
+    }
+
+    @Test func `a crowd that comes after tries in vain is found all the same`() {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        _ = Self.shareAwake(&machine, isAwake: false, ringing: 0.5, silent: 0.5, until: 30_000)
+        let share = Self.shareAwake(
+            &machine, isAwake: false, ringing: 0.5, silent: 3.3, start: 30_000, from: 11_000, until: 30_000)
+        #expect(share > 0.95)
     }
 
     @Test func `when the crowd has gone, those who are left ring`() {

@@ -115,7 +115,7 @@ enum RelayStatements {
     }
 
     /// Rows of the first page of a step that is expected to be short; one more is asked for, as the sign that it is not.
-    static let shortPageRows = 16
+    static let shortPageRows = 64
     /// Transactions between the cursor's oldest running one and its end, beyond which a short page is not tried: it walks
     /// over the rows of all of them.
     static let shortPageSpan: UInt64 = 64

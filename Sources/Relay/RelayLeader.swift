@@ -8,6 +8,8 @@ import Postgres
 struct RelayLeader: Sendable {
     /// Between two empty reads of a relay that is not asleep.
     private static let lingerPause: Duration = .milliseconds(1)
+    /// Between two reads of which each finds something.
+    private static let gatherPause: Duration = .milliseconds(3)
 
     let leadership: LeaderElection.Leadership
     let publisher: RelayPublisher
@@ -157,6 +159,7 @@ struct RelayLeader: Sendable {
         let limit: Duration =
             switch pause {
             case .linger: Self.lingerPause
+            case .gather: Self.gatherPause
             case .settle(let duration): duration
             case .poll: limits.pollInterval
             case .asleep: limits.safetyPollInterval

@@ -18,7 +18,7 @@ import Testing
     /// The states, by the way into them.
     enum Place: CaseIterable {
         case standby, reading, publishing, advancing, wakingDoorbell, armingDoorbell, takingTransactionID
-        case lingering, settling, polling, asleep, awaitingBus, ended
+        case lingering, gathering, settling, polling, asleep, awaitingBus, ended
 
         func machine() -> RelayMachine {
             var machine = RelayMachine()
@@ -45,6 +45,11 @@ import Testing
             case .lingering:
                 _ = machine.elected(cursor: start, isListening: true)
                 _ = machine.pageRead(page())
+            case .gathering:
+                _ = machine.elected(cursor: start, isListening: true)
+                _ = machine.pageRead(page(rows: RelayMachine.crowdRows))
+                _ = machine.published()
+                _ = machine.advanced()
             case .settling:
                 goArmed(&machine, oldestRunning: 7)
             case .polling:
@@ -113,18 +118,20 @@ import Testing
         case (.reading, .pageRead): return .publish
         case (.publishing, .published): return .advance(done)
         case (.publishing, .busFailed): return .wait(.bus)
-        case (.advancing, .advanced): return .read(done)
+        case (.advancing, .advanced): return .wait(.linger)
         case (.wakingDoorbell, .doorbellSet): return .read(done)
         case (.armingDoorbell, .doorbellSet): return .takeTransactionID
         case (.takingTransactionID, .transactionIDTaken): return .read(done)
         case (.awaitingBus, .waitEnded): return .read(start)
+        case (.gathering, .waitEnded), (.gathering, .rang), (.gathering, .listeningLost): return .read(done)
         case (.lingering, .waitEnded), (.settling, .waitEnded), (.polling, .waitEnded), (.asleep, .waitEnded),
             (.lingering, .rang), (.settling, .rang), (.polling, .rang), (.asleep, .rang),
             (.lingering, .listeningLost), (.settling, .listeningLost), (.polling, .listeningLost):
             return .read(done)
         case (.asleep, .listeningLost): return .setDoorbell(.awake)
         case (.asleep, .doorbellFoundAwake), (.settling, .doorbellFoundAwake): return .setDoorbell(.armed)
-        case (.standby, .stopped), (.lingering, .stopped), (.settling, .stopped), (.polling, .stopped),
+        case (.standby, .stopped), (.lingering, .stopped), (.gathering, .stopped), (.settling, .stopped),
+            (.polling, .stopped),
             (.asleep, .stopped), (.awaitingBus, .stopped):
             return .stepDown(.stopped)
         default: return .none
@@ -258,6 +265,21 @@ import Testing
         #expect(machine.advanced() == .read(RelayCursor(snapshot: "9:9:", step: step)))
         _ = machine.rang()
         #expect(machine.pageRead(Self.page()) == .read(RelayCursor(snapshot: "9:9:")))
+    }
+
+    @Test(arguments: [(1, RelayMachine.Action.wait(.linger)), (8, .wait(.gather)), (63, .wait(.gather)), (64, nil)])
+    func `without rings it waits for a page to fill, longer where many come`(
+        rows: Int, next: RelayMachine.Action?
+    ) {
+        var machine = Place.reading.machine()
+        _ = machine.pageRead(Self.page(rows: rows))
+        _ = machine.published()
+        #expect(machine.advanced() == next ?? .read(RelayCursor(snapshot: "9:9:")))
+        var rung = Place.reading.machine()
+        _ = rung.pageRead(Self.page(rows: rows))
+        _ = rung.rang()
+        _ = rung.published()
+        #expect(rung.advanced() == .read(RelayCursor(snapshot: "9:9:")))
     }
 
     @Test func `a full page is followed by the next one of the same step`() {

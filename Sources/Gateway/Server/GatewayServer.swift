@@ -1,8 +1,6 @@
 import BelfryModel
 import Bus
 import Foundation
-import Hummingbird
-import HummingbirdCore
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -73,25 +71,18 @@ public final class GatewayServer: Service {
         let policy = UpgradePolicy(
             allowedOrigins: configuration.allowedOrigins,
             isLoopbackOnly: configuration.developmentRoutes != nil && configuration.allowedOrigins.isEmpty)
-        let application = Application(
-            router: routes.router(),
-            server: HTTPServerBuilder { responder in
-                UpgradeChannel(
-                    responder: responder, policy: policy,
-                    webSocketFrameBytesMax: configuration.limits.webSocketFrameBytesMax
-                ) { channel in
+        let http = PlainHTTP(router: routes.router(), policy: policy, logger: logger)
+        let listener = GatewayListener(
+            host: configuration.host, port: configuration.port, eventLoopGroup: eventLoopGroup,
+            gate: FirstRequestHandler.Gate(
+                policy: policy, webSocketFrameBytesMax: configuration.limits.webSocketFrameBytesMax,
+                startSession: { channel in
                     guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
                         throw ChannelError.inappropriateOperationForState
                     }
                     try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: shard))
-                }
-            },
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 4096),
-            onServerRunning: { channel in
-                if let address = channel.localAddress { listening.succeed(address) }
-            },
-            eventLoopGroupProvider: .shared(eventLoopGroup), logger: logger)
+                },
+                servePlainly: { try http.serve($0, refusing: $1) }))
         let heart = NodeHeart(
             store: context.store, occupancy: context.occupancy, listen: "\(configuration.host):\(configuration.port)",
             logger: logger,
@@ -100,10 +91,10 @@ public final class GatewayServer: Service {
                 for shard in shards.values { shard.eventLoop.execute { shard.incarnationChanged() } }
             })
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await application.run() }
+            group.addTask { try await listener.run { listening.succeed($0) } }
             group.addTask {
                 await heart.run()
-                // Ends only when cancelled: after the application.
+                // Ends only when cancelled: after the listener.
                 throw CancellationError()
             }
             defer { group.cancelAll() }

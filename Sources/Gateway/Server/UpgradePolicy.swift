@@ -5,7 +5,7 @@ import NIOHTTP1
 /// Which requests may become a WebSocket.
 struct UpgradePolicy: Sendable {
     /// Why one may not, for the answer to it.
-    struct Refusal: Sendable {
+    struct Refusal: Hashable, Sendable {
         let status: HTTPResponse.Status
         let text: String
     }

@@ -1,0 +1,68 @@
+import Glibc
+import NIOCore
+import NIOExtras
+import NIOPosix
+import ServiceLifecycle
+
+/// The listening socket of a node. A connection costs no task: its handlers deal with it on its event loop.
+struct GatewayListener: Sendable {
+    /// Connections that the kernel keeps for us while we are busy.
+    private static let backlog: Int32 = 4096
+    /// Connections taken in one turn of the event loop, before those that are there have their turn.
+    private static let acceptsPerTurn: UInt = 64
+
+    let host: String
+    /// 0 lets the system choose.
+    let port: Int
+    let eventLoopGroup: any EventLoopGroup
+    let gate: FirstRequestHandler.Gate
+
+    /// Accepts connections until graceful shutdown; then tells every channel to come to an end, and returns when the last
+    /// has.
+    ///
+    /// - Parameter onListening: told the address once it is bound.
+    /// - Throws: the reason why it can't listen, such as a port in use.
+    func run(onListening: @Sendable (SocketAddress) -> Void) async throws {
+        let quiescing = ServerQuiescingHelper(group: eventLoopGroup)
+        let channel = try await bootstrap(quiescing).bind(host: host, port: port).get()
+        if let address = channel.localAddress { onListening(address) }
+        let ended = channel.eventLoop.makePromise(of: Void.self)
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                try? await ended.futureResult.get()
+            } onGracefulShutdown: {
+                quiescing.initiateShutdown(promise: ended)
+            }
+        } onCancel: {
+            // Whoever cancels does not wait for the channels.
+            channel.close(promise: nil)
+            ended.succeed()
+        }
+    }
+
+    private func bootstrap(_ quiescing: ServerQuiescingHelper) -> ServerBootstrap {
+        let gate = gate
+        var bootstrap = ServerBootstrap(group: eventLoopGroup)
+            .serverChannelOption(.backlog, value: Self.backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.maxMessagesPerRead, value: Self.acceptsPerTurn)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+        for (option, value) in Self.keepAlive { bootstrap = bootstrap.serverChannelOption(option, value: value) }
+        return bootstrap.serverChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+            }
+        }.childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture { try gate.attend(channel) }
+        }
+    }
+
+    /// A peer whose machine vanished is noticed after about two minutes, whether it promised heart-beats or not. Accepted
+    /// sockets inherit these from the listening one (tcp(7)).
+    private static let keepAlive: [(ChannelOptions.Types.SocketOption, SocketOptionValue)] = [
+        (.socketOption(.so_keepalive), 1),
+        (.tcpOption(.init(rawValue: TCP_KEEPIDLE)), 60),
+        (.tcpOption(.init(rawValue: TCP_KEEPINTVL)), 15),
+        (.tcpOption(.init(rawValue: TCP_KEEPCNT)), 4),
+    ]
+}

@@ -1,6 +1,5 @@
 import NIOCore
 import NIOHTTP1
-import NIOWebSocket
 
 /// Stands behind a new connection's HTTP decoder until the first request is there, makes of the connection a WebSocket or
 /// one of plain HTTP, and leaves.
@@ -102,8 +101,6 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             let answer = try WebSocketHandshake.answer(to: head, policy: gate.policy, channel: context.channel)
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
             let pipeline = context.pipeline.syncOperations
-            try pipeline.addHandler(
-                ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: gate.webSocketFrameBytesMax)))
             try gate.startSession(context.channel)
             // It leaves at the end of this turn of the loop and gives back what it has not read: the peer's first frames.
             pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in
@@ -140,7 +137,6 @@ extension FirstRequestHandler {
     /// What becomes of connections, the same for all of a node.
     struct Gate: Sendable {
         let policy: UpgradePolicy
-        let webSocketFrameBytesMax: Int
         /// Puts the session's handlers into a channel that has become a WebSocket, on its event loop.
         let startSession: @Sendable (any Channel) throws -> Void
         /// Puts the handlers of plain HTTP into a channel, on its event loop, and serves its requests; the first one is

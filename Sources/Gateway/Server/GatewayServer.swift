@@ -75,7 +75,7 @@ public final class GatewayServer: Service {
         let listener = GatewayListener(
             host: configuration.host, port: configuration.port, eventLoopGroup: eventLoopGroup,
             gate: FirstRequestHandler.Gate(
-                policy: policy, webSocketFrameBytesMax: configuration.limits.webSocketFrameBytesMax,
+                policy: policy,
                 startSession: { channel in
                     guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
                         throw ChannelError.inappropriateOperationForState

@@ -1,11 +1,10 @@
 import BelfryModel
 import NIOCore
-import NIOWebSocket
 
 /// A WebSocket as the transport of a session: runs the actions of `WebSocketMachine`, gathers what the session writes and
 /// flushes it in one write.
 final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
-    typealias InboundIn = WebSocketFrame
+    typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     /// Time that the peer has to answer our Close frame, and to take what was written before it.
@@ -16,13 +15,19 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     static let discardedBytesMax = 1024 * 1024
 
     private let shard: Shard
+    private var reader: WebSocketFrameReader
     private var machine = WebSocketMachine()
     private var session: Session?
     private var context: ChannelHandlerContext?
     private var outbound = ByteBuffer()
     private var discardedBytes = 0
+    /// Where the peer's next frame begins is not known any more.
+    private var isUnreadable = false
 
-    init(shard: Shard) { self.shard = shard }
+    init(shard: Shard) {
+        self.shard = shard
+        reader = WebSocketFrameReader(payloadBytesMax: shard.limits.webSocketFrameBytesMax)
+    }
 
     // MARK: Channel events
 
@@ -38,11 +43,26 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = unwrapInboundIn(data)
+        let bytes = unwrapInboundIn(data)
         if !machine.isOpen {
-            discardedBytes += frame.length
+            discardedBytes += bytes.readableBytes
             if discardedBytes > Self.discardedBytesMax { return context.close(promise: nil) }
         }
+        guard !isUnreadable else { return }
+        reader.feed(bytes)
+        do throws(WebSocketFrameReader.Failure) {
+            while let frame = try reader.next() { frameReceived(frame, context: context) }
+        } catch {
+            isUnreadable = true
+            reader = WebSocketFrameReader(payloadBytesMax: 0)
+            switch error {
+            case .tooLong: session?.fail(.frameTooLarge)
+            case .controlFrame: session?.fail(.protocolViolation)
+            }
+        }
+    }
+
+    private func frameReceived(_ frame: ClientFrame, context: ChannelHandlerContext) {
         switch machine.frameReceived(frame) {
         case .none: break
         case .deliver(let bytes): session?.bytesReceived(bytes)
@@ -87,13 +107,8 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch error as? NIOWebSocketError {
-        case .invalidFrameLength: session?.fail(.frameTooLarge)
-        case .some: session?.fail(.protocolViolation)
-        case .none:
-            end(.connectionLost)
-            context.close(promise: nil)
-        }
+        end(.connectionLost)
+        context.close(promise: nil)
     }
 
     private func end(_ reason: CloseReason) {

@@ -37,10 +37,9 @@ struct WebSocketMachine: ~Copyable {
 
     private var state = State.open(.none)
 
-    /// A frame has arrived, unmasked. The decoder has already refused frames over its length limit.
-    mutating func frameReceived(_ frame: WebSocketFrame) -> Action {
-        guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return violation(.protocolViolation) }
-        guard frame.maskKey != nil else { return violation(.protocolViolation) }
+    /// A frame has arrived. The reader has already refused frames over its length limit.
+    mutating func frameReceived(_ frame: ClientFrame) -> Action {
+        guard !frame.hasReservedBits, frame.isMasked else { return violation(.protocolViolation) }
         switch (state, frame.opcode) {
         case (.closed, _):
             return .none
@@ -50,13 +49,13 @@ struct WebSocketMachine: ~Copyable {
         case (.closing, _):
             return .none
         case (.open, .connectionClose):
-            guard frame.fin, frame.length <= 125 else { return violation(.protocolViolation) }
-            return peerCloses(frame.unmaskedData)
+            guard frame.isFinal, frame.payload.readableBytes <= 125 else { return violation(.protocolViolation) }
+            return peerCloses(frame.payload)
         case (.open, .ping):
-            guard frame.fin, frame.length <= 125 else { return violation(.protocolViolation) }
-            return .pong(frame.unmaskedData)
+            guard frame.isFinal, frame.payload.readableBytes <= 125 else { return violation(.protocolViolation) }
+            return .pong(frame.payload)
         case (.open, .pong):
-            guard frame.fin, frame.length <= 125 else { return violation(.protocolViolation) }
+            guard frame.isFinal, frame.payload.readableBytes <= 125 else { return violation(.protocolViolation) }
             return .none
         case (.open(.none), .text):
             return data(frame, as: .text(UTF8Validator()))
@@ -85,15 +84,15 @@ struct WebSocketMachine: ~Copyable {
         if case .open = state { true } else { false }
     }
 
-    private mutating func data(_ frame: WebSocketFrame, as message: Message) -> Action {
-        let bytes = frame.unmaskedData
+    private mutating func data(_ frame: ClientFrame, as message: Message) -> Action {
+        let bytes = frame.payload
         var message = message
         if case .text(var validator) = message {
             let isValid = bytes.withUnsafeReadableBytes { validator.consume($0) }
-            guard isValid, !frame.fin || validator.isComplete else { return violation(.invalidUTF8) }
+            guard isValid, !frame.isFinal || validator.isComplete else { return violation(.invalidUTF8) }
             message = .text(validator)
         }
-        state = .open(frame.fin ? .none : message)
+        state = .open(frame.isFinal ? .none : message)
         return bytes.readableBytes > 0 ? .deliver(bytes) : .none
     }
 

@@ -1,7 +1,6 @@
 import Counting
 import NIOCore
 import NIOEmbedded
-import NIOWebSocket
 
 /// A client's end of a WebSocket without a socket: the handlers are those of a real one.
 final class RehearsalClient {
@@ -13,11 +12,7 @@ final class RehearsalClient {
 
     init(shard: Shard, loop: RehearsalLoop) throws {
         self.loop = loop
-        channel = EmbeddedChannel(
-            handlers: [
-                ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: shard.limits.webSocketFrameBytesMax)),
-                WebSocketHandler(shard: shard),
-            ], loop: loop.embedded)
+        channel = EmbeddedChannel(handler: WebSocketHandler(shard: shard), loop: loop.embedded)
         channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
     }
 

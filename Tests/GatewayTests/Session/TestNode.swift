@@ -3,7 +3,6 @@ import Bus
 import Logging
 import NIOCore
 import NIOEmbedded
-import NIOWebSocket
 import Outbox
 import Postgres
 import Testing
@@ -40,13 +39,10 @@ final class TestNode: Sendable {
 
     /// A client that has connected its WebSocket and said nothing yet.
     func connect() async throws -> TestClient {
-        let (shard, limits) = (shard, context.limits)
+        let shard = shard
         let dam = WriteDam()
         let channel = try await NIOAsyncTestingChannel(loop: loop) { channel in
-            try channel.pipeline.syncOperations.addHandlers([
-                dam, ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: limits.webSocketFrameBytesMax)),
-                WebSocketHandler(shard: shard),
-            ])
+            try channel.pipeline.syncOperations.addHandlers([dam, WebSocketHandler(shard: shard)])
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
         return TestClient(node: self, channel: channel, dam: dam)

@@ -19,12 +19,10 @@ struct WebSocketMachineTests {
             _ opcode: WebSocketOpcode, _ bytes: [UInt8] = [], fin: Bool = true, rsv1: Bool = false, rsv2: Bool = false,
             rsv3: Bool = false, isMasked: Bool = true
         ) -> WebSocketMachine.Action {
-            var data = ByteBuffer(bytes: bytes)
-            let key: WebSocketMaskingKey? = isMasked ? [0x12, 0x34, 0x56, 0x78] : nil
-            if let key { data.webSocketMask(key) }
+            let bits = [(fin, 0x80), (rsv1, 0x40), (rsv2, 0x20), (rsv3, 0x10)] as [(Bool, UInt8)]
+            let firstByte = bits.reduce(UInt8(webSocketOpcode: opcode)) { $1.0 ? $0 | $1.1 : $0 }
             return machine.frameReceived(
-                WebSocketFrame(
-                    fin: fin, rsv1: rsv1, rsv2: rsv2, rsv3: rsv3, opcode: opcode, maskKey: key, data: data))
+                ClientFrame(firstByte: firstByte, isMasked: isMasked, payload: ByteBuffer(bytes: bytes)))
         }
 
         func receive(

@@ -62,6 +62,15 @@ public struct FrameDecoder: Sendable {
         }
     }
 
+    /// Whether these bytes, fed now, would be one heart-beat and nothing else: the most frequent thing a client sends need
+    /// not be fed.
+    public func isHeartBeat(_ bytes: ByteBuffer) -> Bool {
+        guard bytes.readableBytes == 1, phase == .betweenFrames, pending.readableBytes == 0, failure == nil else {
+            return false
+        }
+        return bytes.getInteger(at: bytes.readerIndex, as: UInt8.self) == UInt8(ascii: "\n")
+    }
+
     /// The next frame or heart-beat; `nil` when more bytes are needed.
     ///
     /// - Throws: `FrameError` when the bytes are not STOMP or over a limit.

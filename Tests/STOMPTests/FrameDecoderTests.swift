@@ -125,4 +125,21 @@ import Testing
             #expect(frame.body.readableBytes == 100_000)
         }
     }
+
+    @Test func aHeartBeatIsKnownWithoutBeingFedBetweenFramesOnly() throws {
+        var decoder = FrameDecoder()
+        #expect(decoder.isHeartBeat(ByteBuffer(string: "\n")))
+        for other in ["", "\n\n", "\r", "\r\n", "S", "\0"] { #expect(!decoder.isHeartBeat(ByteBuffer(string: other))) }
+        for beginning in ["\r", "SEND\n", "SEND\ndestination:/topic/a\n\n"] {
+            var bytes = ByteBuffer(string: beginning)
+            decoder = FrameDecoder()
+            decoder.feed(&bytes)
+            _ = try decoder.next()
+            #expect(!decoder.isHeartBeat(ByteBuffer(string: "\n")), "within a frame it is part of it")
+        }
+        var bytes = ByteBuffer(string: "NONSENSE\n")
+        decoder.feed(&bytes)
+        _ = try? decoder.next()
+        #expect(!decoder.isHeartBeat(ByteBuffer(string: "\n")), "after an error")
+    }
 }

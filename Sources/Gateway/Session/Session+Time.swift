@@ -11,7 +11,10 @@ extension Session {
         if let disconnectDeadline { return disconnectDeadline }
         if isClosing { return nil }
         if user == nil { return openedAt + TimeAmount(shard.limits.connectTimeout) }
-        return [expiresAt, budget.deadline, heartBeat?.nextDeadline].compactMap(\.self).min()
+        var next = heartBeat?.nextDeadline ?? .distantFuture
+        if let expiresAt { next = min(next, expiresAt) }
+        if let deadline = budget.deadline { next = min(next, deadline) }
+        return next == .distantFuture ? nil : next
     }
 
     /// Sends a heart-beat, or ends the session, if it is time.
@@ -23,7 +26,8 @@ extension Session {
             return
         }
         if let expiresAt, now >= expiresAt { return fail(.tokenExpired) }
-        checkBudget(at: now)
+        // What waits can only have grown with a flush, which looks for itself.
+        if budget.deadline != nil { checkBudget(at: now) }
         // A client that we do not read from can't be blamed for its silence.
         if shard.isReadingStopped { peerIsAlive() }
         switch heartBeat?.tick(at: now) {

@@ -45,7 +45,7 @@ final class Session: @unchecked Sendable {
     private var givenBack: Set<MessageID> = []
 
     init(shard: Shard, transport: any SessionTransport) {
-        self.id = UUID().uuidString.lowercased()
+        self.id = SessionID.make()
         self.shard = shard
         self.transport = transport
         self.machine = SessionMachine(session: id, server: "belfry/\(shard.context.version)", limits: shard.limits)
@@ -57,6 +57,7 @@ final class Session: @unchecked Sendable {
     func bytesReceived(_ bytes: ByteBuffer) {
         guard !isClosing else { return }
         peerIsAlive()
+        if decoder.isHeartBeat(bytes) { return }
         var bytes = bytes
         decoder.feed(&bytes)
         decode()
@@ -289,8 +290,9 @@ final class Session: @unchecked Sendable {
             unflushedDeliveries.removeAll()
             transport.flush { self.flushed(flushed) }
         }
-        heartBeat?.dataSent(at: .now())
-        checkBudget(at: .now())
+        let now = NIODeadline.now()
+        heartBeat?.dataSent(at: now)
+        checkBudget(at: now)
         resumeBacklog()
     }
 

@@ -11,9 +11,6 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     typealias InboundIn = Any
     typealias OutboundOut = ByteBuffer
 
-    /// Time from the connection to the end of its first request's head. What comes after has deadlines of its own.
-    static let timeout = TimeAmount.seconds(10)
-
     private enum State {
         case awaitingHead
         /// The head is that of a handshake; its body, if it has one, means nothing.
@@ -26,25 +23,24 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let gate: Gate
+    private let watch: FirstRequestWatch
     private var state = State.awaitingHead
-    private var deadline: Scheduled<Void>?
 
     /// - Parameters:
     ///   - decoder: the handler in front of this one.
     ///   - gate: what becomes of the connection.
-    init(decoder: ByteToMessageHandler<HTTPRequestDecoder>, gate: Gate) {
+    ///   - watch: that of the connection's event loop.
+    init(decoder: ByteToMessageHandler<HTTPRequestDecoder>, gate: Gate, watch: FirstRequestWatch) {
         self.decoder = decoder
         self.gate = gate
+        self.watch = watch
     }
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: Self.timeout) { channel.close(promise: nil) }
-    }
+    func handlerAdded(context: ChannelHandlerContext) { watch.began(context.channel, at: .now()) }
 
-    func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) { watch.ended(context.channel) }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch (state, unwrapInboundIn(data) as? HTTPServerRequestPart) {
@@ -144,11 +140,13 @@ extension FirstRequestHandler {
         let servePlainly: @Sendable (any Channel, UpgradePolicy.Refusal?) throws -> Void
 
         /// Puts into a new channel what it needs until its first request is there.
-        func attend(_ channel: any Channel) throws {
+        ///
+        /// - Parameter watch: that of the channel's event loop.
+        func attend(_ channel: any Channel, watch: FirstRequestWatch) throws {
             let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(decoder)
-            try pipeline.addHandler(FirstRequestHandler(decoder: decoder, gate: self))
+            try pipeline.addHandler(FirstRequestHandler(decoder: decoder, gate: self, watch: watch))
         }
     }
 }

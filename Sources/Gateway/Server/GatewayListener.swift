@@ -15,7 +15,8 @@ struct GatewayListener: Sendable {
     /// 0 lets the system choose.
     let port: Int
     let eventLoopGroup: any EventLoopGroup
-    let gate: FirstRequestHandler.Gate
+    /// Puts into an accepted channel, on its event loop, what deals with it.
+    let attend: @Sendable (any Channel) throws -> Void
 
     /// Accepts connections until graceful shutdown; then tells every channel to come to an end, and returns when the last
     /// has.
@@ -41,7 +42,7 @@ struct GatewayListener: Sendable {
     }
 
     private func bootstrap(_ quiescing: ServerQuiescingHelper) -> ServerBootstrap {
-        let gate = gate
+        let attend = attend
         var bootstrap = ServerBootstrap(group: eventLoopGroup)
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -53,7 +54,7 @@ struct GatewayListener: Sendable {
                 try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
             }
         }.childChannelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture { try gate.attend(channel) }
+            channel.eventLoop.makeCompletedFuture { try attend(channel) }
         }
     }
 

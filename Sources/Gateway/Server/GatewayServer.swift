@@ -72,17 +72,21 @@ public final class GatewayServer: Service {
             allowedOrigins: configuration.allowedOrigins,
             isLoopbackOnly: configuration.developmentRoutes != nil && configuration.allowedOrigins.isEmpty)
         let http = PlainHTTP(router: routes.router(), policy: policy, logger: logger)
+        @Sendable func shard(of channel: any Channel) throws -> Shard {
+            guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
+                throw ChannelError.inappropriateOperationForState
+            }
+            return shard
+        }
+        let gate = FirstRequestHandler.Gate(
+            policy: policy,
+            startSession: { channel in
+                try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: try shard(of: channel)))
+            },
+            servePlainly: { try http.serve($0, refusing: $1) })
         let listener = GatewayListener(
             host: configuration.host, port: configuration.port, eventLoopGroup: eventLoopGroup,
-            gate: FirstRequestHandler.Gate(
-                policy: policy,
-                startSession: { channel in
-                    guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
-                        throw ChannelError.inappropriateOperationForState
-                    }
-                    try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: shard))
-                },
-                servePlainly: { try http.serve($0, refusing: $1) }))
+            attend: { try gate.attend($0, watch: try shard(of: $0).firstRequests) })
         let heart = NodeHeart(
             store: context.store, occupancy: context.occupancy, listen: "\(configuration.host):\(configuration.port)",
             logger: logger,

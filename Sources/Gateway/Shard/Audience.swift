@@ -4,6 +4,8 @@ import NIOCore
 /// Everybody on one event loop who is subscribed to one address.
 final class Audience: @unchecked Sendable {
     let address: Address
+    /// The user whose queue it is; `nil` for a topic.
+    let user: String?
     private(set) var deliveries: [Delivery] = []
     /// The bus has said that the channel's messages flow.
     var isOpen = false
@@ -14,12 +16,12 @@ final class Audience: @unchecked Sendable {
 
     init(address: Address, now: NIODeadline) {
         self.address = address
-        if case .topic = address { watch = TopicWatch(now: now) }
-    }
-
-    /// The user whose queue it is; `nil` for a topic.
-    var user: String? {
-        if case .user(let user) = address { user } else { nil }
+        switch address {
+        case .user(let user): self.user = user
+        case .topic:
+            user = nil
+            watch = TopicWatch(now: now)
+        }
     }
 
     var isEmpty: Bool { deliveries.isEmpty }

@@ -10,6 +10,7 @@ extension Shard {
 
     func tick() {
         let now = NIODeadline.now()
+        firstRequests.tick(at: now)
         for entry in wheel.due(at: now) {
             // Its place may have been taken by another session since: a look too many does no harm.
             guard let session = sessions[entry.id], session.filedTick == entry.tick else { continue }
@@ -50,11 +51,11 @@ extension Shard {
         var users: [Audience] = []
         var topics: [TopicLook] = []
         for audience in audiences.values {
-            audience.watch?.tick(at: now)
-            switch audience.address {
-            case .user:
+            if audience.user != nil {
                 if audience.deliveries.contains(where: { $0.machine.isLive }) { users.append(audience) }
-            case .topic(let topic): topics.append(TopicLook(topic: topic, floor: audience.watch?.floor))
+            } else if case .topic(let topic) = audience.address {
+                audience.watch?.tick(at: now)
+                topics.append(TopicLook(topic: topic, floor: audience.watch?.floor))
             }
         }
         reconcile(users: users[...], topics: topics[...])

@@ -24,6 +24,9 @@ final class Shard: @unchecked Sendable {
     var audiences: [Address: Audience] = [:]
     /// Sessions with bytes appended since the last flush.
     private var touched: [Session] = []
+    private var isFlushScheduled = false
+    /// Connections on this loop that have not sent a request yet.
+    let firstRequests = FirstRequestWatch()
 
     // Bus
     var subscriber: (any BusSubscriber)?
@@ -200,15 +203,19 @@ final class Shard: @unchecked Sendable {
 
     /// The session has appended bytes: they go out with the next `flushTouched`.
     func touch(_ session: Session) {
-        if touched.isEmpty {
-            // Whatever path led here, the end of this turn of the loop flushes it.
-            eventLoop.execute { self.flushTouched() }
-        }
         touched.append(session)
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        // Whatever path led here, the end of this turn of the loop flushes it.
+        eventLoop.execute {
+            self.isFlushScheduled = false
+            self.flushTouched()
+        }
     }
 
     /// Writes what every touched session has appended, once each.
     func flushTouched() {
+        guard !touched.isEmpty else { return }
         let sessions = touched
         touched.removeAll(keepingCapacity: true)
         for session in sessions { session.flush() }

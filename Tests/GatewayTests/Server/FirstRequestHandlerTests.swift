@@ -84,9 +84,9 @@ struct FirstRequestHandlerTests {
     func ends() throws {
         let slow = try Connection()
         try slow.send("GET / HTTP/1.1\r\nHost".utf8)
-        slow.channel.embeddedEventLoop.advanceTime(by: FirstRequestHandler.timeout - .milliseconds(1))
+        slow.watch.tick(at: .now() + FirstRequestWatch.timeout - .seconds(1))
         #expect(slow.channel.isActive)
-        slow.channel.embeddedEventLoop.advanceTime(by: .milliseconds(2))
+        slow.watch.tick(at: .now() + FirstRequestWatch.timeout)
         #expect(!slow.channel.isActive)
 
         let stopped = try Connection()
@@ -102,7 +102,7 @@ struct FirstRequestHandlerTests {
     func deadline() throws {
         let connection = try Connection()
         try connection.send(Self.handshake.utf8)
-        connection.channel.embeddedEventLoop.advanceTime(by: FirstRequestHandler.timeout * 2)
+        connection.watch.tick(at: .now() + FirstRequestWatch.timeout * 2)
         #expect(connection.channel.isActive)
     }
 }
@@ -116,6 +116,7 @@ private final class Connection {
     }
 
     let channel = EmbeddedChannel()
+    let watch = FirstRequestWatch()
     private let sink = Sink()
 
     init() throws {
@@ -129,7 +130,7 @@ private final class Connection {
                 sink.received = .requests([], refusal: refusal)
                 try channel.pipeline.syncOperations.addHandler(sink)
             })
-        try gate.attend(channel)
+        try gate.attend(channel, watch: watch)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

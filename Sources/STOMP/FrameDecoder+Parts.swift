@@ -140,21 +140,19 @@ extension FrameDecoder {
     private mutating func findLineEnd(within limit: Int) -> LineEnd {
         let from = scanned
         let (end, result): (Int, LineEnd) = pending.withUnsafeReadableBytes { bytes in
-            for index in from..<bytes.count {
-                // One more than the limit may be the CR of a CRLF.
-                if index > limit + 1 { return (index, .tooLong) }
-                switch bytes[index] {
-                case 0:
-                    return (index, .null)
-                case UInt8(ascii: "\n"):
+            // One more than the limit may be the CR of a CRLF.
+            for index in from..<max(from, min(bytes.count, limit + 2)) {
+                let byte = bytes[index]
+                // One comparison for all that is neither a NULL nor a line feed.
+                if byte > UInt8(ascii: "\n") { continue }
+                if byte == 0 { return (index, .null) }
+                if byte == UInt8(ascii: "\n") {
                     let hasCarriageReturn = index > 0 && bytes[index - 1] == UInt8(ascii: "\r")
                     let length = hasCarriageReturn ? index - 1 : index
                     return (index, length > limit ? .tooLong : .line(length: length, consumed: index + 1))
-                default:
-                    break
                 }
             }
-            return (bytes.count, bytes.count > limit + 1 ? .tooLong : .notYet)
+            return bytes.count > limit + 1 ? (limit + 2, .tooLong) : (bytes.count, .notYet)
         }
         scanned = end
         return result

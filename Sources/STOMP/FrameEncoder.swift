@@ -18,11 +18,11 @@ public struct FrameEncoder: Sendable {
     /// Appends the frame to `buffer`. A frame with a body gets a `content-length`, whatever its headers say of it.
     public func encode(_ frame: Frame, into buffer: inout ByteBuffer) {
         let escaping = HeaderEscaping(version: version, command: frame.command)
-        var lines = frame.headers.compactMap { header in
-            header.name.isEmpty || header.name == "content-length"
-                ? nil
-                : EscapedLine(
-                    name: escaping.escape(header.name, isName: true), value: escaping.escape(header.value))
+        var lines: [EscapedLine] = []
+        lines.reserveCapacity(frame.headers.count + 1)
+        for header in frame.headers where !header.name.isEmpty && header.name != "content-length" {
+            lines.append(
+                EscapedLine(name: escaping.escape(header.name, isName: true), value: escaping.escape(header.value)))
         }
         if frame.body.readableBytes > 0 {
             lines.append(EscapedLine(name: "content-length", value: String(frame.body.readableBytes)))

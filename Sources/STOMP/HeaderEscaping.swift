@@ -45,16 +45,16 @@ extension HeaderEscaping {
     func parse(_ line: UnsafeRawBufferPointer) -> Result<Header, Fault> {
         var colon: Int?
         var hasEscapes = false
-        for index in line.indices {
-            switch line[index] {
-            case UInt8(ascii: ":"):
+        var seenBits: UInt8 = 0
+        for index in 0..<line.count {
+            let byte = line[index]
+            seenBits |= byte
+            if byte == UInt8(ascii: ":") {
                 if colon == nil { colon = index }
-            case UInt8(ascii: "\\"):
+            } else if byte == UInt8(ascii: "\\") {
                 hasEscapes = true
-            case UInt8(ascii: "\r"):
-                if case .full = self { return .failure(.carriageReturn) }
-            default:
-                break
+            } else if byte == UInt8(ascii: "\r"), case .full = self {
+                return .failure(.carriageReturn)
             }
         }
         guard let colon else { return .failure(.withoutColon) }
@@ -63,6 +63,10 @@ extension HeaderEscaping {
         let value = UnsafeRawBufferPointer(rebasing: line[(colon + 1)...])
         if case .none = self { hasEscapes = false }
         guard hasEscapes else {
+            // Nearly all headers are ASCII, which need not be validated; validating costs as much as all the rest.
+            if seenBits < 0x80 {
+                return .success(Header(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self)))
+            }
             guard let name = String(validating: name, as: UTF8.self),
                 let value = String(validating: value, as: UTF8.self)
             else { return .failure(.invalidUTF8) }
@@ -113,7 +117,11 @@ extension HeaderEscaping {
     ///
     /// - Parameter isName: a colon ends a name, so one that cannot be escaped becomes a space there too.
     func escape(_ text: String, isName: Bool = false) -> String {
-        guard text.utf8.contains(where: { needsEscape($0, isName: isName) }) else { return text }
+        // Over the bytes themselves: walking a string's UTF-8 view costs several times as much.
+        let isPlain = text.utf8.withContiguousStorageIfAvailable { bytes in
+            !bytes.contains { needsEscape($0, isName: isName) }
+        }
+        if isPlain == true { return text }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count + 8)
         for byte in text.utf8 {

@@ -17,16 +17,17 @@ public struct HeartBeatOffer: Hashable, Sendable {
 
     /// Reads `<cx>,<cy>`; `nil` when that is not two whole numbers below 2³².
     public init?(_ text: String) {
-        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        // By bytes: characters would have to be found first.
+        let parts = text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         guard parts.count == 2, let canSend = Self.number(parts[0]), let wants = Self.number(parts[1]) else {
             return nil
         }
         self.init(canSendMilliseconds: canSend, wantsMilliseconds: wants)
     }
 
-    private static func number(_ text: Substring) -> UInt32? {
-        guard let first = text.utf8.first, first != UInt8(ascii: "+") else { return nil }
-        return UInt32(text)
+    private static func number(_ text: Substring.UTF8View) -> UInt32? {
+        guard let first = text.first, first != UInt8(ascii: "+") else { return nil }
+        return UInt32(Substring(text))
     }
 }
 

@@ -47,8 +47,9 @@ extension SessionMachine {
     private mutating func connect(_ frame: Frame) -> SessionAction {
         let supported = ProtocolVersion.v12
         let accepted = frame.headers["accept-version"].map { versions in
-            versions.split(separator: ",").contains {
-                $0.drop { $0 == " " }.prefix { $0 != " " } == supported.rawValue
+            versions.utf8.split(separator: UInt8(ascii: ",")).contains {
+                $0.drop { $0 == UInt8(ascii: " ") }.prefix { $0 != UInt8(ascii: " ") }
+                    .elementsEqual(supported.rawValue.utf8)
             }
         }
         guard accepted == true else {

@@ -115,6 +115,11 @@ begin
                 message.type, message.expires_at, message.not_before
             using errcode = 'check_violation', schema = 'belfry', table = 'message_log', column = 'expires_at',
                 constraint = 'message_log_expires_at', hint = 'expires_at must be later than not_before.';
+    elsif not isfinite(message.created_at) then
+        raise exception 'The notification (%, type "%") was created at %: that is no time.', address, message.type,
+                message.created_at
+            using errcode = 'check_violation', schema = 'belfry', table = 'message_log', column = 'created_at',
+                constraint = 'message_log_created_at_is_finite', hint = 'Leave created_at out: it is the statement''s time.';
     elsif message.not_before = 'infinity' then
         raise exception 'The notification (%, type "%") would be held back for ever: its not_before is infinity.', address,
                 message.type
@@ -175,6 +180,7 @@ begin
             or octet_length(coalesce(m.receiver, m.topic)) not between 1 and 255
             or m.expires_at <= m.not_before
             or m.not_before = 'infinity'
+            or not isfinite(m.created_at)
             or (m.headers is not null and belfry.headers_problem(m.headers) is not null)
             or octet_length(m.data::text) > (select s.data_bytes_max from belfry.setting s)
             or not coalesce(

@@ -89,14 +89,17 @@ public final class RelayStore: Sendable {
     private func shortPage(after cursor: RelayCursor) async throws(PostgresError) -> RelayPage? {
         guard cursor.step == nil, expectsFew.load(ordering: .relaxed), isPrepared.load(ordering: .relaxed),
             pageRows > RelayStatements.shortPageRows, let snapshot = TransactionSnapshot(cursor.snapshot),
-            snapshot.xmax - snapshot.xmin <= RelayStatements.shortPageSpan
+            snapshot.running.count <= RelayStatements.shortPageRunningMax
         else { return nil }
-        let result = try await execute(
-            RelayStatements.shortPage,
-            [
-                .text(String(snapshot.running.first ?? snapshot.xmax)), .text(String(snapshot.xmax)),
-                .text("{\(snapshot.running.map(String.init).joined(separator: ","))}"),
-            ])
+        let xmax = PostgresValue.text(String(snapshot.xmax))
+        let result =
+            if snapshot.running.isEmpty {
+                try await execute(RelayStatements.shortPage, [xmax])
+            } else {
+                try await execute(
+                    RelayStatements.shortPageAmongRunning,
+                    [xmax, .text("{\(snapshot.running.map(String.init).joined(separator: ","))}")])
+            }
         return try RelayPage(short: result)
     }
 

@@ -116,34 +116,62 @@ enum RelayStatements {
 
     /// Rows of the first page of a step that is expected to be short; one more is asked for, as the sign that it is not.
     static let shortPageRows = 64
-    /// Transactions between the cursor's oldest running one and its end, beyond which a short page is not tried: it walks
-    /// over the rows of all of them.
-    static let shortPageSpan: UInt64 = 64
+    /// Transactions that ran under the cursor's snapshot, beyond which a short page is not tried.
+    static let shortPageRunningMax = 64
+    /// Stored bytes of `data` beyond which a row has no place in a short page.
+    static let shortPageDataBytes = pageBytes / shortPageRows
 
-    /// The same as the first page of a step, for when few messages come: with one row a third of the work, most of which is
+    /// The same as the first page of a step, for when few messages come: with one row half of the work, most of which is
     /// setting up, not reading. What the present snapshot sees needs no other proof of being visible in the target.
-    /// $1: the lowest transaction that the cursor's snapshot does not see, $2: its xmax, $3: those below it that ran.
-    /// Plan: one scan of the index outbox (xid, message_id + 0) from $1 on, message_log by primary key.
+    /// $1: the xmax of the cursor's snapshot, under which nothing ran.
+    /// Plan: index outbox (xid, message_id + 0), then message_log by primary key; with `OutboxPlanning.sessionSettings` only.
     static let shortPage = PostgresStatement(
         "belfry_relay_short_page",
-        """
-        select p.*, s.target::text
-        from (select pg_current_snapshot() as target) s
-        left join lateral (
-            select o.message_id, o.xid::text, o.receiver, o.topic,
-                ceil(date_part('epoch', o.expires_at) * 1000)::bigint,
-                (date_part('epoch', clock_timestamp() - m.created_at) * 1000)::bigint,
-                m.id is not null and o.not_before is null and (o.expires_at is null or o.expires_at > now()),
-                belfry.header_lines(m.headers),
-                belfry.body(m.id, m.type, m.receiver, m.topic, m.data, m.viewed_at, m.created_at),
-                o.redelivered, true
-            from belfry.outbox o
-            left join belfry.message_log m on m.id = o.message_id
-            where o.xid >= $1::xid8 and (o.xid >= $2::xid8 or o.xid = any($3::xid8[]))
-            order by o.xid, o.message_id + 0
-            limit \(shortPageRows + 1)
-        ) p on true
-        """)
+        shortPage(
+            of: """
+                belfry.outbox o
+                left join belfry.message_log m on m.id = o.message_id
+                where o.xid >= $1::xid8
+                order by o.xid, o.message_id + 0
+                limit \(shortPageRows + 1)
+                """))
+
+    /// The same where transactions ran under the cursor's snapshot: $2.
+    /// Plan: two scans of the index outbox (xid, message_id + 0), merged, then message_log by primary key.
+    static let shortPageAmongRunning = PostgresStatement(
+        "belfry_relay_short_page_among_running",
+        shortPage(
+            of: """
+                (
+                    (select *, message_id + 0 as id from belfry.outbox where xid = any($2::xid8[])
+                    order by xid, message_id + 0 limit \(shortPageRows + 1))
+                    union all
+                    (select *, message_id + 0 as id from belfry.outbox where xid >= $1::xid8
+                    order by xid, message_id + 0 limit \(shortPageRows + 1))
+                    order by xid, id limit \(shortPageRows + 1)
+                ) o
+                left join belfry.message_log m on m.id = o.message_id
+                order by o.xid, o.id
+                """))
+
+    private static func shortPage(of rows: String) -> String {
+        let fits = "coalesce(pg_column_size(m.data), 0) <= \(shortPageDataBytes)"
+        return """
+            select p.*, s.target::text
+            from (select pg_current_snapshot() as target) s
+            left join lateral (
+                select o.message_id, o.xid::text, o.receiver, o.topic,
+                    ceil(date_part('epoch', o.expires_at) * 1000)::bigint,
+                    (date_part('epoch', clock_timestamp() - m.created_at) * 1000)::bigint,
+                    m.id is not null and o.not_before is null and (o.expires_at is null or o.expires_at > now()),
+                    case when \(fits) then belfry.header_lines(m.headers) end,
+                    case when \(fits) then
+                        belfry.body(m.id, m.type, m.receiver, m.topic, m.data, m.viewed_at, m.created_at) end,
+                    o.redelivered, \(fits)
+                from \(rows)
+            ) p on true
+            """
+    }
 
     /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published.
     /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what the nodes know already.

@@ -77,14 +77,16 @@ public struct RelayPage: Sendable {
 
     /// Reads the answer to `RelayStatements.shortPage`, from a session of PostgreSQL's own: it would not have outlived a reset.
     ///
-    /// - Returns: `nil` when there is more than a short page.
+    /// - Returns: `nil` when there is more than a short page holds.
     /// - Throws: `PostgresError` with `.protocolViolation` when the answer is not a page.
     init?(short result: PostgresResult) throws(PostgresError) {
         guard result.rowCount > 0, let target = TransactionSnapshot(result.string(0, Column.shortTarget)) else {
             throw PostgresError(.protocolViolation, "PostgreSQL's answer to the relay's read has no snapshot.")
         }
         let rows = result.isNull(0, Column.messageID) ? 0 : result.rowCount
-        guard rows <= RelayStatements.shortPageRows else { return nil }
+        guard rows <= RelayStatements.shortPageRows, (0..<rows).allSatisfy({ result.bool($0, Column.fits) }) else {
+            return nil
+        }
         self.result = result
         self.rows = Array(0..<rows)
         self.target = result.string(0, Column.shortTarget)

@@ -20,6 +20,8 @@ final class DoorbellListener: Sendable {
 
     private struct State {
         var isConnected = false
+        /// While it runs; told under the lock who is to hear.
+        var listener: PostgresListener?
         /// The leader's connection hears, and tells `heard`.
         var isLeaderListening = false
         var isListening: Bool?
@@ -38,7 +40,6 @@ final class DoorbellListener: Sendable {
     private let onRing: @Sendable () -> Void
     private let onChange: @Sendable (Bool) -> Void
     private let state = Mutex(State())
-    private let listener = Mutex<PostgresListener?>(nil)
     private let connectionChanged = WakeSignal()
     private let probeHeard = WakeSignal()
 
@@ -68,8 +69,10 @@ final class DoorbellListener: Sendable {
             [weak self] event in
             self?.handle(event)
         }
-        self.listener.withLock { $0 = listener }
-        listener.setPaused(state.withLock { $0.isLeaderListening })
+        state.withLock { state in
+            state.listener = listener
+            listener.setPaused(state.isLeaderListening)
+        }
         listener.start()
         var tests = 0
         while !Task.isCancelled {
@@ -84,15 +87,17 @@ final class DoorbellListener: Sendable {
             setListening(finding == .heard)
             _ = await connectionChanged.wait(upTo: finding == .unsent ? Self.unsentPause : Self.probeInterval)
         }
-        self.listener.withLock { $0 = nil }
+        state.withLock { $0.listener = nil }
         await listener.stop()
     }
 
     /// The leader listens on its own connection from now on, or no longer. In between rings may go unheard: a leader begins
     /// by reading, and so does the next one.
     func setLeaderListening(_ isLeaderListening: Bool) {
-        state.withLock { $0.isLeaderListening = isLeaderListening }
-        listener.withLock { $0 }?.setPaused(isLeaderListening)
+        state.withLock { state in
+            state.isLeaderListening = isLeaderListening
+            state.listener?.setPaused(isLeaderListening)
+        }
     }
 
     /// A notification of the doorbell's channel, from whatever connection: a ring or a test.

@@ -78,6 +78,12 @@ import Testing
                 + "but is held back until 2030-01-02 00:00:00+00.",
             hint: "expires_at must be later than not_before."),
         Case(
+            testDescription: "created at no time", columns: "receiver, type, created_at",
+            values: "'alice', 'JSON_MSG', 'infinity'",
+            message:
+                "The notification (receiver \"alice\", type \"JSON_MSG\") was created at infinity: that is no time.",
+            hint: "Leave created_at out: it is the statement's time."),
+        Case(
             testDescription: "held back for ever", columns: "receiver, type, not_before",
             values: "'alice', 'JSON_MSG', 'infinity'",
             message: "The notification (receiver \"alice\", type \"JSON_MSG\") would be held back for ever: its "

@@ -51,7 +51,13 @@ struct GatewayListener: Sendable {
         for (option, value) in Self.keepAlive { bootstrap = bootstrap.serverChannelOption(option, value: value) }
         return bootstrap.serverChannelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+                let pipeline = channel.pipeline.syncOperations
+                // Without a descriptor left, accepting pauses instead of failing as fast as it can.
+                try pipeline.addHandler(
+                    AcceptBackoffHandler { error in
+                        [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) ? .milliseconds(100) : nil
+                    })
+                try pipeline.addHandler(quiescing.makeServerChannelHandler(channel: channel))
             }
         }.childChannelInitializer { channel in
             channel.eventLoop.makeCompletedFuture { try attend(channel) }

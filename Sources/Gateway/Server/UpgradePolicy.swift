@@ -50,9 +50,18 @@ struct UpgradePolicy: Sendable {
     func refusal(of head: HTTPRequestHead) -> Refusal? {
         let path = String(head.uri.prefix { $0 != "?" })
         if let refusal = refusal(path: path, origin: head.headers.first(name: "origin")) { return refusal }
-        guard head.method == .GET, head.headers["sec-websocket-key"].count == 1 else {
+        guard head.method == .GET, head.version == .http1_1,
+            head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" })
+        else {
             return Refusal(
-                status: .badRequest, text: "A WebSocket handshake is a GET with one Sec-WebSocket-Key (RFC 6455).")
+                status: .badRequest,
+                text: "A WebSocket handshake is a GET of HTTP/1.1 with Connection: Upgrade (RFC 6455).")
+        }
+        let keys = head.headers["sec-websocket-key"]
+        guard keys.count == 1, keys[0].utf8.count == 24 else {
+            return Refusal(
+                status: .badRequest,
+                text: "A WebSocket handshake has one Sec-WebSocket-Key, of 16 bytes in base64 (RFC 6455).")
         }
         guard head.headers["sec-websocket-version"] == ["13"] else {
             return Refusal(status: .badRequest, text: "Only version 13 of WebSocket is served (RFC 6455).")

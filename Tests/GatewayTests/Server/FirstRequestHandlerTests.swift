@@ -50,7 +50,7 @@ struct FirstRequestHandlerTests {
         let connection = try Connection()
         let faulty = Self.handshake.replacing(part, with: replacement)
         #expect(faulty != Self.handshake)
-// NIO's decoder ends at a head that says so.
+        // NIO's decoder ends at a head that says so.
         let next = replacement == "Connection: close" ? "" : "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
         try connection.send(Array((faulty + next).utf8))
         guard case .requests(let requests, let refusal) = connection.received else { return #expect(Bool(false)) }

@@ -74,7 +74,7 @@ struct RelayMachine: ~Copyable {
     /// From so many on the relay tries now and then whether there would be more if they did not ring: how many
     /// NOTIFY lets through depends on the disk, and may be far below `busyRate`.
     static let probeRate = 100.0
-    /// Between two tries at first. After each in vain it doubles, since what comes during one waits up to a millisecond longer,
+    /// Traffic between two tries at first. After each in vain it doubles, since what comes during one waits up to a millisecond longer,
     /// and of a message in a hundred nobody shall notice.
     static let probeInterval: Duration = .seconds(1)
     static let probeIntervalMax: Duration = .seconds(10)
@@ -125,14 +125,15 @@ struct RelayMachine: ~Copyable {
 
         /// The tries without rings.
         private struct Probe {
-            var begun: Duration?
             var isUnderWay = false
+            /// Time in which messages came since the last one; the first is due at once.
+            var trafficTime = RelayMachine.probeInterval
             var pause = RelayMachine.probeInterval
 
-            func isDue(at now: Duration) -> Bool { begun.map { now - $0 >= pause } ?? true }
+            var isDue: Bool { trafficTime >= pause }
 
-            mutating func begin(at now: Duration) {
-                begun = now
+            mutating func begin() {
+                trafficTime = .zero
                 isUnderWay = true
             }
 
@@ -149,12 +150,12 @@ struct RelayMachine: ~Copyable {
             transactions += count
             let passed = now - start
             guard passed >= RelayMachine.rateWindow else { return }
-            judge(rate: Double(transactions) / (passed / .seconds(1)), at: now, areRinging: areRinging)
+            judge(rate: Double(transactions) / (passed / .seconds(1)), over: passed, areRinging: areRinging)
             windowStart = now
             transactions = 0
         }
 
-        private mutating func judge(rate: Double, at now: Duration, areRinging: Bool) {
+        private mutating func judge(rate: Double, over passed: Duration, areRinging: Bool) {
             guard areRinging else {
                 isQuiet = rate < quietBelow
                 return probe.end(inVain: isQuiet)
@@ -163,9 +164,11 @@ struct RelayMachine: ~Copyable {
             probe.end(inVain: true)
             isBusy = rate >= RelayMachine.busyRate
             quietBelow = RelayMachine.quietRate
-            guard !isBusy, rate >= RelayMachine.probeRate, probe.isDue(at: now) else { return }
+            guard !isBusy, rate >= RelayMachine.probeRate else { return }
+            probe.trafficTime += passed
+            guard probe.isDue else { return }
             isBusy = true
-            probe.begin(at: now)
+            probe.begin()
             quietBelow = rate * RelayMachine.probeGain
         }
 

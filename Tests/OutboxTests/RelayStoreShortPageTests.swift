@@ -45,8 +45,13 @@ import Testing
                 try await other.run("update belfry.outbox set expires_at = now() where random() < 0.1")
                 try await other.run("delete from belfry.message_log where random() < 0.05")
             default:
-                let one = try await short.page(after: cursor)
-                let two = try await full.page(after: cursor)
+                var one = try await short.page(after: cursor)
+                var two = try await full.page(after: cursor)
+                // Autovacuum may have taken a transaction id between the two.
+                for _ in 0..<10 where one.target != two.target {
+                    one = try await short.page(after: cursor)
+                    two = try await full.page(after: cursor)
+                }
                 #expect(one.rows.map { one.messageID($0) } == two.rows.map { two.messageID($0) }, "round \(round)")
                 #expect(one.rows.map { one.xid($0) } == two.rows.map { two.xid($0) })
                 #expect(one.rows.map { one.isReady($0) } == two.rows.map { two.isReady($0) })

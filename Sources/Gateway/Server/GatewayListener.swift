@@ -52,11 +52,7 @@ struct GatewayListener: Sendable {
         return bootstrap.serverChannelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 let pipeline = channel.pipeline.syncOperations
-                // Without a descriptor left, accepting pauses instead of failing as fast as it can.
-                try pipeline.addHandler(
-                    AcceptBackoffHandler { error in
-                        [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) ? .milliseconds(100) : nil
-                    })
+                try pipeline.addHandler(AcceptPause())
                 try pipeline.addHandler(quiescing.makeServerChannelHandler(channel: channel))
             }
         }.childChannelInitializer { channel in
@@ -72,4 +68,25 @@ struct GatewayListener: Sendable {
         (.tcpOption(.init(rawValue: TCP_KEEPINTVL)), 15),
         (.tcpOption(.init(rawValue: TCP_KEEPCNT)), 4),
     ]
+}
+
+/// Lets a while pass when no connection can be accepted for want of descriptors or memory, instead of failing as fast as one
+/// can: the socket stays readable. NIO's `AcceptBackoffHandler` holds back reads that are asked for, but the one that failed
+/// stays asked for.
+private final class AcceptPause: ChannelInboundHandler {
+    typealias InboundIn = Channel
+
+    private static let length = TimeAmount.milliseconds(100)
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? IOError, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) {
+            let channel = context.channel
+            try? channel.syncOptions?.setOption(.autoRead, value: false)
+            context.eventLoop.scheduleTask(in: Self.length) {
+                // A channel that was closed meanwhile refuses.
+                try? channel.syncOptions?.setOption(.autoRead, value: true)
+            }
+        }
+        context.fireErrorCaught(error)
+    }
 }

@@ -74,8 +74,8 @@ struct RelayMachine: ~Copyable {
     /// From so many on the relay tries now and then whether there would be more if they did not ring: how many
     /// NOTIFY lets through depends on the disk, and may be far below `busyRate`.
     static let probeRate = 100.0
-    /// Traffic between two tries at first. After each in vain it doubles, since what comes during one waits up to a millisecond longer,
-    /// and of a message in a hundred nobody shall notice.
+    /// Traffic between two tries at first. After each in vain it is four times as much, since what comes during one waits up
+    /// to a millisecond longer, and of a hundred messages not one shall notice.
     static let probeInterval: Duration = .seconds(1)
     static let probeIntervalMax: Duration = .seconds(10)
     /// How many times the rate must rise for that to be so.
@@ -140,7 +140,7 @@ struct RelayMachine: ~Copyable {
             mutating func end(inVain: Bool) {
                 guard isUnderWay else { return }
                 isUnderWay = false
-                pause = inVain ? min(pause * 2, RelayMachine.probeIntervalMax) : RelayMachine.probeInterval
+                pause = inVain ? min(pause * 4, RelayMachine.probeIntervalMax) : RelayMachine.probeInterval
             }
         }
 

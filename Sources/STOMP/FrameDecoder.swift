@@ -78,7 +78,7 @@ public struct FrameDecoder: Sendable {
         if let failure { throw failure }
         do throws(FrameError) {
             let event = try advance()
-            if event == nil { releaseMemory() }
+            if event == nil { pending.releaseSpareStorage() }
             return event
         } catch {
             failure = error
@@ -116,16 +116,6 @@ public struct FrameDecoder: Sendable {
         headerBytes = 0
         phase = .betweenFrames
         return frame
-    }
-
-    /// An idle session must not keep the storage of its last read alive for a few bytes, or none.
-    private mutating func releaseMemory() {
-        let count = pending.readableBytes
-        if count == 0 {
-            pending = ByteBuffer()
-        } else if pending.storageCapacity > 4 * count + 1024 {
-            pending = ByteBuffer(bytes: pending.readableBytesView)
-        }
     }
 
     func error(

@@ -48,7 +48,7 @@ struct WebSocketFrameReader {
     /// The next whole frame; `nil` when more bytes are needed.
     mutating func next() throws(Failure) -> ClientFrame? {
         guard let header = try header(), pending.readableBytes >= header.byteCount + header.payloadBytes else {
-            releaseMemory()
+            pending.releaseSpareStorage()
             return nil
         }
         let mask = header.mask
@@ -116,16 +116,6 @@ struct WebSocketFrameReader {
                 }
                 return payload
             }
-        }
-    }
-
-    /// A few bytes must not keep the storage of a whole read alive.
-    private mutating func releaseMemory() {
-        let count = pending.readableBytes
-        if count == 0 {
-            pending = ByteBuffer()
-        } else if pending.storageCapacity > 4 * count + 1024 {
-            pending = ByteBuffer(bytes: pending.readableBytesView)
         }
     }
 }

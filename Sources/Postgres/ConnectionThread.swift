@@ -215,12 +215,9 @@ final class ConnectionThread: Sendable {
 
     /// Those of a LISTEN nobody asked to be told of must not pile up either.
     private func takeNotifications(_ session: Session) {
-        guard let first = session.nextNotification() else { return }
-        let handler = mailbox.withLock { $0.notificationHandler }
-        var next: (channel: String, payload: String)? = first
-        while let (channel, payload) = next {
+        while let (channel, payload) = session.nextNotification() {
+            let handler = mailbox.withLock { $0.notificationHandler }
             handler?(channel, payload)
-            next = session.nextNotification()
         }
     }
 

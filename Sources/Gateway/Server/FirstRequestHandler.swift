@@ -49,7 +49,8 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         case (.awaitingEnd(let head), .end):
             upgrade(head, context: context)
         case (.upgraded, .some):
-            // A second request behind a handshake that lacks "Connection: Upgrade", so that the decoder went on.
+            // The decoder went on behind the handshake, as it does behind one without "Connection: Upgrade", which the policy
+            // refuses: whatever else makes it do so, no request may reach the session.
             close(context)
         case (.upgraded, nil), (.plain, _):
             context.fireChannelRead(data)

@@ -11,8 +11,6 @@ public struct Limits: Sendable, Hashable {
     public var bodyBytesMax = 64 * 1024
     /// Bytes of one WebSocket frame; the largest STOMP frame fits in it.
     public var webSocketFrameBytesMax = 132 * 1024
-    /// Frames of one client that are dealt with in one turn of the event loop; the others have their turn in between.
-    public var framesPerTurnMax = 256
 
     // MARK: a session
     /// Time from the connection to the end of its authentication.

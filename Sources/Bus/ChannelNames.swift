@@ -1,12 +1,14 @@
 import BelfryModel
 import NIOCore
 
-/// How addresses are named as channels of the bus: `<prefix>u:<user>` and `<prefix>t:<topic>`.
+/// How addresses are named as channels of the bus: `<prefix>u:<user>` and `<prefix>t:<topic>`; where an installation is
+/// named, `<prefix><installation>:u:<user>`.
 public struct ChannelNames: Sendable, Hashable {
     /// The prefix of an installation that did not choose one.
     public static let defaultPrefix = "belfry:"
 
-    /// What every channel's name starts with; two installations on one server differ in it.
+    /// What every channel's name starts with. The installation's id is a part of it, so that two installations on one server
+    /// hear nothing of one another, whatever prefix their operators chose.
     public let prefix: String
     private let userPrefix: [UInt8]
     private let topicPrefix: [UInt8]
@@ -15,6 +17,13 @@ public struct ChannelNames: Sendable, Hashable {
         self.prefix = prefix
         self.userPrefix = Array(prefix.utf8) + Array("u:".utf8)
         self.topicPrefix = Array(prefix.utf8) + Array("t:".utf8)
+    }
+
+    /// - Parameters:
+    ///   - prefix: the operator's.
+    ///   - installation: whose messages the channels carry.
+    public init(prefix: String, installation: UniqueID) {
+        self.init(prefix: "\(prefix)\(installation):")
     }
 
     /// Appends the channel's name to `bytes`.

@@ -7,26 +7,49 @@ import NIOCore
 ///
 /// | bytes | holds |
 /// | --- | --- |
-/// | 1 | version, 1 |
+/// | 1 | version, 2 |
 /// | 1 | flags: bit 0 says that the message expires, bit 1 that a session may have seen it before |
+/// | 16 | the installation's id |
+/// | 16 | the incarnation of PostgreSQL in which the xid was given out |
+/// | 8 | the term of the relay that publishes |
 /// | 8 | id |
 /// | 8 | xid |
+/// | 8 | when the row was written, in Unix microseconds |
 /// | 8 | expiry in Unix milliseconds, 0 when it never expires |
 /// | 4 | length of the header lines |
 /// | 4 | length of the body |
 /// | … | the header lines, then the body, and nothing after it |
 public struct Envelope: Sendable, Hashable {
     /// The version that is written, and the only one that is read.
-    public static let version: UInt8 = 1
+    public static let version: UInt8 = 2
     /// Bytes before the header lines.
-    public static let prefixBytes = 34
+    public static let prefixBytes = 82
 
     private static let expiresFlag: UInt8 = 1
     private static let redeliveredFlag: UInt8 = 2
 
+    /// Where an envelope comes from: what a node compares before it looks at anything else.
+    public struct Origin: Sendable, Hashable {
+        public let installation: UniqueID
+        /// Transaction ids of another incarnation mean nothing.
+        public let incarnation: UniqueID
+        /// A lower term than the present one is that of a leader that was superseded without knowing it.
+        public let term: Int64
+
+        public init(installation: UniqueID, incarnation: UniqueID, term: Int64) {
+            self.installation = installation
+            self.incarnation = incarnation
+            self.term = term
+        }
+    }
+
+    public let origin: Origin
     public let id: MessageID
-    /// The writing transaction of the outbox row; `(id, xid)` is what tells a repeat from a message sent again.
+    /// The writing transaction of the outbox row; a higher one tells a message sent again from a repeat.
     public let xid: UInt64
+    /// When the row of the log was written, in Unix microseconds: a crash may have ids given out a second time, and the
+    /// two messages differ in this.
+    public let createdAtMicroseconds: Int64
     /// Unix time in milliseconds from which the message is not to be delivered any more.
     public let expiresAtMilliseconds: Int64?
     /// It was handed to a session before, which did not acknowledge it.
@@ -42,14 +65,17 @@ public struct Envelope: Sendable, Hashable {
     ///   - headerLines: escaped header lines, each ended by a line feed.
     ///   - body: the JSON body. Both together stay below 1 GiB, PostgreSQL's bound of a value.
     public static func encode(
-        id: MessageID, xid: UInt64, expiresAtMilliseconds: Int64?, isRedelivered: Bool = false,
-        headerLines: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer, into buffer: inout ByteBuffer
+        origin: Origin, id: MessageID, xid: UInt64, createdAtMicroseconds: Int64, expiresAtMilliseconds: Int64?,
+        isRedelivered: Bool = false, headerLines: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer,
+        into buffer: inout ByteBuffer
     ) {
         let flags = (expiresAtMilliseconds == nil ? 0 : expiresFlag) | (isRedelivered ? redeliveredFlag : 0)
         buffer.reserveCapacity(minimumWritableBytes: prefixBytes + headerLines.count + body.count)
         buffer.writeMultipleIntegers(
-            version, flags, id.rawValue, xid, expiresAtMilliseconds ?? 0,
-            UInt32(clamping: headerLines.count), UInt32(clamping: body.count))
+            version, flags, origin.installation.high, origin.installation.low, origin.incarnation.high,
+            origin.incarnation.low, origin.term, id.rawValue, xid, createdAtMicroseconds)
+        buffer.writeMultipleIntegers(
+            expiresAtMilliseconds ?? 0, UInt32(clamping: headerLines.count), UInt32(clamping: body.count))
         buffer.writeBytes(headerLines)
         buffer.writeBytes(body)
     }
@@ -68,8 +94,10 @@ public struct Envelope: Sendable, Hashable {
                 "An envelope on the bus has version \(version); this process reads version \(Self.version) only.")
         }
         guard
-            let (_, flags, id, xid, expiry, headerBytes, bodyBytes) = buffer.readMultipleIntegers(
-                as: (UInt8, UInt8, Int64, UInt64, Int64, UInt32, UInt32).self)
+            let (_, flags, installationHigh, installationLow, incarnationHigh, incarnationLow, term) =
+                buffer.readMultipleIntegers(as: (UInt8, UInt8, UInt64, UInt64, UInt64, UInt64, Int64).self),
+            let (id, xid, createdAt, expiry, headerBytes, bodyBytes) = buffer.readMultipleIntegers(
+                as: (Int64, UInt64, Int64, Int64, UInt32, UInt32).self)
         else {
             throw BusError(
                 .protocolViolation, "An envelope on the bus ends within its first \(Self.prefixBytes) bytes.")
@@ -84,8 +112,12 @@ public struct Envelope: Sendable, Hashable {
         else {
             throw BusError(.protocolViolation, "An envelope on the bus is not as long as it says.")
         }
+        self.origin = Origin(
+            installation: UniqueID(high: installationHigh, low: installationLow),
+            incarnation: UniqueID(high: incarnationHigh, low: incarnationLow), term: term)
         self.id = MessageID(rawValue: id)
         self.xid = xid
+        self.createdAtMicroseconds = createdAt
         self.expiresAtMilliseconds = expires ? expiry : nil
         self.isRedelivered = flags & Self.redeliveredFlag != 0
         self.headerLines = headerLines

@@ -3,8 +3,10 @@ import Postgres
 
 /// Brings the schema `belfry` to the version that this binary knows. Forward only.
 ///
-/// Each migration runs in one transaction that takes a lock and then claims its version, so any number of processes may
-/// start at once. The role needs the right to create a schema and, on the first run, roles.
+/// Each migration runs in one transaction that locks the table of migrations, which only the schema's owner may, and then
+/// claims its version, so any number of processes may start at once. A lock on a table that applications use is waited for a
+/// second at a time, since their inserts queue up behind it. The role needs the right to create a schema and, on the first
+/// run, roles.
 public struct Migrator: Sendable {
     private let configuration: PostgresConfiguration
     private let migrations: [Migration]
@@ -42,10 +44,7 @@ public struct Migrator: Sendable {
         try await withConnection { connection in
             let pending = try check(try await applied(connection)).pending
             if dryRun || pending.isEmpty { return pending }
-            try await transaction(connection) {
-                try await lock(connection)
-                try await connection.run(MigratorStatements.createTable)
-            }
+            try await createTable(connection)
             var done: [Migration] = []
             for migration in pending {
                 if try await apply(migration, connection) { done.append(migration) }
@@ -58,8 +57,10 @@ public struct Migrator: Sendable {
 
     /// For processes that only use the schema: returns if it is exactly as this binary wants it.
     ///
+    /// - Returns: whose it is.
     /// - Throws: `MigratorError`, whose message says what to do; `PostgresError`.
-    public func requireCurrent() async throws {
+    @discardableResult
+    public func requireCurrent() async throws -> Installation {
         let status = try await status()
         guard status.pending.isEmpty else {
             let present = status.applied.last.map { "is at version \($0.version)" } ?? "has no schema of Belfry yet"
@@ -68,8 +69,11 @@ public struct Migrator: Sendable {
                 "The database \(present), but this binary needs version \(migrations.count). "
                     + "Run `belfry migrate` with a role that may change the schema, then start again.")
         }
-        let cache = try await withConnection { connection in
-            try await connection.execute(MigratorStatements.identityCache).int64(0, 0)
+        let (cache, installation) = try await withConnection { connection in
+            (
+                try await connection.execute(MigratorStatements.identityCache).int64(0, 0),
+                try await Installation.read(connection)
+            )
         }
         guard cache == 1 else {
             throw MigratorError(
@@ -77,11 +81,55 @@ public struct Migrator: Sendable {
                 "The sequence of belfry.message_log.id caches \(cache ?? 0) values a session, so ids do not follow the "
                     + "order of transactions. Run: alter table belfry.message_log alter column id set cache 1.")
         }
+        return installation
     }
 
+    /// How long a migration tries to get the locks that it needs, while applications hold others in open transactions.
+    private static let lockPatience: Duration = .seconds(300)
+
     private func apply(_ migration: Migration, _ connection: PostgresConnection) async throws -> Bool {
+        let deadline = ContinuousClock.now + Self.lockPatience
+        var hasTold = false
+        while true {
+            do {
+                return try await applyOnce(migration, connection)
+            } catch {
+                guard Self.isLockTimeout(error), ContinuousClock.now < deadline else { throw error }
+                if !hasTold {
+                    logger.notice(
+                        """
+                        The migration \(migration.fileName) waits for open transactions that hold Belfry's tables; it \
+                        tries again for \(Self.lockPatience.components.seconds / 60) minutes.
+                        """)
+                }
+                hasTold = true
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private static func isLockTimeout(_ error: any Error) -> Bool {
+        let error = (error as? MigratorError)?.underlying ?? error
+        return (error as? PostgresError)?.sqlState == "55P03"
+    }
+
+    /// Several processes may be the first at the same time, and PostgreSQL's "if not exists" does not keep them apart.
+    private func createTable(_ connection: PostgresConnection) async throws {
+        var tries = 0
+        while true {
+            do {
+                return try await transaction(connection) { try await connection.run(MigratorStatements.createTable) }
+            } catch let error as PostgresError {
+                tries += 1
+                guard ["23505", "42P06", "42P07"].contains(error.sqlState), tries < 10 else { throw error }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private func applyOnce(_ migration: Migration, _ connection: PostgresConnection) async throws -> Bool {
         try await transaction(connection) {
-            try await lock(connection)
+            try await connection.run(MigratorStatements.lock)
             let claim = try await connection.execute(
                 MigratorStatements.claim, [.int64(Int64(migration.version)), .text(migration.name)])
             guard claim.affectedRows > 0 else { return false }
@@ -107,11 +155,6 @@ public struct Migrator: Sendable {
             try? await connection.run("rollback")
             throw error
         }
-    }
-
-    /// One migrating process at a time. Released by the end of the transaction, which a pooler cannot move elsewhere.
-    private func lock(_ connection: PostgresConnection) async throws {
-        _ = try await connection.execute(MigratorStatements.lock, [])
     }
 
     private func applied(_ connection: PostgresConnection) async throws -> [AppliedMigration] {
@@ -166,8 +209,12 @@ enum MigratorStatements {
         where seqrelid = pg_get_serial_sequence('belfry.message_log', 'id')::regclass
         """)
 
-    /// "belfry" and "migr" in ASCII: nobody else's key.
-    static let lock = PostgresStatement("", "select pg_advisory_xact_lock(x'62656c666d696772'::bigint)")
+    /// One migrating process at a time; others wait without a bound, as nobody but the owner can hold this lock. The rest of the
+    /// transaction waits a second for each lock.
+    static let lock = """
+        lock table belfry.migration in share row exclusive mode;
+        set local lock_timeout = '1s'
+        """
 
     static let createTable = """
         create schema if not exists belfry;

@@ -29,6 +29,8 @@ extension Migration {
         ("create_wire_form", PackageResources._00004_create_wire_form_sql),
         ("create_operator_functions", PackageResources._00005_create_operator_functions_sql),
         ("grant_roles", PackageResources._00006_grant_roles_sql),
+        ("create_installation", PackageResources._00007_create_installation_sql),
+        ("change_operator_functions", PackageResources._00008_change_operator_functions_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

@@ -2,34 +2,34 @@ import Postgres
 
 /// The text of every statement a node sends, with the plan it relies on.
 enum NodeStatements {
-    /// Broadcasts of one topic that one look lists at most: far above what one topic gets between two looks.
-    static let topicRowsMax = 50_000
     /// Stored bytes of `data` after which a page of one read ends, so that large messages do not fill the memory.
     static let pageBytes = 512 * 1024
 
-    /// Plan: by primary key. The incarnation: the cluster, its timeline, its start; its last crash, which resets the
-    /// statistics; and the cluster that the relay's cursor is for, which changes when the relay starts over.
+    /// Plan: by primary key.
     static let heartBeat = PostgresStatement(
         "belfry_node_heart_beat",
         """
         insert into belfry.node as n (id, host, pid, listen, sessions, heartbeat_at)
         values ($1::uuid, $2, $3::bigint, $4, $5::bigint, now())
         on conflict (id) do update set heartbeat_at = now(), sessions = excluded.sessions
-        returning n.xmax = 0,
-            (select system_identifier::text from pg_control_system())
-                || '/' || coalesce(pg_walfile_name(pg_current_wal_lsn())::text, '')::varchar(8)
-                || '/' || extract(epoch from pg_postmaster_start_time())::text
-                || '/' || coalesce((select extract(epoch from stats_reset)::text from pg_stat_bgwriter), '')
-                || '/' || coalesce((select c.system_identifier::text from belfry.relay_cursor c where c.shard = 0), '')
+        returning n.xmax = 0, belfry.present_incarnation()::text,
+            (select c.term from belfry.relay_cursor c where c.shard = 0)
         """)
 
-    /// Plan: by primary key and by session(node_id).
+    /// Plan: one row.
+    static let presentIncarnation = PostgresStatement(
+        "belfry_node_present_incarnation", "select belfry.present_incarnation()::text")
+
+    /// The rows of sessions that could not be closed stay: what they were shown is not marked yet, and the relay does it.
+    /// Plan: by primary key.
     static let leave = PostgresStatement(
-        "belfry_node_leave",
-        """
-        with sessions as (delete from belfry.session where node_id = $1::uuid)
-        delete from belfry.node where id = $1::uuid
-        """)
+        "belfry_node_leave", "delete from belfry.node where id = $1::uuid")
+
+    /// The life of PostgreSQL in which an answer's transaction ids were given out; null after a crash, until somebody has
+    /// asked for it by `belfry.present_incarnation`.
+    private static let incarnation = "(select i.id::text from belfry.incarnation i where i.only_row)"
+    /// When a row of the log `l` was written.
+    private static let createdAt = "(date_part('epoch', (b.l).created_at) * 1000000)::bigint"
 
     /// Plan: a nested loop over the reads, each an index scan on outbox (receiver, message_id) that stops at the limit,
     /// then message_log by primary key. `offset 0` looks for other sessions once a read, not once a row. The first row of the
@@ -42,11 +42,11 @@ enum NodeStatements {
             select s.id::uuid, $1::uuid, s.receiver from unnest($2::text[], $3::text[]) as s(id, receiver)
             on conflict (id) do nothing
         )
-        select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::bigint
+        select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, \(incarnation),
+            pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, \(createdAt)
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
             as r(receiver, after, snapshot, floor, session_id, place)
         cross join lateral (
@@ -79,10 +79,11 @@ enum NodeStatements {
     static let readTopic = PostgresStatement(
         "belfry_node_read_topic",
         """
-        select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::bigint
+        select 0::bigint, null::bigint, null::text, null::boolean, null::text, \(incarnation),
+            pg_current_snapshot()::text, null::bigint, null::bigint
         union all
-        (select 1, (b.l).id, b.xid, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates
+        (select 1, (b.l).id, b.xid, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates,
+            \(createdAt)
         from (
             select p.*, count(*) over () as candidates,
                 sum(pg_column_size((p.l).data)) over (
@@ -102,94 +103,48 @@ enum NodeStatements {
         order by (b.l).id)
         """)
 
-    /// Plan: outbox, parked and message_log by primary key. A topic's outbox row stays for nodes that missed it. Counting
-    /// `gone` makes PostgreSQL delete before it updates: every statement of Belfry locks the outbox before the log.
-    static let markDelivered = PostgresStatement(
-        "belfry_node_mark_delivered",
-        """
-        with gone as (
-            delete from belfry.outbox where message_id = any($1::bigint[]) and topic is null
-            returning message_id
-        ), unparked as (
-            delete from belfry.parked where message_id = any($1::bigint[])
-        )
-        update belfry.message_log set status = 'delivered', status_reason = null, delivered_at = now()
-        where id = any($1::bigint[]) and status in ('pending', 'parked', 'expired')
-            and (select count(*) from gone) is not null
-        returning extract(epoch from clock_timestamp() - created_at)::float8
-        """)
-
-    /// Plan: by primary key. Several sessions that refuse one message count once. A refused row waits until `not_before` and is then re-stamped and published again.
-    static let refuse = PostgresStatement(
-        "belfry_node_refuse",
-        """
-        with refused as (
-            update belfry.outbox
-            set attempts = attempts + 1, redelivered = true, last_error = 'refused by the client (NACK)',
-                not_before = clock_timestamp() + $2::bigint * interval '1 millisecond'
-            where message_id = any($1::bigint[]) and topic is null and not_before is null
-                and attempts + 1 < $3::bigint
-            returning message_id
-        ), gone as (
-            delete from belfry.outbox
-            where message_id = any($1::bigint[]) and topic is null and not_before is null
-                and attempts + 1 >= $3::bigint
-            returning message_id, attempts + 1 as attempts
-        ), parked as (
-            insert into belfry.parked (message_id, reason, attempts)
-            select message_id, 'refused by the client (NACK) ' || attempts || ' times', attempts from gone
-            on conflict (message_id) do nothing
-        )
-        update belfry.message_log l
-        set status = 'parked', status_reason = 'refused by the client (NACK) ' || gone.attempts || ' times'
-        from gone where l.id = gone.message_id and l.status = 'pending'
-        """)
-
-    /// Plan: by primary key.
-    static let closeSessions = PostgresStatement(
-        "belfry_node_close_sessions",
-        """
-        with marked as (
-            update belfry.outbox set redelivered = true
-            where message_id = any($2::bigint[]) and topic is null and not redelivered
-        )
-        delete from belfry.session where id = any($1::uuid[])
-        """)
-
-    /// While the bus works ($5) a user's rows that a relay at work has not published yet are its business, and not listed;
-    /// one that has not moved for two seconds may be away, and then all are.
+    /// While the bus works ($6) a user's rows that a relay at work has not published yet are its business, and not listed;
+    /// one that has not moved for two seconds may be away, and then all are. Of a topic is listed what the last look ($3)
+    /// did not see. A first look lists what was not published yet; one after another incarnation, in which that look's
+    /// snapshot means nothing, also what was published since the first ($4, in Unix microseconds). Ids above $7 only.
     /// Plan: a nested loop over users and topics, each a walk of its part of outbox (receiver, …) or (topic, …).
     static let reconcile = PostgresStatement(
         "belfry_node_reconcile",
         """
-        select null::text, null::text, null::bigint, pg_current_snapshot()::text
+        select \(incarnation), null::text, (date_part('epoch', clock_timestamp()) * 1000000)::bigint,
+            pg_current_snapshot()::text, null::bigint
         union all
-        select r.receiver, null, b.message_id, b.xid::text
+        select r.receiver, null, b.message_id, b.xid::text, null
         from (
             select (
                 select c.snapshot from belfry.relay_cursor c
-                where $5::boolean and c.shard = 0 and c.advanced_at > clock_timestamp() - interval '2 seconds'
+                where $6::boolean and c.shard = 0 and c.advanced_at > clock_timestamp() - interval '2 seconds'
             ) as published
             offset 0
         ) as c
         cross join unnest($1::text[]) as r(receiver)
         cross join lateral (
-            select o.message_id, o.xid from belfry.outbox o
+            select o.message_id, o.xid
+            from belfry.outbox o
             where o.receiver = r.receiver and o.not_before is null
                 and (o.expires_at is null or o.expires_at > now())
                 and (c.published is null or pg_visible_in_snapshot(o.xid, c.published))
-            order by o.message_id limit $4::bigint
+            order by o.message_id limit $5::bigint
         ) as b
         union all
-        select null, r.topic, b.message_id, b.xid::text
-        from unnest($2::text[], $3::text[]) as r(topic, floor)
+        select null, r.topic, b.message_id, b.xid::text, b.created_at
+        from unnest($2::text[], $3::text[], $4::bigint[], $7::bigint[]) as r(topic, floor, since, after)
         cross join lateral (
-            select o.message_id, o.xid from belfry.outbox o
-            where o.topic = r.topic and o.not_before is null
+            select o.message_id, o.xid, case when r.floor = '' then (
+                select (date_part('epoch', l.created_at) * 1000000)::bigint
+                from belfry.message_log l where l.id = o.message_id) end as created_at
+            from belfry.outbox o
+            where o.topic = r.topic and o.message_id > r.after and o.not_before is null
                 and (o.expires_at is null or o.expires_at > now())
-                and case when r.floor = '' then o.published_at is null
-                    else not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot) end
-            limit \(topicRowsMax)
+                and case when r.floor <> '' then not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot)
+                    else o.published_at is null
+                        or r.since > 0 and o.published_at >= to_timestamp(r.since / 1000000.0::float8) end
+            order by o.message_id limit \(OutboxListing.topicRowsMax)
         ) as b
         """)
 
@@ -197,13 +152,17 @@ enum NodeStatements {
     static let readBroadcasts = PostgresStatement(
         "belfry_node_read_broadcasts",
         """
-        select 0::bigint, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::bigint
+        select 0::bigint, null::bigint, null::text, null::boolean, null::text, \(incarnation),
+            pg_current_snapshot()::text, null::bigint, null::bigint
         union all
-        (select 1, o.message_id, o.xid::text, false, belfry.header_lines(l.headers), belfry.body(l), null, null
-        from belfry.outbox o join belfry.message_log l on l.id = o.message_id
-        where o.message_id = any($1::bigint[]) and o.receiver is null and o.not_before is null
-            and (o.expires_at is null or o.expires_at > now())
-        order by o.message_id)
+        (select 1, b.message_id, b.xid::text, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, null,
+            \(createdAt)
+        from (
+            select o.message_id, o.xid, l
+            from belfry.outbox o join belfry.message_log l on l.id = o.message_id
+            where o.message_id = any($1::bigint[]) and o.receiver is null and o.not_before is null
+                and (o.expires_at is null or o.expires_at > now())
+        ) as b
+        order by b.message_id)
         """)
 }

@@ -10,14 +10,18 @@ public struct NodeStore: Sendable {
     public typealias Completion<Value> = @Sendable (Result<Value, PostgresError>) -> Void
 
     let client: PostgresClient
+    /// For signs of life, which must not wait behind anything.
+    private let heartBeats: PostgresClient
     /// This node's row in `belfry.node`.
     public let nodeID: String
 
     /// - Parameters:
     ///   - client: connections whose role is in `belfry_service`.
+    ///   - heartBeats: a connection that nothing else uses, so that heart-beats wait behind nothing; `client` when absent.
     ///   - nodeID: a UUID in text form, new for each start of the process.
-    public init(client: PostgresClient, nodeID: String) {
+    public init(client: PostgresClient, heartBeats: PostgresClient? = nil, nodeID: String) {
         self.client = client
+        self.heartBeats = heartBeats ?? client
         self.nodeID = nodeID
     }
 
@@ -26,19 +30,28 @@ public struct NodeStore: Sendable {
 
     /// Writes, or refreshes, this node's row and counts its sessions.
     public func heartBeat(_ beat: NodeHeartBeat) async throws(PostgresError) -> NodeHeartBeat.Answer {
-        let result = try await client.execute(
+        let result = try await heartBeats.execute(
             NodeStatements.heartBeat,
             [
                 .text(nodeID), .text(beat.host), .int64(Int64(beat.processID)), .text(beat.listen),
                 .int64(Int64(beat.sessions)),
             ])
-        guard result.rowCount > 0 else {
-            return NodeHeartBeat.Answer(wasForgotten: true, incarnation: "")
+        guard result.rowCount > 0, let incarnation = UniqueID(result.string(0, 1)) else {
+            throw PostgresError(.protocolViolation, "PostgreSQL's answer to a node's heart-beat has no incarnation.")
         }
-        return NodeHeartBeat.Answer(wasForgotten: result.bool(0, 0), incarnation: result.string(0, 1))
+        return NodeHeartBeat.Answer(
+            wasForgotten: result.bool(0, 0), incarnation: incarnation, term: result.int64(0, 2) ?? 0)
     }
 
-    /// Removes this node's row, and with it what is left of its sessions, at a graceful end.
+    /// Which life of PostgreSQL this is.
+    public func presentIncarnation(completion: @escaping Completion<UniqueID?>) {
+        heartBeats.execute(NodeStatements.presentIncarnation, []) {
+            completion($0.map { UniqueID($0.string(0, 0)) })
+        }
+    }
+
+    /// Removes this node's row at a graceful end. Rows of sessions that could not be closed stay: the relay marks what they
+    /// were shown and removes them.
     public func leave() async throws(PostgresError) {
         _ = try await client.execute(NodeStatements.leave, [.text(nodeID)])
     }
@@ -74,34 +87,48 @@ public struct NodeStore: Sendable {
         ) { completion($0.map(BacklogPages.init)) }
     }
 
-    /// Marks messages delivered: the outbox rows of users go, the log rows say when. Ids not pending any more are passed
-    /// over, so a repeat does nothing. Returns the ages of those that became `delivered` by this statement.
-    public func markDelivered(_ ids: [MessageID], completion: @escaping Completion<MarksWritten>) {
-        client.execute(NodeStatements.markDelivered, [.int64Array(ids.map(\.rawValue))]) {
-            completion(
-                $0.map { result in
-                    MarksWritten(deliveredAgesSeconds: (0..<result.rowCount).map { result.double($0, 0) ?? 0 })
-                })
-        }
+    /// Marks messages delivered: the outbox rows of users go, the log rows say when. Those not pending any more are passed
+    /// over, so a repeat does nothing. Returns the ages of those that became `delivered` by this statement, and the ids whose
+    /// rows another transaction holds.
+    public func markDelivered(_ marks: [DeliveryMark], completion: @escaping Completion<MarksWritten>) {
+        client.execute(
+            NodeMarkStatements.markDelivered,
+            [
+                .int64Array(marks.map(\.id.rawValue)), .textArray(marks.map(\.receiver)),
+                .int64Array(marks.map(\.createdAtMicroseconds)),
+            ]
+        ) { completion($0.map(MarksWritten.init(delivered:))) }
     }
 
     /// Puts messages off that a client refused, and parks those refused `nacksMax` times.
     public func refuse(
-        _ ids: [MessageID], delay: Duration, nacksMax: Int, completion: @escaping Completion<MarksWritten>
+        _ marks: [DeliveryMark], delay: Duration, nacksMax: Int, completion: @escaping Completion<MarksWritten>
     ) {
         client.execute(
-            NodeStatements.refuse,
-            [.int64Array(ids.map(\.rawValue)), .int64(delay.milliseconds), .int64(Int64(nacksMax))]
-        ) { completion($0.map { MarksWritten(parked: $0.affectedRows) }) }
+            NodeMarkStatements.refuse,
+            [
+                .int64Array(marks.map(\.id.rawValue)), .textArray(marks.map(\.receiver)),
+                .textArray(marks.map { String($0.xid) }), .int64(delay.milliseconds), .int64(Int64(nacksMax)),
+            ]
+        ) { completion($0.map(MarksWritten.init(refused:))) }
     }
 
     /// Ends sessions: what they had not acknowledged is marked `redelivered` and their rows go, in one statement.
-    public func closeSessions(
-        _ sessionIDs: [String], unacknowledged ids: [MessageID], completion: @escaping Completion<MarksWritten>
-    ) {
+    public func closeSessions(_ ends: [SessionEnd], completion: @escaping Completion<MarksWritten>) {
+        var (ids, receivers, sessions): ([Int64], [String], [String]) = ([], [], [])
+        for end in ends {
+            for id in end.unacknowledged {
+                ids.append(id.rawValue)
+                receivers.append(end.receiver)
+                sessions.append(end.sessionID ?? "")
+            }
+        }
         client.execute(
-            NodeStatements.closeSessions, [.textArray(sessionIDs), .int64Array(ids.map(\.rawValue))]
-        ) { completion($0.map { _ in MarksWritten() }) }
+            NodeMarkStatements.closeSessions,
+            [
+                .textArray(ends.compactMap(\.sessionID)), .int64Array(ids), .textArray(receivers), .textArray(sessions),
+            ]
+        ) { completion($0.map(MarksWritten.init(closed:))) }
     }
 
     /// What the outbox holds, now deliverable, for users (at most `rowsMax` each) and for topics since the last look: ids
@@ -116,8 +143,9 @@ public struct NodeStore: Sendable {
             NodeStatements.reconcile,
             [
                 .textArray(users), .textArray(topics.map(\.topic)),
-                .textArray(topics.map { $0.floor?.description ?? "" }), .int64(Int64(rowsMax)),
-                .bool(isBusAvailable),
+                .textArray(topics.map { $0.floor?.description ?? "" }),
+                .int64Array(topics.map { $0.sinceMicroseconds ?? 0 }), .int64(Int64(rowsMax)),
+                .bool(isBusAvailable), .int64Array(topics.map(\.after.rawValue)),
             ]
         ) { completion($0.map(OutboxListing.init)) }
     }

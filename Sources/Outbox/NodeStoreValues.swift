@@ -19,9 +19,11 @@ public struct NodeHeartBeat: Sendable {
     public struct Answer: Sendable {
         /// The row was not there: this is the first beat, or others took this node for dead and removed its sessions.
         public let wasForgotten: Bool
-        /// System identifier, timeline and start time of the PostgreSQL that answered: when it changes, transaction ids
-        /// that were seen before may have been lost and given out anew.
-        public let incarnation: String
+        /// The life of the PostgreSQL that answered: when it changes, transaction ids that were seen before may have been
+        /// lost and given out anew.
+        public let incarnation: UniqueID
+        /// The present leader's term.
+        public let term: Int64
     }
 }
 
@@ -64,6 +66,9 @@ public struct BacklogRead: Sendable {
 public struct BacklogPages: Sendable {
     /// The snapshot under which all rows were read; `nil` only when PostgreSQL sent something unreadable.
     public let snapshot: TransactionSnapshot?
+    /// The life of PostgreSQL that the snapshot and the transaction ids belong to; `nil` just after a crash, when it has no
+    /// name yet.
+    public let incarnation: UniqueID?
     private let result: PostgresResult
     /// Row numbers of messages in the result: the first row holds the snapshot.
     public var rows: Range<Int> { 1..<max(1, result.rowCount) }
@@ -71,12 +76,15 @@ public struct BacklogPages: Sendable {
     init(_ result: PostgresResult) {
         self.result = result
         self.snapshot = result.rowCount > 0 ? TransactionSnapshot(result.string(0, 6)) : nil
+        self.incarnation = result.rowCount > 0 ? UniqueID(result.string(0, 5)) : nil
     }
 
     /// Which of the reads (from 0) a row answers.
     public func read(_ row: Int) -> Int { Int(result.int64(row, 0) ?? 1) - 1 }
     public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 1) ?? 0) }
     public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 2)) ?? 0 }
+    /// When the row of the log was written, in Unix microseconds.
+    public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, 8) ?? 0 }
     public func isRedelivered(_ row: Int) -> Bool { result.bool(row, 3) }
     /// Whether the rows `rows`, which answer one read of `rowsMax` rows, are all there is: a page ends early when its
     /// messages are large.
@@ -100,21 +108,39 @@ public struct TopicLook: Sendable {
     public let topic: String
     /// The snapshot of the last look; `nil` for the first one, which lists what the relay has not published yet.
     public let floor: TransactionSnapshot?
+    /// Without a `floor`: list also what was published from this time on, in Unix microseconds by PostgreSQL's clock.
+    public let sinceMicroseconds: Int64?
+    /// Greater ids only.
+    public let after: MessageID
 
-    public init(topic: String, floor: TransactionSnapshot?) {
+    public init(
+        topic: String, floor: TransactionSnapshot?, sinceMicroseconds: Int64? = nil,
+        after: MessageID = MessageID(rawValue: 0)
+    ) {
         self.topic = topic
+        self.after = after
         self.floor = floor
+        self.sinceMicroseconds = sinceMicroseconds
     }
 }
 
 /// What the outbox holds for some users and topics: ids without contents.
 public struct OutboxListing: Sendable {
+    /// Broadcasts of one topic that are listed at a time: where there are as many, more may follow.
+    public static let topicRowsMax = 50_000
+
     private let result: PostgresResult
     /// The snapshot under which it was listed; `nil` only when PostgreSQL sent something unreadable.
     public let snapshot: TransactionSnapshot?
+    /// See `BacklogPages.incarnation`.
+    public let incarnation: UniqueID?
+    /// When it was listed, in Unix microseconds by PostgreSQL's clock.
+    public let listedAtMicroseconds: Int64
 
     init(_ result: PostgresResult) {
         self.result = result
+        self.incarnation = result.rowCount > 0 ? UniqueID(result.string(0, 0)) : nil
+        self.listedAtMicroseconds = result.rowCount > 0 ? result.int64(0, 2) ?? 0 : 0
         self.snapshot = result.rowCount > 0 ? TransactionSnapshot(result.string(0, 3)) : nil
     }
 
@@ -124,6 +150,40 @@ public struct OutboxListing: Sendable {
     }
     public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 2) ?? 0) }
     public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 3)) ?? 0 }
+    /// When the row of the log was written, in Unix microseconds; known for broadcasts of a look without a `floor`.
+    public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, 4) ?? 0 }
+}
+
+/// A message that a client acknowledged or refused, told from every other: by id, receiver and time.
+public struct DeliveryMark: Hashable, Sendable {
+    public let id: MessageID
+    /// The user; empty for a broadcast.
+    public let receiver: String
+    /// The transaction id under which it was handed out.
+    public let xid: UInt64
+    /// When the row of the log was written, in Unix microseconds.
+    public let createdAtMicroseconds: Int64
+
+    public init(id: MessageID, receiver: String, xid: UInt64, createdAtMicroseconds: Int64) {
+        self.id = id
+        self.receiver = receiver
+        self.xid = xid
+        self.createdAtMicroseconds = createdAtMicroseconds
+    }
+}
+
+/// A session, or a subscription, that has ended with messages not acknowledged.
+public struct SessionEnd: Hashable, Sendable {
+    /// `nil` when the session goes on and only a subscription has ended.
+    public let sessionID: String?
+    public let receiver: String
+    public var unacknowledged: [MessageID]
+
+    public init(sessionID: String?, receiver: String, unacknowledged: [MessageID]) {
+        self.sessionID = sessionID
+        self.receiver = receiver
+        self.unacknowledged = unacknowledged
+    }
 }
 
 /// What a statement of delivery marks changed.
@@ -132,4 +192,33 @@ public struct MarksWritten: Sendable {
     public var deliveredAgesSeconds: [Double] = []
     /// Messages that became `parked`.
     public var parked = 0
+    /// Messages of which nothing was changed, as another transaction holds a row of theirs: they are to be tried again.
+    public var held: [MessageID] = []
+    /// Messages whose row of the log is gone, and now that of the outbox, too.
+    public var orphans: [MessageID] = []
+
+    init(delivered result: PostgresResult) {
+        for row in 0..<result.rowCount {
+            if let id = result.int64(row, 0) {
+                held.append(MessageID(rawValue: id))
+            } else {
+                deliveredAgesSeconds.append(result.double(row, 1) ?? 0)
+            }
+        }
+    }
+
+    init(refused result: PostgresResult) {
+        for row in 0..<result.rowCount {
+            let id = MessageID(rawValue: result.int64(row, 1) ?? 0)
+            switch result.string(row, 0) {
+            case "held": held.append(id)
+            case "parked": parked += 1
+            default: orphans.append(id)
+            }
+        }
+    }
+
+    init(closed result: PostgresResult) {
+        held = (0..<result.rowCount).map { MessageID(rawValue: result.int64($0, 0) ?? 0) }
+    }
 }

@@ -5,45 +5,75 @@ enum RelayStatements {
     /// Stored bytes of `data` after which a page ends, so that a page of large messages stays small in memory.
     static let pageBytes = 8 * 1024 * 1024
 
-    /// The next leader's term. In lease mode (`$2`) only when no other relay gave a sign of life for two seconds.
+    /// The next leader's term, if there is no leader: the last one resigned, its backend has ended, it gave no sign of life
+    /// for two seconds and is known by nothing else, or it is the one ($3) that was found to hang. `$2`: whether this
+    /// connection is a session of PostgreSQL's own, so that its end is this relay's. Of several that try, one gets the row, and
+    /// the others find its new holder alive. Where another role's backend is looked at, only its process id can be seen.
     /// Plan: by primary key.
     static let takeOver = PostgresStatement(
         "belfry_relay_take_over",
         """
         update belfry.relay_cursor c
-        set term = c.term + 1, relay = $1, leader_seen_at = clock_timestamp()
-        from pg_control_system() s
+        set term = c.term + 1, relay = $1, leader_seen_at = clock_timestamp(),
+            backend_pid = case when $2::boolean then pg_backend_pid() end,
+            backend_start = case when $2::boolean then own.backend_start end
+        from pg_control_system() s, pg_stat_get_activity(pg_backend_pid()) own
         where c.shard = 0
-            and (not $2::boolean or c.relay is null or c.relay = $1 or c.leader_seen_at is null
-                or c.leader_seen_at < clock_timestamp() - interval '2 seconds')
+            and (c.relay is null or c.relay = $1 or c.leader_seen_at is null or c.term = $3::bigint
+                or case when c.backend_pid is null
+                    then c.leader_seen_at < clock_timestamp() - interval '2 seconds'
+                    else not exists (
+                        select from pg_stat_get_activity(c.backend_pid) a
+                        where a.backend_start is null or a.backend_start = c.backend_start)
+                    end)
         returning c.term, c.snapshot::text, c.target::text, c.position_xid::text, c.position_id,
             c.system_identifier is distinct from s.system_identifier
         """)
 
+    /// From a lease to a connection that is known to be direct. Plan: by primary key.
+    static let recordBackend = PostgresStatement(
+        "belfry_relay_record_backend",
+        """
+        update belfry.relay_cursor c
+        set backend_pid = pg_backend_pid(), backend_start = own.backend_start
+        from pg_stat_get_activity(pg_backend_pid()) own
+        where c.shard = 0 and c.term = $1::bigint
+        returning c.term
+        """)
+
+    /// A leader that is silent although its backend lives, and does not work either: a stopped process, a machine that is
+    /// stuck. One whose statement takes long is at work, whoever has to wait. Plan: by primary key.
+    static let silentLeader = PostgresStatement(
+        "",
+        """
+        select c.term, c.backend_pid
+        from belfry.relay_cursor c
+        where c.shard = 0 and c.backend_pid is not null
+            and c.leader_seen_at < clock_timestamp() - $1::bigint * interval '1 millisecond'
+            and not exists (
+                select from pg_stat_get_activity(c.backend_pid) a
+                where a.state = 'active' and a.wait_event_type is distinct from 'Client')
+        """)
+
+    /// Ends the session of a leader that hangs, so that it neither holds anything nor publishes what it reads next; a role may
+    /// end its own sessions (PostgreSQL docs, "Server Signaling Functions").
+    static let endBackend = PostgresStatement(
+        "",
+        """
+        select pg_terminate_backend(c.backend_pid)
+        from belfry.relay_cursor c where c.shard = 0 and c.term = $1::bigint and c.backend_pid is not null
+        """)
+
+    /// Plan: by primary key.
+    static let leads = PostgresStatement(
+        "", "select c.term from belfry.relay_cursor c where c.shard = 0 and c.term = $1::bigint")
+
+    /// The life of PostgreSQL in which this term publishes. Plan: one row.
+    static let incarnation = PostgresStatement("", "select belfry.present_incarnation()::text")
+
     /// A cursor that knows of no cluster, in place of one that somebody deleted. Plan: by primary key.
     static let restoreCursor = PostgresStatement(
         "", "insert into belfry.relay_cursor (shard, snapshot) values (0, '1:1:') on conflict do nothing")
-
-    /// In another cluster: every row is stamped with a number ($2) below all transaction ids that this cluster has given
-    /// out (initdb alone takes over 700), and the cursor becomes the present snapshot in which that number, and nothing
-    /// else, still runs. So these rows come first, by message id, and those of transactions that commit from now on
-    /// after them. A transaction's id would put them behind writers that began before this statement.
-    /// Plan: a sequential scan; once in the life of a cluster.
-    static let startOver = PostgresStatement(
-        "",
-        """
-        with stamped as (update belfry.outbox set xid = $2::bigint::text::xid8)
-        update belfry.relay_cursor
-        set snapshot = (
-                $2::bigint || ':' || pg_snapshot_xmax(pg_current_snapshot()) || ':'
-                || concat_ws(',', $2::bigint::text,
-                    (select string_agg(x::text, ',' order by x) from pg_snapshot_xip(pg_current_snapshot()) x))
-            )::pg_snapshot,
-            target = null, position_xid = null, position_id = null,
-            system_identifier = (select system_identifier from pg_control_system())
-        where shard = 0 and term = $1
-        returning snapshot::text
-        """)
 
     /// A page of the rows that are visible in the target ($2; null: the present snapshot) and not in the cursor's
     /// snapshot ($1), after the position ($3, $4), and a head row with the target. What lies beyond `pageBytes` comes without
@@ -65,7 +95,7 @@ enum RelayStatements {
             "belfry_relay_page_\(rows)",
             """
             select null::bigint, s.target::text, pg_snapshot_xmin(s.target)::text, null::text, null::bigint, null::bigint,
-                (select is_called from belfry.doorbell), null::text, null::text, null::boolean, null::boolean
+                (select is_called from belfry.doorbell), null::text, null::text, null::boolean, null::boolean, null::bigint
             from (select coalesce($2::pg_snapshot, pg_current_snapshot()) as target) s
             union all
             (select p.message_id, p.xid::text, p.receiver, p.topic,
@@ -74,7 +104,7 @@ enum RelayStatements {
                 case when p.is_wanted and p.fits then belfry.header_lines(p.headers) end,
                 case when p.is_wanted and p.fits then
                     belfry.body(p.id, p.type, p.log_receiver, p.log_topic, p.data, p.viewed_at, p.created_at) end,
-                p.redelivered, p.fits
+                p.redelivered, p.fits, (date_part('epoch', p.created_at) * 1000000)::bigint
             from (
                 select p.*, l.*,
                     l.id is not null and p.not_before is null and (p.expires_at is null or p.expires_at > now())
@@ -167,21 +197,26 @@ enum RelayStatements {
                     case when \(fits) then belfry.header_lines(m.headers) end,
                     case when \(fits) then
                         belfry.body(m.id, m.type, m.receiver, m.topic, m.data, m.viewed_at, m.created_at) end,
-                    o.redelivered, \(fits)
+                    o.redelivered, \(fits), (date_part('epoch', m.created_at) * 1000000)::bigint
                 from \(rows)
             ) p on true
             """
     }
 
-    /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published.
+    /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published, but for
+    /// those whose rows another transaction holds; the answer says how many were noted.
     /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what the nodes know already.
     /// Plan: as `CursorUpdate` says; outbox by primary key.
     static let advance = CursorUpdate(
         "belfry_relay_advance",
         before: """
-            with broadcasts as (
-                update belfry.outbox set published_at = clock_timestamp()
-                where message_id = any($6::bigint[]) and published_at is null
+            with free as materialized (
+                select o.message_id from belfry.outbox o
+                where o.message_id = any($6::bigint[]) and o.published_at is null
+                for update of o skip locked
+            ), broadcasts as (
+                update belfry.outbox o set published_at = clock_timestamp()
+                where o.message_id = any(array(select f.message_id from free f))
             )
             update belfry.relay_cursor c
             set snapshot = $2::pg_snapshot, target = $3::pg_snapshot, position_xid = $4::xid8,
@@ -189,7 +224,7 @@ enum RelayStatements {
             from (select set_config('synchronous_commit', 'off', true) as setting) s
             where s.setting = 'off' and
             """,
-        address: "$7", after: "returning c.ctid::text")
+        address: "$7", after: "returning c.ctid::text, (select count(*) from free)")
 
     /// The same at the end of a step without broadcasts, on a session that does not wait for the disk: half of the work.
     static let finishStep = CursorUpdate(
@@ -214,7 +249,8 @@ enum RelayStatements {
     /// Lets the next relay take over at once. Plan: by primary key.
     static let resign = PostgresStatement(
         "belfry_relay_resign",
-        "update belfry.relay_cursor set leader_seen_at = null where shard = 0 and term = $1::bigint")
+        "update belfry.relay_cursor set leader_seen_at = null, backend_pid = null where shard = 0 and term = $1::bigint"
+    )
 
     /// Sets the doorbell, unless another relay leads. Takes effect at once, not at the commit. Plan: by primary key.
     static let setDoorbell = PostgresStatement(

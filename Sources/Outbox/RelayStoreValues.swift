@@ -33,8 +33,15 @@ public struct RelayCursor: Hashable, Sendable {
 public struct RelayTerm: Hashable, Sendable {
     public let number: Int64
     public let cursor: RelayCursor
-    /// The cursor came from another cluster: every row was stamped anew and will be published.
-    public let startedOver: Bool
+    /// The cursor came from another cluster: before anything is read, every row is to be stamped anew.
+    public let mustStartOver: Bool
+}
+
+/// What became of an advance of the cursor.
+public enum Advance: Hashable, Sendable {
+    case complete
+    /// The cursor is stored, but some broadcasts' rows are held by another transaction: when they were published is not noted.
+    case withoutSomeBroadcasts
 }
 
 /// One page of rows in the order of publication.
@@ -108,9 +115,10 @@ public struct RelayPage: Sendable {
         static let body = 8
         static let redelivered = 9
         static let fits = 10
+        static let createdAt = 11
         static let target = 1
         static let oldestRunning = 2
-        static let shortTarget = 11
+        static let shortTarget = 12
     }
 
     /// How many transactions wrote the rows, which lie together.
@@ -133,6 +141,8 @@ public struct RelayPage: Sendable {
     }
     /// Unix time in milliseconds.
     public func expiresAtMilliseconds(_ row: Int) -> Int64? { result.int64(row, Column.expiresAt) }
+    /// When the row was written, in Unix microseconds.
+    public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, Column.createdAt) ?? 0 }
     /// Milliseconds from the writing of the row to this reading, by PostgreSQL's clock.
     public func ageMilliseconds(_ row: Int) -> Int64 { result.int64(row, Column.age) ?? 0 }
     /// To be published now: neither held back, nor expired, nor without a row in the log.
@@ -157,6 +167,17 @@ public enum PublishFailure: Hashable, Sendable {
     case parked
     /// It had been delivered, cancelled or stamped anew meanwhile.
     case gone
+    /// Another transaction holds its row: to be noted later.
+    case held
+}
+
+/// What the database holds, counted.
+public struct MessageCounts: Hashable, Sendable {
+    /// Rows of the outbox.
+    public let pending: Int
+    public let parked: Int
+    /// Pending messages that have no row in the outbox, as they were inserted without its trigger, a minute ago or longer.
+    public let unqueued: Int
 }
 
 /// What PostgreSQL said to a leader's sign of life.
@@ -174,4 +195,6 @@ public struct RelayDues: Hashable, Sendable {
     public let settlement: Int64?
     /// There are rows of nodes or sessions whose process was killed.
     public let hasDeadNodes: Bool
+    /// There are rows that were held when the relay started over in this cluster.
+    public let hasRest: Bool
 }

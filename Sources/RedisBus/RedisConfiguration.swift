@@ -1,3 +1,4 @@
+import BelfryModel
 import Bus
 
 /// Where Redis is, who we are there, and how patient we are with it.
@@ -31,9 +32,12 @@ public struct RedisConfiguration: Sendable {
     ///
     /// User, password, and path of the authorities may be percent-encoded; an IPv6 address stands in brackets.
     ///
+    /// - Parameter installation: whose messages they are; its id follows the prefix.
     /// - Throws: `BusError` with `.invalidConfiguration` and a sentence that names the part that is wrong, never the
     ///   password.
-    public init(url: String, keyPrefix: String = ChannelNames.defaultPrefix) throws(BusError) {
+    public init(
+        url: String, keyPrefix: String = ChannelNames.defaultPrefix, installation: UniqueID? = nil
+    ) throws(BusError) {
         let parts = try RedisURL(parsing: url)
         host = parts.host
         port = parts.port
@@ -42,7 +46,7 @@ public struct RedisConfiguration: Sendable {
         database = parts.database
         usesTLS = parts.usesTLS
         certificateAuthorityFile = parts.certificateAuthorityFile
-        self.keyPrefix = keyPrefix
+        self.keyPrefix = installation.map { ChannelNames(prefix: keyPrefix, installation: $0).prefix } ?? keyPrefix
     }
 
     /// Scheme, user, host, port and database; never the password.

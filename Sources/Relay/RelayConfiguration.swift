@@ -7,15 +7,19 @@ public struct RelayConfiguration: Sendable {
     public var postgres: PostgresConfiguration
     /// A direct connection to the same database, for LISTEN and the leader's lock; `nil`: `postgres` is direct.
     public var direct: PostgresConfiguration?
+    /// Whose messages they are: `belfry.installation`.
+    public var installation: UniqueID
     public var limits: Limits
     /// This process in logs and in `belfry status`: host and process id, and something that no other process has.
     public var name: String
 
     public init(
-        postgres: PostgresConfiguration, direct: PostgresConfiguration? = nil, limits: Limits = Limits(), name: String
+        postgres: PostgresConfiguration, direct: PostgresConfiguration? = nil, installation: UniqueID,
+        limits: Limits = Limits(), name: String
     ) {
         self.postgres = postgres
         self.direct = direct
+        self.installation = installation
         self.limits = limits
         self.name = name
     }

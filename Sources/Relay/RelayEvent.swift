@@ -29,6 +29,8 @@ public enum RelayEvent: Hashable, Sendable {
     /// Another relay leads; this one waits.
     case standsBy
     case steppedDown(StepDownReason)
+    /// The cursor came from another cluster, and every row was stamped anew.
+    case startedOver
     /// Rings can be heard, or cannot.
     case listening(Bool)
     /// Asleep: the doorbell is armed, and whoever commits from now on rings.

@@ -2,10 +2,11 @@ import BelfryModel
 import Logging
 import Outbox
 import Postgres
+import Synchronization
 
 /// The leader's clockwork: releases what is due, expires, settles broadcasts, buries dead nodes. It runs beside the loop
 /// and goes on while the bus is away.
-struct RelayHousekeeping: Sendable {
+final class RelayHousekeeping: Sendable {
     /// The longest pause between two looks.
     private static let interval: Duration = .seconds(1)
     /// Between two counts of the outbox, which read all of it.
@@ -22,10 +23,29 @@ struct RelayHousekeeping: Sendable {
     let metrics: RelayMetrics
     let logger: Logger
     let observe: @Sendable (RelayEvent) -> Void
+    /// Whose failures could not all be noted.
+    let publisher: RelayPublisher
+    /// Set when an advance could not note when some broadcasts were published; at first it is not known what the last leader did.
+    let hasUnnotedBroadcasts = Atomic<Bool>(true)
+    private let reportedUnqueued = Atomic<Int>(0)
     /// Rows were stamped anew: the loop is to look.
     let onRelease: @Sendable () -> Void
     /// Signalled when a row came by that must wait for a time.
-    let signal: WakeSignal
+    let signal = WakeSignal()
+
+    init(
+        store: RelayStore, publisher: RelayPublisher, limits: Limits, status: RelayStatus, metrics: RelayMetrics,
+        logger: Logger, observe: @escaping @Sendable (RelayEvent) -> Void, onRelease: @escaping @Sendable () -> Void
+    ) {
+        self.store = store
+        self.publisher = publisher
+        self.limits = limits
+        self.status = status
+        self.metrics = metrics
+        self.logger = logger
+        self.observe = observe
+        self.onRelease = onRelease
+    }
 
     /// Runs until the task is cancelled.
     func run() async {
@@ -68,6 +88,12 @@ struct RelayHousekeeping: Sendable {
         if let settlement = dues.settlement, settlement <= 0 {
             changes += noteExpired(try await store.settleTopics(topicHold: limits.topicHold))
         }
+        if dues.hasRest {
+            let count = try await store.stampRest()
+            changes += count
+            if count > 0 { onRelease() }
+        }
+        try await comeBack()
         if dues.hasDeadNodes, healthySince.duration(to: .now) > Self.buryAfter {
             let buried = try await store.buryDeadNodes()
             logger.notice(
@@ -84,6 +110,22 @@ struct RelayHousekeeping: Sendable {
         return next.map { min(.milliseconds($0), Self.interval) } ?? Self.interval
     }
 
+    /// To what was left because another transaction held its rows.
+    private func comeBack() async throws(PostgresError) {
+        let parked = try await publisher.recordHeld()
+        if parked > 0 {
+            metrics.parked.increment(by: parked)
+            observe(.parked(count: parked))
+        }
+        guard hasUnnotedBroadcasts.exchange(false, ordering: .relaxed) else { return }
+        do throws(PostgresError) {
+            if try await store.notePublishedBroadcasts() > 0 { hasUnnotedBroadcasts.store(true, ordering: .relaxed) }
+        } catch {
+            hasUnnotedBroadcasts.store(true, ordering: .relaxed)
+            throw error
+        }
+    }
+
     private func noteExpired(_ count: Int) -> Int {
         if count > 0 {
             metrics.expired.increment(by: count)
@@ -93,9 +135,17 @@ struct RelayHousekeeping: Sendable {
     }
 
     private func count() async throws(PostgresError) {
-        let (pending, parked) = try await store.countMessages()
-        status.update { $0.pending = pending }
-        metrics.pending.record(pending)
-        metrics.parkedNow.record(parked)
+        let counts = try await store.countMessages()
+        status.update { $0.pending = counts.pending }
+        metrics.pending.record(counts.pending)
+        metrics.parkedNow.record(counts.parked)
+        metrics.unqueued.record(counts.unqueued)
+        let known = reportedUnqueued.exchange(counts.unqueued, ordering: .relaxed)
+        guard counts.unqueued > known else { return }
+        logger.warning(
+            """
+            Messages are pending that were inserted without being queued (session_replication_role = replica: logical \
+            replication, or a restore). Nobody gets them until they are replayed: see belfry.unqueued and belfry.undelivered.
+            """, metadata: ["messages": "\(counts.unqueued)"])
     }
 }

@@ -3,6 +3,7 @@ import Bus
 import Logging
 import Outbox
 import Postgres
+import Synchronization
 
 /// One term of leadership: the loop that runs the machine's actions, signs of life, and housekeeping.
 struct RelayLeader: Sendable {
@@ -12,6 +13,8 @@ struct RelayLeader: Sendable {
     private static let gatherPause: Duration = .milliseconds(3)
 
     let leadership: LeaderElection.Leadership
+    /// Whose messages these are, in envelopes.
+    let installation: UniqueID
     let publisher: RelayPublisher
     let housekeeping: RelayHousekeeping
     let mailbox: RelayMailbox
@@ -28,7 +31,9 @@ struct RelayLeader: Sendable {
     ///
     /// - Parameter ear: says whether rings can be heard; on a direct connection the leader takes its place.
     func lead(ear: DoorbellListener) async -> StepDownReason {
-        if leadership.mode == .sessionLock {
+        _ = mailbox.take()
+        leadership.connection.whenEnded { [mailbox, term] _ in mailbox.connectionLost(term: term) }
+        if leadership.mode == .direct {
             do throws(PostgresError) {
                 try await takePlace(of: ear)
             } catch {
@@ -81,9 +86,12 @@ struct RelayLeader: Sendable {
     }
 
     private func run(isListening: Bool) async throws(PostgresError) -> StepDownReason {
+        guard let cursor = try await startingPoint() else { return .superseded }
+        let origin = Envelope.Origin(
+            installation: installation, incarnation: try await store.incarnation(), term: term)
         var machine = RelayMachine()
         var work = Work()
-        var action = machine.elected(cursor: leadership.term.cursor, isListening: isListening)
+        var action = machine.elected(cursor: cursor, isListening: isListening)
         while true {
             let interruption = deliver(to: &machine)
             if interruption != .none { action = interruption }
@@ -97,11 +105,11 @@ struct RelayLeader: Sendable {
             case .publish:
                 guard let page = work.page else { return .postgresFailed }
                 work.ahead = machine.readAhead.map(readAhead)
-                action = try await publish(page, &work) ? machine.published() : machine.busFailed()
+                action = try await publish(page, from: origin, &work) ? machine.published() : machine.busFailed()
             case .advance(let cursor):
-                let isOurs = try await store.advance(to: cursor, broadcasts: work.broadcasts, term: term)
-                if isOurs { noteAdvance(cursor) }
-                action = isOurs ? machine.advanced() : machine.superseded()
+                let advance = try await store.advance(to: cursor, broadcasts: work.broadcasts, term: term)
+                if let advance { noteAdvance(cursor, advance) }
+                action = advance != nil ? machine.advanced() : machine.superseded()
             case .setDoorbell(let doorbell):
                 let isOurs = try await store.setDoorbell(doorbell, term: term)
                 action = isOurs ? machine.doorbellSet() : machine.superseded()
@@ -116,6 +124,15 @@ struct RelayLeader: Sendable {
                 action = await wait(.poll, &machine, &work)
             }
         }
+    }
+
+    /// Where to read from; in another cluster only after every row was stamped anew. `nil` when another relay leads.
+    private func startingPoint() async throws(PostgresError) -> RelayCursor? {
+        guard leadership.term.mustStartOver else { return leadership.term.cursor }
+        logger.notice("The cursor came from another PostgreSQL cluster: every message in the outbox is published.")
+        guard let cursor = try await store.startOver(term: term) else { return nil }
+        observe(.startedOver)
+        return cursor
     }
 
     /// The page after the cursor, which may have been asked for while the one before was published.
@@ -190,6 +207,7 @@ struct RelayLeader: Sendable {
             if isAsleep { observe(.woke(reason)) }
         }
         let contents = mailbox.take()
+        if contents.lostTerm == term { return .stepDown(.postgresFailed) }
         if contents.isStopping || Task.isCancelled { action = machine.stopped() }
         if let isListening = contents.isListening {
             note(machine.listeningChanged(isListening), .listeningChanged)
@@ -216,14 +234,17 @@ struct RelayLeader: Sendable {
 
     private static let clockStart = ContinuousClock.now
 
-    private func noteAdvance(_ cursor: RelayCursor) {
+    private func noteAdvance(_ cursor: RelayCursor, _ advance: Advance) {
+        if advance == .withoutSomeBroadcasts { housekeeping.hasUnnotedBroadcasts.store(true, ordering: .relaxed) }
         if cursor.step == nil { status.setOldestUnpublished(nil) }
         observe(.advanced)
     }
 
     /// Returns false when the bus is away.
-    private func publish(_ page: RelayPage, _ work: inout Work) async throws(PostgresError) -> Bool {
-        switch try await publisher.publish(page) {
+    private func publish(
+        _ page: RelayPage, from origin: Envelope.Origin, _ work: inout Work
+    ) async throws(PostgresError) -> Bool {
+        switch try await publisher.publish(page, from: origin) {
         case .unavailable(let error):
             if status.snapshot.isBusAvailable {
                 logger.warning("The bus does not take messages; the relay keeps trying: \(error)")
@@ -263,26 +284,31 @@ struct RelayLeader: Sendable {
 
     // MARK: signs of life
 
-    /// Renews the leader's sign of life on the loop's own connection: losing that ends the term. A term won by lease is
-    /// made fast by the lock once the connection is known to be direct.
+    /// Renews the leader's sign of life, on another connection than the loop's: a leader whose statement takes long is not silent.
+    /// The loop's own connection is watched for its end. A term won by lease is made fast by its backend once the connection is
+    /// known to be direct.
     private func beat(_ ear: DoorbellListener) async -> StepDownReason? {
-        var needsLock = leadership.mode == .lease
+        var isByLease = leadership.mode == .lease
+        var hasFailed = false
         while !Task.isCancelled {
             do {
-                if needsLock, ear.isListening == true, try await leadership.takeLock() {
-                    needsLock = false
+                if isByLease, ear.isListening == true {
+                    guard try await leadership.becomeDirect() else { return .superseded }
+                    isByLease = false
                     try await takePlace(of: ear)
                 }
                 guard let beat = try await store.beat(term: term) else { return .superseded }
                 if beat.serverWasReset { return .serverWasReset }
                 if beat.doorbell == .awake { mailbox.doorbellFoundAwake() }
+                hasFailed = false
             } catch {
                 if Task.isCancelled { return nil }
-                logger.warning("The relay gives up its leadership, as its connection failed: \(error)")
-                return .postgresFailed
+                // Who can't be heard is superseded in time; the loop notices by its term.
+                if !hasFailed { logger.warning("The leader's sign of life could not be given: \(error)") }
+                hasFailed = true
             }
             // Others wait for two seconds of silence before they take over a lease.
-            try? await Task.sleep(for: needsLock ? .milliseconds(500) : .seconds(1))
+            try? await Task.sleep(for: isByLease ? .milliseconds(500) : .seconds(1))
         }
         return nil
     }

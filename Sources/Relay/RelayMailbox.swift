@@ -8,6 +8,8 @@ final class RelayMailbox: Sendable {
         var isListening: Bool?
         var foundAwake = false
         var isStopping = false
+        /// The term whose connection has ended.
+        var lostTerm: Int64?
     }
 
     private let contents = Mutex(Contents())
@@ -20,6 +22,8 @@ final class RelayMailbox: Sendable {
     func doorbellFoundAwake() { put { $0.foundAwake = true } }
 
     func stop() { put { $0.isStopping = true } }
+
+    func connectionLost(term: Int64) { put { $0.lostTerm = term } }
 
     func take() -> Contents {
         contents.withLock { contents in

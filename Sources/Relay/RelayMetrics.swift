@@ -12,6 +12,7 @@ struct RelayMetrics: Sendable {
     let lagSeconds = Gauge(label: "belfry_relay_lag_seconds")
     let pending = Gauge(label: "belfry_relay_pending")
     let parkedNow = Gauge(label: "belfry_relay_parked")
+    let unqueued = Gauge(label: "belfry_relay_unqueued")
 
     init() {
         leader.record(0)

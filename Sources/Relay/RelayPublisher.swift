@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import Outbox
 import Postgres
+import Synchronization
 
 /// Hands a page to the bus, and finds out whose fault it is when the bus refuses.
 struct RelayPublisher: Sendable {
@@ -42,14 +43,16 @@ struct RelayPublisher: Sendable {
     let bus: any Bus
     /// For messages that could not be published; not the loop's connection, whose statements are not to wait.
     let store: RelayStore
+    /// Failures that could not be noted yet.
+    let heldFailures = HeldFailures()
     let limits: Limits
     let logger: Logger
 
     /// Publishes the rows of a page that are ready, in their order.
-    func publish(_ page: RelayPage) async throws(PostgresError) -> Outcome {
+    func publish(_ page: RelayPage, from origin: Envelope.Origin) async throws(PostgresError) -> Outcome {
         var outcome = PublishedPage()
         var refusals: [Refusal] = []
-        let items = encode(page, &refusals)
+        let items = encode(page, from: origin, &refusals)
         do throws(BusError) {
             try await send(items[...], &refusals)
         } catch {
@@ -66,7 +69,7 @@ struct RelayPublisher: Sendable {
 
     /// The envelopes, as slices of one buffer: all are written before the first is cut off, as writing to a buffer that
     /// is shared with a slice would copy it. What is too large for the bus is refused here.
-    private func encode(_ page: RelayPage, _ refusals: inout [Refusal]) -> [Item] {
+    private func encode(_ page: RelayPage, from origin: Envelope.Origin, _ refusals: inout [Refusal]) -> [Item] {
         var buffer = ByteBuffer()
         var places: [(row: Int, length: Int)] = []
         places.reserveCapacity(page.rows.count)
@@ -79,7 +82,8 @@ struct RelayPublisher: Sendable {
                         return refusals.append(Refusal(row: row, error: BusError(.invalidConfiguration, message)))
                     }
                     Envelope.encode(
-                        id: page.messageID(row), xid: page.xid(row),
+                        origin: origin, id: page.messageID(row), xid: page.xid(row),
+                        createdAtMicroseconds: page.createdAtMicroseconds(row),
                         expiresAtMilliseconds: page.expiresAtMilliseconds(row),
                         isRedelivered: page.isRedelivered(row), headerLines: headerLines, body: body, into: &buffer)
                     places.append((row, bytes))
@@ -114,22 +118,64 @@ struct RelayPublisher: Sendable {
 
     /// Notes a refusal in the outbox. Returns whether the message was parked.
     private func record(_ refusal: Refusal, _ page: RelayPage) async throws(PostgresError) -> Bool {
-        let id = page.messageID(refusal.row)
         let isOurs = refusal.error.code != .refused
         let reason =
             isOurs ? refusal.error.message : "The bus refused it: \(refusal.error.message)"
-        let failure = try await store.recordFailure(
-            id, xid: page.xid(refusal.row), reason: String(reason.prefix(1_000).filter { $0 != "\0" }),
-            attemptsMax: isOurs ? 1 : limits.publishAttemptsMax, delay: Self.retryDelay)
-        switch failure {
+        return try await record(
+            HeldFailures.Failure(
+                id: page.messageID(refusal.row), xid: page.xid(refusal.row),
+                reason: String(reason.prefix(1_000).filter { $0 != "\0" }),
+                attemptsMax: isOurs ? 1 : limits.publishAttemptsMax))
+    }
+
+    private func record(_ failure: HeldFailures.Failure) async throws(PostgresError) -> Bool {
+        let outcome = try await store.recordFailure(
+            failure.id, xid: failure.xid, reason: failure.reason, attemptsMax: failure.attemptsMax,
+            delay: Self.retryDelay)
+        switch outcome {
         case .parked:
-            logger.warning("Message \(id) was parked: \(reason)")
+            logger.warning("Message \(failure.id) was parked: \(failure.reason)")
             return true
         case .postponed:
-            logger.debug("Message \(id) will be tried again: \(reason)")
+            logger.debug("Message \(failure.id) will be tried again: \(failure.reason)")
+            return false
+        case .held:
+            heldFailures.add(failure)
             return false
         case .gone:
             return false
+        }
+    }
+
+    /// Notes the failures whose rows another transaction held. Returns how many messages were parked.
+    func recordHeld() async throws(PostgresError) -> Int {
+        var parked = 0
+        for failure in heldFailures.take() where try await record(failure) { parked += 1 }
+        return parked
+    }
+}
+
+/// Failures to publish that could not be noted, as another transaction holds the message's row. Forgotten with the leader: the
+/// message is found in the outbox by its receiver's node in any case.
+final class HeldFailures: Sendable {
+    struct Failure: Sendable {
+        let id: MessageID
+        let xid: UInt64
+        let reason: String
+        let attemptsMax: Int
+    }
+
+    private static let failuresMax = 10_000
+    private let failures = Mutex<[Failure]>([])
+
+    func add(_ failure: Failure) {
+        failures.withLock { if $0.count < Self.failuresMax { $0.append(failure) } }
+    }
+
+    func take() -> [Failure] {
+        failures.withLock { failures in
+            defer { failures = [] }
+            return failures
         }
     }
 }

@@ -18,6 +18,8 @@ public final class RelayService: Service {
     private let metrics = RelayMetrics()
     /// For housekeeping and tests of the ear, over the pool's connections.
     private let store: RelayStore
+    /// One connection for the leader's signs of life, which wait behind nothing.
+    private let beats: PostgresClient
 
     /// - Parameters:
     ///   - client: a pool for housekeeping; it may be shared, and is started and closed by its owner. Two connections
@@ -32,10 +34,17 @@ public final class RelayService: Service {
         self.logger = logger
         self.observe = onEvent ?? { _ in }
         self.store = RelayStore(executor: client, isPrepared: false)
+        self.beats = PostgresClient(configuration: configuration.direct ?? configuration.postgres, size: 1)
     }
 
     /// Runs until graceful shutdown or cancellation.
     public func run() async throws {
+        beats.start()
+        await serveUntilStopped()
+        await beats.close()
+    }
+
+    private func serveUntilStopped() async {
         let mailbox = RelayMailbox()
         let earTested = WakeSignal()
         let listener = DoorbellListener(
@@ -61,7 +70,7 @@ public final class RelayService: Service {
     /// One election after another.
     private func serve(_ listener: DoorbellListener, _ mailbox: RelayMailbox, _ earTested: WakeSignal) async {
         let election = LeaderElection(
-            configuration: configuration.direct ?? configuration.postgres, relay: configuration.name,
+            configuration: configuration.direct ?? configuration.postgres, beats: beats, relay: configuration.name,
             pageRows: configuration.limits.claimRowsMax)
         var backoff = Backoff(first: .milliseconds(100), limit: .seconds(2))
         var hasFailed = false
@@ -70,7 +79,7 @@ public final class RelayService: Service {
             while listener.isListening == nil, !Task.isCancelled { _ = await earTested.wait(upTo: .seconds(1)) }
             do {
                 let leadership = try await election.win(
-                    mode: { listener.isListening == true ? .sessionLock : .lease },
+                    mode: { listener.isListening == true ? .direct : .lease },
                     onStandby: {
                         self.observe(.standsBy)
                         self.logger.info("Another relay leads; this one stands by.")
@@ -98,10 +107,7 @@ public final class RelayService: Service {
         let term = leadership.term
         logger.notice(
             "This relay leads.",
-            metadata: ["term": "\(term.number)", "by": "\(leadership.mode == .lease ? "lease" : "lock")"])
-        if term.startedOver {
-            logger.notice("The cursor came from another PostgreSQL cluster: every message in the outbox is published.")
-        }
+            metadata: ["term": "\(term.number)", "by": "\(leadership.mode == .lease ? "lease" : "backend")"])
         status.update {
             $0.isLeader = true
             $0.term = term.number
@@ -127,12 +133,12 @@ public final class RelayService: Service {
 
     private func makeLeader(_ leadership: LeaderElection.Leadership, _ mailbox: RelayMailbox) -> RelayLeader {
         let limits = configuration.limits
+        let publisher = RelayPublisher(bus: bus, store: store, limits: limits, logger: logger)
         let housekeeping = RelayHousekeeping(
-            store: store, limits: limits, status: status, metrics: metrics, logger: logger, observe: observe,
-            onRelease: { mailbox.rang() }, signal: WakeSignal())
+            store: store, publisher: publisher, limits: limits, status: status, metrics: metrics, logger: logger,
+            observe: observe, onRelease: { mailbox.rang() })
         return RelayLeader(
-            leadership: leadership,
-            publisher: RelayPublisher(bus: bus, store: store, limits: limits, logger: logger),
+            leadership: leadership, installation: configuration.installation, publisher: publisher,
             housekeeping: housekeeping, mailbox: mailbox, limits: limits, status: status, metrics: metrics,
             logger: logger, observe: observe)
     }

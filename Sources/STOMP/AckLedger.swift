@@ -9,12 +9,15 @@ public struct AckLedger: Sendable {
     /// One message in flight.
     public struct Entry: Hashable, Sendable {
         public let id: MessageID
-        /// The transaction that wrote or last stamped the row; `(id, xid)` is what tells repeats.
+        /// The transaction that wrote or last stamped the row.
         public let xid: UInt64
+        /// When the message was written, in Unix microseconds: a crash of PostgreSQL may have an id given out twice.
+        public let createdAtMicroseconds: Int64
 
-        public init(id: MessageID, xid: UInt64) {
+        public init(id: MessageID, xid: UInt64, createdAtMicroseconds: Int64) {
             self.id = id
             self.xid = xid
+            self.createdAtMicroseconds = createdAtMicroseconds
         }
     }
 
@@ -49,8 +52,8 @@ public struct AckLedger: Sendable {
     }
 
     /// Notes a message just sent.
-    public mutating func append(_ id: MessageID, xid: UInt64) {
-        append(Entry(id: id, xid: xid))
+    public mutating func append(_ id: MessageID, xid: UInt64, createdAtMicroseconds: Int64) {
+        append(Entry(id: id, xid: xid, createdAtMicroseconds: createdAtMicroseconds))
     }
 
     /// Whether the message is in flight, whatever its xid. At once when `id` is above everything sent; else by search.
@@ -58,11 +61,13 @@ public struct AckLedger: Sendable {
         index(of: id) != nil
     }
 
-    /// Whether this writing of the message is in flight.
-    public func contains(_ entry: Entry) -> Bool {
-        guard let index = index(of: entry.id) else { return false }
-        // A second writing of an id is never the first of two, so in rising order there is only this one.
-        return isAscending ? entries[index] == entry : entries[index...].contains(entry)
+    /// The same, of a message that may share its id with one that a crash of PostgreSQL has undone.
+    public func contains(_ id: MessageID, createdAtMicroseconds: Int64) -> Bool {
+        guard let index = index(of: id) else { return false }
+        // An id is twice in flight only where the order does not rise.
+        return entries[index].createdAtMicroseconds == createdAtMicroseconds
+            || !isAscending
+                && entries[index...].contains { $0.id == id && $0.createdAtMicroseconds == createdAtMicroseconds }
     }
 
     /// An ACK came. Returns what it takes out of flight, in the order of sending; nothing when `id` is not in flight.

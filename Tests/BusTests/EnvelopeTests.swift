@@ -5,6 +5,9 @@ import Testing
 @testable import Bus
 
 struct EnvelopeTests {
+    private static let origin = Envelope.Origin(
+        installation: UniqueID(high: 1, low: 2), incarnation: UniqueID(high: 3, low: 4), term: 9)
+
     private func encoded(
         id: Int64 = 7, xid: UInt64 = 1 << 40, expires: Int64? = nil, headers: String = "", body: String = "{}"
     ) -> ByteBuffer {
@@ -12,8 +15,8 @@ struct EnvelopeTests {
         Array(headers.utf8).withUnsafeBytes { headers in
             Array(body.utf8).withUnsafeBytes { body in
                 Envelope.encode(
-                    id: MessageID(rawValue: id), xid: xid, expiresAtMilliseconds: expires, headerLines: headers,
-                    body: body, into: &buffer)
+                    origin: Self.origin, id: MessageID(rawValue: id), xid: xid, createdAtMicroseconds: 6,
+                    expiresAtMilliseconds: expires, headerLines: headers, body: body, into: &buffer)
             }
         }
         return buffer
@@ -25,6 +28,8 @@ struct EnvelopeTests {
             decoding: encoded(id: .max, xid: .max, expires: expires, headers: headers, body: "{\"a\":\"ż\"}"))
         #expect(envelope.id == MessageID(rawValue: .max))
         #expect(envelope.xid == .max)
+        #expect(envelope.origin == Self.origin)
+        #expect(envelope.createdAtMicroseconds == 6)
         #expect(envelope.expiresAtMilliseconds == expires)
         #expect(String(buffer: envelope.headerLines) == headers)
         #expect(String(buffer: envelope.body) == "{\"a\":\"ż\"}")
@@ -42,19 +47,24 @@ struct EnvelopeTests {
         var buffer = ByteBuffer(string: "x")
         [UInt8]().withUnsafeBytes { empty in
             Envelope.encode(
-                id: MessageID(rawValue: 1), xid: 2, expiresAtMilliseconds: nil, headerLines: empty, body: empty,
-                into: &buffer)
+                origin: Self.origin, id: MessageID(rawValue: 1), xid: 2, createdAtMicroseconds: 3,
+                expiresAtMilliseconds: nil, headerLines: empty, body: empty, into: &buffer)
         }
         #expect(buffer.readableBytes == 1 + Envelope.prefixBytes)
         buffer.moveReaderIndex(forwardBy: 1)
         #expect(try Envelope(decoding: buffer).body.readableBytes == 0)
     }
 
+    /// Eight bytes, the most significant first.
+    private static func word(_ number: Int) -> [UInt8] {
+        (0..<8).reversed().map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
+    }
+
     /// The form on the wire: relays and nodes of neighbouring releases read each other.
     @Test func hasTheDocumentedForm() {
         let bytes = Array(encoded(id: 258, xid: 3, expires: 5, headers: "h", body: "bc").readableBytesView)
         #expect(
-            bytes == [1, 1] + [0, 0, 0, 0, 0, 0, 1, 2] + [0, 0, 0, 0, 0, 0, 0, 3] + [0, 0, 0, 0, 0, 0, 0, 5]
+            bytes == [2, 1] + [1, 2, 3, 4, 9].flatMap(Self.word) + [258, 3, 6, 5].flatMap(Self.word)
                 + [0, 0, 0, 1, 0, 0, 0, 2] + Array("hbc".utf8))
     }
 
@@ -73,10 +83,10 @@ struct EnvelopeTests {
     }
 
     @Test(arguments: [
-        (0, UInt8(0)), (0, 2), (0, 255),  // versions
+        (0, UInt8(0)), (0, 1), (0, 255),  // versions
         (1, 2), (1, 0x81),  // flags
-        (2, 0x80),  // a negative id
-        (26, 0xff), (30, 0xff), (33, 0), (33, 3),  // lengths
+        (42, 0x80),  // a negative id
+        (74, 0xff), (78, 0xff), (81, 0), (81, 3),  // lengths
     ])
     func aWrongByteIsRefused(at index: Int, value: UInt8) {
         var buffer = encoded(expires: 1)
@@ -86,8 +96,8 @@ struct EnvelopeTests {
 
     @Test func lengthsWhoseSumOverflowsAreRefused() {
         var buffer = encoded()
-        buffer.setInteger(UInt32.max, at: 26)
-        buffer.setInteger(UInt32.max, at: 30)
+        buffer.setInteger(UInt32.max, at: 74)
+        buffer.setInteger(UInt32.max, at: 78)
         #expect(throws: BusError.self) { try Envelope(decoding: buffer) }
     }
 

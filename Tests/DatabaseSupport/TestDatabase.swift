@@ -69,6 +69,14 @@ public struct TestDatabase: Sendable {
             url: url.replacing("postgres@", with: "\(role)@", maxReplacements: 1), applicationName: "tests")
     }
 
+    /// Whose database it is.
+    public func installation() async throws -> Installation {
+        let connection = try await connect()
+        let installation = try await Installation.read(connection)
+        await connection.close()
+        return installation
+    }
+
     public func connect(role: String = "postgres") async throws -> PostgresConnection {
         try await PostgresConnection.connect(configuration(role: role))
     }

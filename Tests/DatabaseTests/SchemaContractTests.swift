@@ -60,7 +60,10 @@ import Testing
             where p.pronamespace = 'belfry'::regnamespace and p.prosecdef order by 1
             """)
         #expect(
-            functions.map { $0[0] } == ["cancel", "message_id_of", "queue_messages", "register_type", "replay"])
+            functions.map { $0[0] } == [
+                "cancel", "message_id_of", "note_unqueued", "present_incarnation", "queue_messages", "register_type",
+                "replay",
+            ])
         for function in functions { #expect(function[1] == "t", "\(function)") }
     }
 

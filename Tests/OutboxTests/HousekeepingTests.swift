@@ -17,7 +17,7 @@ import Testing
         let (store, connection) = try await setUp()
         #expect(
             try await store.dues(topicHold: .seconds(60))
-                == RelayDues(release: nil, expiry: nil, settlement: nil, hasDeadNodes: false))
+                == RelayDues(release: nil, expiry: nil, settlement: nil, hasDeadNodes: false, hasRest: false))
         try await connection.run(
             """
             insert into belfry.message_log (receiver, type, data, not_before) values

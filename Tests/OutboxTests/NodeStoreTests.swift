@@ -108,10 +108,11 @@ import Testing
             #expect(
                 !backlog.contains("Seq Scan on outbox") && !backlog.contains("Seq Scan on message_log"), "\(backlog)")
             let reconcile = try await plan(
-                NodeStatements.reconcile, owner, "'{user7,user8}', '{news}', '{\"\"}', 100, true")
+                NodeStatements.reconcile, owner, "'{user7,user8}', '{news}', '{\"\"}', '{0}', 100, true, '{0}'")
             #expect(reconcile.contains("outbox_receiver") && reconcile.contains("outbox_topic"), "\(reconcile)")
             #expect(!reconcile.contains("Seq Scan on outbox"), "\(reconcile)")
-            let marks = try await plan(NodeStatements.markDelivered, owner, "'{1,2,3}'")
+            let marks = try await plan(
+                NodeMarkStatements.markDelivered, owner, "'{1,2,3}', '{a,a,a}', '{1,1,1}'")
             #expect(!marks.contains("Seq Scan on outbox") && !marks.contains("Seq Scan on message_log"), "\(marks)")
         }
     }
@@ -128,15 +129,18 @@ import Testing
             try await plan(
                 NodeStatements.readBacklog, connection,
                 "\(id), '{}', '{}', '{a}', '{0}', '{\"\"}', '{\"\"}', '{00000000-0000-0000-0000-000000000001}', 100"),
-            try await plan(NodeStatements.reconcile, connection, "'{a}', '{news}', '{\"\"}', 100, true"),
-            try await plan(NodeStatements.markDelivered, connection, "'{1,2,3}'"),
+            try await plan(
+                NodeStatements.reconcile, connection, "'{a}', '{news}', '{\"\"}', '{0}', 100, true, '{0}'"),
+            try await plan(NodeMarkStatements.markDelivered, connection, "'{1,2,3}', '{a,a,a}', '{1,1,1}'"),
             try await plan(RelayStatements.page(rows: 100), connection, "'5:5:', null, '0', 0"),
         ]
         let marks = [
             plans[2],
-            try await plan(NodeStatements.refuse, connection, "'{1,2,3}', 1000, 5"),
             try await plan(
-                NodeStatements.closeSessions, connection, "'{00000000-0000-0000-0000-000000000001}', '{1,2,3}'"),
+                NodeMarkStatements.refuse, connection, "'{1,2,3}', '{a,a,a}', '{1,1,1}', 1000, 5"),
+            try await plan(
+                NodeMarkStatements.closeSessions, connection,
+                "'{00000000-0000-0000-0000-000000000001}', '{1,2,3}', '{a,a,a}', '{\"\",\"\",\"\"}'"),
         ]
         for plan in marks {
             let scans = plan.split(separator: "\n").filter { $0.contains("outbox") && $0.contains("Index Scan") }

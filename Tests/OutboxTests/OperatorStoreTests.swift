@@ -19,7 +19,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let connection = try await database.connect()
         let relay = RelayStore(executor: try await database.connect(role: "test_service"))
-        let term = try #require(try await relay.takeOver(relay: "host:1", byLease: false))
+        let term = try #require(try await relay.takeOver(relay: "host:1", isDirect: true))
         let insert = "insert into belfry.message_log (receiver, type, data) "
         try await connection.run(insert + "select 'alice', 'STRING_MSG', '\"a\"' from generate_series(1, 3)")
         let page = try await relay.page(after: term.cursor)

@@ -10,7 +10,7 @@ import Testing
     /// A leader's store and its term, under the role that relays have.
     private func lead(_ database: TestDatabase) async throws -> (RelayStore, RelayTerm) {
         let store = RelayStore(executor: try await database.connect(role: "test_service"))
-        return (store, try #require(try await store.takeOver(relay: "test", byLease: false)))
+        return (store, try #require(try await store.takeOver(relay: "test", isDirect: true)))
     }
 
     /// Reads pages until the step is done, as the loop does.

@@ -13,7 +13,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let short = RelayStore(executor: try await database.connect(role: "test_service"))
         let full = RelayStore(executor: try await database.connect(role: "test_service"), isPrepared: false)
-        let term = try #require(try await short.takeOver(relay: "test", byLease: false))
+        let term = try #require(try await short.takeOver(relay: "test", isDirect: true))
         var cursor = term.cursor
         var writers: [(connection: PostgresConnection, isOpen: Bool)] = []
         for _ in 0..<4 { writers.append((try await database.connect(), false)) }

@@ -16,12 +16,13 @@ import Testing
         let connection = try await database.connect()
         let old = try await makeStore(database)
         let new = try await makeStore(database)
-        let oldTerm = try #require(try await old.takeOver(relay: "old", byLease: false)).number
-        #expect(try await old.advance(to: RelayCursor(snapshot: "5:5:"), broadcasts: [], term: oldTerm))
-        let newTerm = try #require(try await new.takeOver(relay: "new", byLease: false))
+        let oldTerm = try #require(try await old.takeOver(relay: "old", isDirect: true)).number
+        #expect(try await old.advance(to: RelayCursor(snapshot: "5:5:"), broadcasts: [], term: oldTerm) == .complete)
+        #expect(try await new.takeOver(relay: "new", isDirect: true) == nil)
+        let newTerm = try #require(try await new.takeOver(relay: "new", isDirect: true, hungTerm: oldTerm))
         #expect(newTerm.number == oldTerm + 1)
         #expect(newTerm.cursor == RelayCursor(snapshot: "5:5:"))
-        #expect(try await !old.advance(to: RelayCursor(snapshot: "9:9:"), broadcasts: [], term: oldTerm))
+        #expect(try await old.advance(to: RelayCursor(snapshot: "9:9:"), broadcasts: [], term: oldTerm) == nil)
         #expect(try await old.beat(term: oldTerm) == nil)
         #expect(try await new.setDoorbell(.armed, term: newTerm.number))
         #expect(try await !old.setDoorbell(.awake, term: oldTerm))
@@ -42,20 +43,22 @@ import Testing
             delete from belfry.relay_cursor
             """)
         let store = try await makeStore(database)
-        #expect(try await store.takeOver(relay: "first", byLease: false) == nil)
-        let term = try #require(try await store.takeOver(relay: "first", byLease: false))
-        #expect(term.startedOver)
-        #expect(try await store.page(after: term.cursor).rows.count == 1)
+        #expect(try await store.takeOver(relay: "first", isDirect: true) == nil)
+        let term = try #require(try await store.takeOver(relay: "first", isDirect: true))
+        #expect(term.mustStartOver)
+        let cursor = try #require(try await store.startOver(term: term.number))
+        #expect(try await store.page(after: cursor).rows.count == 1)
         await connection.close()
     }
 
     @Test func `the place in a step survives a take-over`() async throws {
         let database = try await TestServer.makeDatabase()
         let old = try await makeStore(database)
-        let term = try #require(try await old.takeOver(relay: "old", byLease: false)).number
+        let term = try #require(try await old.takeOver(relay: "old", isDirect: true)).number
         let cursor = RelayCursor(snapshot: "5:9:7", step: .init(target: "9:12:10", xid: 8, messageID: 77))
-        #expect(try await old.advance(to: cursor, broadcasts: [], term: term))
-        #expect(try await makeStore(database).takeOver(relay: "new", byLease: false)?.cursor == cursor)
+        #expect(try await old.advance(to: cursor, broadcasts: [], term: term) == .complete)
+        try await old.resign(term: term)
+        #expect(try await makeStore(database).takeOver(relay: "new", isDirect: true)?.cursor == cursor)
     }
 
     @Test func `a lease is left to a leader that lives, and taken from one that is silent`() async throws {
@@ -63,22 +66,22 @@ import Testing
         let connection = try await database.connect()
         let first = try await makeStore(database)
         let second = try await makeStore(database)
-        let term = try #require(try await first.takeOver(relay: "first", byLease: true)).number
-        #expect(try await second.takeOver(relay: "second", byLease: true) == nil)
+        let term = try #require(try await first.takeOver(relay: "first", isDirect: false)).number
+        #expect(try await second.takeOver(relay: "second", isDirect: false) == nil)
         #expect(try await first.beat(term: term) != nil)
         try await connection.run(
             "update belfry.relay_cursor set leader_seen_at = clock_timestamp() - interval '2.1 seconds'")
-        #expect(try await second.takeOver(relay: "second", byLease: true)?.number == term + 1)
+        #expect(try await second.takeOver(relay: "second", isDirect: false)?.number == term + 1)
         #expect(try await first.beat(term: term) == nil)
         try await second.resign(term: term + 1)
-        #expect(try await first.takeOver(relay: "first", byLease: true)?.number == term + 2)
+        #expect(try await first.takeOver(relay: "first", isDirect: false)?.number == term + 2)
         await connection.close()
     }
 
     @Test func `beats and advances cross without losing the row`() async throws {
         let database = try await TestServer.makeDatabase()
         let store = RelayStore(executor: try await makeClient(database))
-        let term = try #require(try await store.takeOver(relay: "test", byLease: false)).number
+        let term = try #require(try await store.takeOver(relay: "test", isDirect: false)).number
         try await withThrowingTaskGroup(of: Void.self) { group in
             for offset in 0..<3 {
                 group.addTask {
@@ -87,7 +90,7 @@ import Testing
                         let isOurs =
                             offset == 0
                             ? try await store.beat(term: term) != nil
-                            : try await store.advance(to: cursor, broadcasts: [], term: term)
+                            : try await store.advance(to: cursor, broadcasts: [], term: term) != nil
                         #expect(isOurs)
                     }
                 }
@@ -122,7 +125,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let connection = try await database.connect()
         let store = try await makeStore(database)
-        #expect(try await store.takeOver(relay: "first", byLease: false)?.startedOver == false)
+        #expect(try await store.takeOver(relay: "first", isDirect: true)?.mustStartOver == false)
         try await connection.run(
             """
             insert into belfry.message_log (receiver, type, data)
@@ -136,17 +139,20 @@ import Testing
         let late = try await database.connect()
         try await late.run(
             "begin; insert into belfry.message_log (receiver, type, data) values ('alice', 'STRING_MSG', '\"x\"')")
-        let term = try #require(try await store.takeOver(relay: "third", byLease: false))
+        let before = try await store.incarnation()
+        let term = try #require(try await store.takeOver(relay: "first", isDirect: true))
+        #expect(term.mustStartOver)
+        let cursor = try #require(try await store.startOver(term: term.number))
         try await late.run("commit")
         await late.close()
-        #expect(term.startedOver)
-        #expect(term.cursor.step == nil)
-        let page = try await store.page(after: term.cursor)
+        #expect(cursor.step == nil)
+        #expect(try await store.incarnation() != before, "what nodes know of the old stamps means nothing")
+        let page = try await store.page(after: cursor)
         #expect(page.rows.map { page.messageID($0).rawValue } == [1, 2, 3, 4])
         #expect(page.isLast)
         let next = try await store.page(after: RelayCursor(snapshot: page.target))
         #expect(next.rows.isEmpty)
-        #expect(try await store.takeOver(relay: "fourth", byLease: false)?.startedOver == false)
+        #expect(try await store.takeOver(relay: "first", isDirect: true)?.mustStartOver == false)
         await connection.close()
     }
 
@@ -155,7 +161,7 @@ import Testing
         let connection = try await database.connect()
         // A session of PostgreSQL's own would not outlive the crash: only behind a pooler must the page show it.
         let store = RelayStore(executor: try await database.connect(role: "test_service"), isPrepared: false)
-        let term = try #require(try await store.takeOver(relay: "test", byLease: false))
+        let term = try #require(try await store.takeOver(relay: "test", isDirect: false))
         #expect(try await !store.page(after: term.cursor).serverWasReset)
         #expect(try await store.beat(term: term.number) == LeaderBeat(doorbell: .awake, serverWasReset: false))
         // What recovery does to an unlogged sequence.

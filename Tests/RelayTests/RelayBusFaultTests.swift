@@ -14,7 +14,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         bus.setFault { _ in BusError(.unavailable, "The bus is away.") }
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         let writer = try await database.connect()
         try await writer.run(SQL.insert("alice", count: 3))
         await relay.wait(for: .busUnavailable)
@@ -44,7 +44,7 @@ import Testing
         let bus = RecordingBus()
         var limits = Limits()
         limits.envelopeBytesMax = 2_000
-        let relay = try RunningRelay(database, bus: bus, limits: limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: limits)
         let writer = try await database.connect()
         try await writer.run(
             """
@@ -70,7 +70,7 @@ import Testing
         }
         var limits = Limits()
         limits.publishAttemptsMax = 2
-        let relay = try RunningRelay(database, bus: bus, limits: limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: limits)
         let writer = try await database.connect()
         try await writer.run(
             """
@@ -97,7 +97,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         bus.setFault { _ in BusError(.refused, "NOPERM this user has no permissions") }
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         let writer = try await database.connect()
         try await writer.run(SQL.insert("alice", count: 5))
         await eventually("it tries again and again") { relay.events.count { $0 == .busUnavailable } > 3 }

@@ -12,7 +12,7 @@ import Testing
     @Test func `committed rows are published in order, rolled back ones never`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         let writer = try await database.connect()
         let other = try await database.connect()
         var committed: [Int64] = []
@@ -36,7 +36,7 @@ import Testing
     @Test func `a long unrelated transaction neither delays nor repeats anything`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         let unrelated = try await database.connect()
         let late = try await database.connect()
         let writer = try await database.connect()
@@ -63,7 +63,7 @@ import Testing
         let writer = try await database.connect()
         try await writer.run(SQL.insert("alice", count: 3_500))
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         await relay.waitAsleep()
         #expect(bus.ids == Array(1...3_500))
         #expect(relay.events.count { if case .published = $0 { true } else { false } } == 4)
@@ -77,7 +77,7 @@ import Testing
     @Test func `held back messages come when they are due, and together in the order of their writing`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(
@@ -105,7 +105,7 @@ import Testing
     @Test func `expired messages are marked and never published`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(
@@ -132,7 +132,7 @@ import Testing
         let bus = RecordingBus()
         var limits = Limits()
         limits.topicHold = .milliseconds(500)
-        let relay = try RunningRelay(database, bus: bus, limits: limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: limits)
         await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run("select belfry.broadcast('news', 'STRING_MSG', '\"a\"')")
@@ -150,7 +150,7 @@ import Testing
     @Test func `a replayed message is published again`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(SQL.insert())

@@ -18,7 +18,7 @@ import Testing
     func `a writer that read awake and commits after the arming is delivered`(isolation: String) async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus, limits: Self.limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
         await relay.waitAsleep()
         let writer = try await database.connect()
         let watcher = try await database.connect()
@@ -50,7 +50,7 @@ import Testing
     @Test func `many writers at once never wait for the slow poll`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus, limits: Self.limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
         await relay.waitAsleep()
         let isolations = ["read committed", "repeatable read", "serializable"]
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -78,7 +78,7 @@ import Testing
     @Test func `a ring in a rolled back transaction or savepoint wakes nobody for nothing twice`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus, limits: Self.limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
         await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run("begin; \(SQL.insert()); rollback")
@@ -92,7 +92,7 @@ import Testing
     @Test func `a doorbell that somebody else set to awake is armed again`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus, limits: Self.limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
         await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run("select setval('belfry.doorbell', 2, true)")

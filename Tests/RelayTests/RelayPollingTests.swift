@@ -14,10 +14,10 @@ import Testing
         let poolers = try (0..<2).map { _ in try PrivatePooler(database: database.url, role: "test_service") }
         defer { for pooler in poolers { pooler.kill() } }
         let bus = RecordingBus()
-        let first = try RunningRelay(database, bus: bus, url: poolers[0].url)
+        let first = try await RunningRelay(database, bus: bus, url: poolers[0].url)
         await first.wait(for: .listening(false))
         await eventually("it leads") { first.isLeader }
-        let second = try RunningRelay(database, bus: bus, url: poolers[1].url)
+        let second = try await RunningRelay(database, bus: bus, url: poolers[1].url)
         await second.wait(for: .standsBy)
         let writer = try await database.connect()
         for number in 1...20 {
@@ -61,7 +61,7 @@ import Testing
         let bus = RecordingBus()
         var limits = Limits()
         limits.safetyPollInterval = .seconds(3_600)
-        let relay = try RunningRelay(database, bus: bus, limits: limits)
+        let relay = try await RunningRelay(database, bus: bus, limits: limits)
         await relay.waitAsleep()
         let writer = try await database.connect()
         func end(_ connections: String) async throws -> Int {
@@ -80,7 +80,7 @@ import Testing
             await relay.waitAsleep()
 
             let sleeps = relay.sleeps
-            #expect(try await end("a.pid in (select l.pid from pg_locks l where l.locktype = 'advisory')") == 1)
+            #expect(try await end("a.pid = (select backend_pid from belfry.relay_cursor)") == 1)
             try await writer.run(SQL.insert())
             await eventually("it is published", within: .seconds(5)) { bus.ids.count == 2 * round }
             await relay.waitAsleep(after: sleeps)

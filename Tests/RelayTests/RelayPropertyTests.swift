@@ -88,12 +88,12 @@ import Testing
     ) async throws -> Int {
         var random = SplitMix(state: seed &* 7_919)
         let admin = try await database.connect()
-        var relays = [try RunningRelay(database, bus: bus), try RunningRelay(database, bus: bus)]
+        var relays = [try await RunningRelay(database, bus: bus), try await RunningRelay(database, bus: bus)]
         while withFaults, !ledger.isFinished {
             try await Task.sleep(for: .milliseconds(50 + random.next(below: 150)))
             if random.next(below: 3) == 0 {
                 await relays.removeFirst().stop()
-                relays.append(try RunningRelay(database, bus: bus))
+                relays.append(try await RunningRelay(database, bus: bus))
             } else {
                 _ = try await admin.rows(
                     """

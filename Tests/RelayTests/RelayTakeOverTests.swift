@@ -16,9 +16,9 @@ import Testing
     @Test func `a killed leader is replaced within two seconds`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let first = try RunningRelay(database, bus: bus)
+        let first = try await RunningRelay(database, bus: bus)
         await first.waitAsleep()
-        let second = try RunningRelay(database, bus: bus)
+        let second = try await RunningRelay(database, bus: bus)
         await second.wait(for: .standsBy)
         let writer = try await database.connect()
         try await writer.run(SQL.insert())
@@ -50,15 +50,14 @@ import Testing
         let admin = try await database.connect()
         // After the second page was published, the leader's connection ends before the cursor moves.
         let pages = Atomic<Int>(0)
-        let relay = try RunningRelay(
+        let relay = try await RunningRelay(
             database,
             bus: KillingBus(bus) { name in
                 guard pages.add(1, ordering: .relaxed).newValue == 2 else { return }
                 guard isFirst.exchange(false, ordering: .relaxed) else { return }
                 _ = try? await admin.rows(
                     """
-                    select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database
-                    where l.locktype = 'advisory' and l.granted and d.datname = current_database()
+                    select pg_terminate_backend(backend_pid) from belfry.relay_cursor
                     """)
             })
         await relay.waitAsleep()
@@ -72,10 +71,10 @@ import Testing
     @Test func `a superseded leader steps down`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         await relay.waitAsleep()
         let writer = try await database.connect()
-        try await writer.run("update belfry.relay_cursor set term = term + 1, relay = 'another'")
+        try await writer.run("update belfry.relay_cursor set term = term + 1, relay = 'another', backend_pid = null")
         try await writer.run(SQL.insert())
         await relay.wait(for: .steppedDown(.superseded))
         // The other one never advanced, so the row is published by the next leader, under the same stamp.
@@ -88,7 +87,7 @@ import Testing
     @Test func `in another cluster everything in the outbox is published`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
-        let first = try RunningRelay(database, bus: bus)
+        let first = try await RunningRelay(database, bus: bus)
         await first.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(SQL.insert("alice", count: 3))
@@ -100,7 +99,7 @@ import Testing
             update belfry.outbox set xid = (message_id * 10000000000)::text::xid8;
             update belfry.relay_cursor set system_identifier = 42, snapshot = '90000000000:90000000000:'
             """)
-        let second = try RunningRelay(database, bus: bus)
+        let second = try await RunningRelay(database, bus: bus)
         await eventually("all are published once more") { bus.ids.count >= 6 }
         try await writer.run(SQL.insert())
         await eventually("and what comes after") { bus.ids == [1, 2, 3, 1, 2, 3, 4] }
@@ -116,7 +115,8 @@ import Testing
         let isLeader = Flag()
         let relay = RelayService(
             configuration: RelayConfiguration(
-                postgres: try database.configuration(role: "test_service"), name: "graceful"),
+                postgres: try database.configuration(role: "test_service"),
+                installation: try await database.installation().id, name: "graceful"),
             client: client, bus: bus, logger: logger, onEvent: { if case .slept = $0 { isLeader.set() } })
         let group = ServiceGroup(services: [relay], logger: logger)
         let running = Task { try await group.run() }
@@ -139,7 +139,7 @@ import Testing
         await admin.close()
         _ = try await Migrator(configuration: database.configuration()).apply()
         let bus = RecordingBus()
-        let relay = try RunningRelay(database, bus: bus)
+        let relay = try await RunningRelay(database, bus: bus)
         await relay.waitAsleep()
         for round in 1...2 {
             let before = try await database.connect()

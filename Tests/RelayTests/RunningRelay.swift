@@ -25,7 +25,7 @@ final class RunningRelay: Sendable {
     init(
         _ database: TestDatabase, bus: any Bus, limits: Limits = Limits(), url: String? = nil,
         onEvent: (@Sendable (RelayEvent) -> Void)? = nil
-    ) throws {
+    ) async throws {
         name = "relay-\(Self.names.add(1, ordering: .relaxed).newValue)"
         let url = url ?? database.url.replacing("postgres@", with: "test_service@", maxReplacements: 1)
         let configuration = try PostgresConfiguration(url: url, applicationName: name)
@@ -34,7 +34,9 @@ final class RunningRelay: Sendable {
         let log = EventLog()
         self.log = log
         let service = RelayService(
-            configuration: RelayConfiguration(postgres: configuration, limits: limits, name: name), client: client,
+            configuration: RelayConfiguration(
+                postgres: configuration, installation: try await database.installation().id, limits: limits, name: name),
+            client: client,
             bus: bus, logger: Logger(label: name, factory: { _ in SwiftLogNoOpLogHandler() }),
             onEvent: { event in
                 log.add(event)

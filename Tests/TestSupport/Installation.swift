@@ -74,27 +74,32 @@ public final class Installation: Sendable {
             }
         }
         let configuration = try PostgresConfiguration(url: databaseURL, applicationName: "belfry")
+        let identity = try await Migrator(configuration: configuration).requireCurrent()
         let relayClient = PostgresClient(configuration: configuration, size: 2)
         relayClient.start()
         var clients = [relayClient]
         var buses = [try bus()]
         relay = RunningService(
             RelayService(
-                configuration: RelayConfiguration(postgres: configuration, limits: limits, name: "test-relay"),
+                configuration: RelayConfiguration(
+                    postgres: configuration, installation: identity.id, limits: limits, name: "test-relay"),
                 client: relayClient, bus: buses[0], logger: .quiet))
         var nodes: [RunningNode] = []
         for _ in 0..<count {
             let client = PostgresClient(configuration: configuration, size: 3)
             client.start()
-            clients.append(client)
+            let heartBeats = PostgresClient(configuration: configuration, size: 1)
+            heartBeats.start()
+            clients += [client, heartBeats]
             let nodeBus = try bus()
             buses.append(nodeBus)
             nodes.append(
                 try await RunningNode(
                     GatewayServer(
                         configuration: GatewayConfiguration(port: 0, limits: limits, version: "test"),
-                        eventLoopGroup: group, postgres: client, bus: nodeBus, authenticator: authenticator,
-                        health: HealthChecks(), metricsText: { "" }, logger: .quiet)))
+                        installation: identity, eventLoopGroup: group, postgres: client, heartBeats: heartBeats,
+                        bus: nodeBus, authenticator: authenticator, health: HealthChecks(), metricsText: { "" },
+                        logger: .quiet)))
         }
         self.nodes = nodes
         self.clients = clients

@@ -3,6 +3,7 @@ import Gateway
 import Logging
 import NIOCore
 import NIOPosix
+import Outbox
 import Postgres
 import PrometheusMetrics
 import RedisBus
@@ -43,10 +44,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
     ///   `IOError`; `CancellationError` when the shutdown comes before it serves.
     func run() async throws {
         let database = try DatabaseConfiguration(configuration, applicationName: roles.name)
-        let redis = try configuration.redisURL.map { url in
-            try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix)
-        }
-        guard redis != nil || roles == [.relay, .node] else {
+        guard configuration.redisURL != nil || roles == [.relay, .node] else {
             throw ConfigurationError(
                 .missing,
                 "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in one "
@@ -54,12 +52,13 @@ struct BelfryProcess: Service, CustomStringConvertible {
         }
         let authenticator: (any Authenticator)? =
             roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil
-        try await SchemaCheck.wait(for: database.pooled, logger: logger)
+        _ = try redisConfiguration(nil)
+        let installation = try await SchemaCheck.wait(for: database.pooled, logger: logger)
 
         let threads = configuration.threads ?? System.coreCount
         let eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         do {
-            try await serve(database, redis, authenticator, eventLoopGroup)
+            try await serve(database, installation, authenticator, eventLoopGroup)
         } catch {
             try? await eventLoopGroup.shutdownGracefully()
             throw error
@@ -68,10 +67,18 @@ struct BelfryProcess: Service, CustomStringConvertible {
         logger.notice("\(roles.name) has ended.")
     }
 
+    /// Where Redis is, with the channels of this installation; `nil` when there is none. A faulty setting is told before the
+    /// database is asked.
+    private func redisConfiguration(_ installation: Installation?) throws(BusError) -> RedisConfiguration? {
+        guard let url = configuration.redisURL else { return nil }
+        return try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix, installation: installation?.id)
+    }
+
     private func serve(
-        _ database: DatabaseConfiguration, _ redis: RedisConfiguration?, _ authenticator: (any Authenticator)?,
+        _ database: DatabaseConfiguration, _ installation: Installation, _ authenticator: (any Authenticator)?,
         _ eventLoopGroup: any EventLoopGroup
     ) async throws {
+        let heartBeats = PostgresClient(configuration: database.pooled, size: 1)
         let client = PostgresClient(configuration: database.pooled, size: configuration.postgresPoolSize)
         let metrics = ConnectionMetrics()
         client.onStateChange = { [logger] isUp in
@@ -79,19 +86,22 @@ struct BelfryProcess: Service, CustomStringConvertible {
             if isUp { logger.info("PostgreSQL is connected.") } else { logger.warning("PostgreSQL is away.") }
         }
         client.start()
-        let redisBus = try redis.map { redis in
+        let redisBus = try redisConfiguration(installation).map { redis in
             try RedisBus(
                 configuration: redis, eventLoopGroup: eventLoopGroup, logger: Logger(label: "belfry.redis"),
                 onStateChange: { metrics.redisChanged($0) })
         }
         let bus: any Bus = redisBus ?? MemoryBus()
-        let relay = roles.contains(.relay) ? makeRelay(database, client, bus) : nil
+        let relay = roles.contains(.relay) ? makeRelay(database, installation, client, bus) : nil
         let health = HealthWiring.checks(client: client, redis: redisBus, relay: relay?.status)
         let gateway = authenticator.map { authenticator in
-            makeGateway(eventLoopGroup, client, bus, authenticator, health)
+            heartBeats.start()
+            return makeGateway(eventLoopGroup, installation, client, heartBeats, bus, authenticator, health)
         }
 
-        var services: [any Service] = [PostgresClientService(client: client), BusService(bus: bus)]
+        var services: [any Service] = [
+            PostgresClientService(client: client), PostgresClientService(client: heartBeats), BusService(bus: bus),
+        ]
         if let relay { services.append(relay) }
         if let gateway {
             services.append(gateway)
@@ -116,26 +126,28 @@ struct BelfryProcess: Service, CustomStringConvertible {
     }
 
     private func makeRelay(
-        _ database: DatabaseConfiguration, _ client: PostgresClient, _ bus: any Bus
+        _ database: DatabaseConfiguration, _ installation: Installation, _ client: PostgresClient, _ bus: any Bus
     ) -> RelayService {
         RelayService(
             configuration: RelayConfiguration(
-                postgres: database.pooled, direct: database.direct, limits: configuration.limits,
-                name: ProcessName.unique()),
+                postgres: database.pooled, direct: database.direct, installation: installation.id,
+                limits: configuration.limits, name: ProcessName.unique()),
             client: client, bus: bus, logger: Logger(label: "belfry.relay"))
     }
 
     private func makeGateway(
-        _ eventLoopGroup: any EventLoopGroup, _ client: PostgresClient, _ bus: any Bus,
-        _ authenticator: any Authenticator, _ health: HealthChecks
+        _ eventLoopGroup: any EventLoopGroup, _ installation: Installation, _ client: PostgresClient,
+        _ heartBeats: PostgresClient, _ bus: any Bus, _ authenticator: any Authenticator, _ health: HealthChecks
     ) -> GatewayServer {
         GatewayServer(
             configuration: GatewayConfiguration(
                 host: configuration.listen.host, port: configuration.listen.port, limits: configuration.limits,
                 developmentRoutes: developmentRoutes, allowedOrigins: configuration.allowedOrigins,
                 version: BelfryVersion.current),
-            eventLoopGroup: eventLoopGroup, postgres: client, bus: bus, authenticator: authenticator, health: health,
-            metricsText: { [registry] in registry.render() }, logger: Logger(label: "belfry.gateway"))
+            installation: installation, eventLoopGroup: eventLoopGroup, postgres: client, heartBeats: heartBeats,
+            bus: bus,
+            authenticator: authenticator, health: health, metricsText: { [registry] in registry.render() },
+            logger: Logger(label: "belfry.gateway"))
     }
 
     private func makeOperationsServer(

@@ -9,11 +9,12 @@ enum SchemaCheck {
     /// How long a process waits at its start for a database that is away; a supervisor starts it again after that.
     static let patience: Duration = .seconds(60)
 
+    /// - Returns: whose schema it is.
     /// - Throws: `MigratorError` for another schema; `PostgresError` when the database stays away or refuses;
     ///   `CancellationError` on graceful shutdown.
-    static func wait(for configuration: PostgresConfiguration, logger: Logger) async throws {
+    static func wait(for configuration: PostgresConfiguration, logger: Logger) async throws -> Installation {
         let migrator = Migrator(configuration: configuration)
-        try await cancelWhenGracefulShutdown {
+        return try await cancelWhenGracefulShutdown {
             let deadline = ContinuousClock.now.advanced(by: patience)
             var backoff = Backoff(first: .milliseconds(250), limit: .seconds(2))
             var hasWarned = false

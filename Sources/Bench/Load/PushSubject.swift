@@ -49,7 +49,10 @@ struct PushSubject: Sendable {
         return PushSubject(
             name: Measure.belfry, port: node.port, processIdentifier: node.processIdentifier,
             greeting: .belfry(user: { "p\(place)u\($0)" }, destination: destination, ack: ack),
-            makeFeed: { try RedisFeed(port: redisPort, receivers: receivers, bodyBytes: bodyBytes) },
+            makeFeed: {
+                try RedisFeed(
+                    port: redisPort, database: servers.postgresURL, receivers: receivers, bodyBytes: bodyBytes)
+            },
             usage: { ServerUsage(of: [node.processIdentifier]) },
             logTail: { node.logTail }, stop: { await node.stop() })
     }

@@ -77,11 +77,11 @@ enum ReconnectPostgres {
             select s.id::uuid, $1::uuid, s.receiver from unnest($2::text[], $3::text[]) as s(id, receiver)
             on conflict (id) do nothing
         )
-        select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, null::text,
-            pg_current_snapshot()::text, null::bigint
+        select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, (select i.id::text from belfry.incarnation i where i.only_row),
+            pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, (date_part('epoch', (b.l).created_at) * 1000000)::bigint
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
             as r(receiver, after, snapshot, floor, session_id, place)
         cross join lateral (

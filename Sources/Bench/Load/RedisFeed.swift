@@ -1,5 +1,6 @@
 import BelfryModel
 import Bus
+import Floors
 import NIOCore
 import Synchronization
 
@@ -13,6 +14,7 @@ final class RedisFeed: MessageFeed, @unchecked Sendable {
     private static let xid: UInt64 = 1 << 40
 
     private var socket: FeedSocket
+    private let origin: Envelope.Origin
     private let heads: [[UInt8]]
     private var envelope = ByteBuffer()
     private var unanswered = 0
@@ -20,11 +22,13 @@ final class RedisFeed: MessageFeed, @unchecked Sendable {
     private let firstID = RedisFeed.firstID + RedisFeed.count.add(1, ordering: .relaxed).newValue << 32
 
     /// - Parameters:
+    ///   - database: the URL of the node's: whose messages it takes stands there.
     ///   - receivers: by their number.
     ///   - bodyBytes: of every message.
-    init(port: Int, receivers: [Address], bodyBytes: Int) throws {
+    init(port: Int, database: String, receivers: [Address], bodyBytes: Int) throws {
         socket = try FeedSocket(port: port)
-        let names = ChannelNames()
+        origin = try Self.origin(database)
+        let names = ChannelNames(prefix: ChannelNames.defaultPrefix, installation: origin.installation)
         let length = Envelope.prefixBytes + bodyBytes
         heads = receivers.map { address in
             let channel = names.bytes(of: address)
@@ -33,11 +37,25 @@ final class RedisFeed: MessageFeed, @unchecked Sendable {
         }
     }
 
+    /// Whose messages the node takes for its own.
+    private static func origin(_ database: String) throws -> Envelope.Origin {
+        let result = try BareConnection(url: database).execute(
+            """
+            select i.id, belfry.present_incarnation(), c.term
+            from belfry.installation i, belfry.relay_cursor c where c.shard = 0
+            """)
+        guard result.rowCount == 1, let installation = UniqueID(result.string(0, 0)),
+            let incarnation = UniqueID(result.string(0, 1)), let term = Int64(result.string(0, 2))
+        else { throw BenchError("The database of the node holds no installation of Belfry.") }
+        return Envelope.Origin(installation: installation, incarnation: incarnation, term: term)
+    }
+
     func add(_ receiver: Int, number: Int, payload: [UInt8]) {
         envelope.clear()
         payload.withUnsafeBytes { body in
             Envelope.encode(
-                id: MessageID(rawValue: firstID + Int64(number)), xid: Self.xid, expiresAtMilliseconds: nil,
+                origin: origin, id: MessageID(rawValue: firstID + Int64(number)), xid: Self.xid,
+                createdAtMicroseconds: 0, expiresAtMilliseconds: nil,
                 headerLines: UnsafeRawBufferPointer(start: nil, count: 0), body: body, into: &envelope)
         }
         socket.append(heads[receiver])

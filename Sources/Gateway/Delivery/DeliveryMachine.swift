@@ -68,7 +68,7 @@ struct DeliveryMachine: ~Copyable {
             guard self.snapshot == nil else { return }
             self.snapshot = snapshot
             held.removeAll { snapshot.sees($0.xid) }
-            heldBytes = held.reduce(0) { $0 + $1.body.readableBytes }
+            heldBytes = held.reduce(0) { $0 + $1.keptBytes }
         }
     }
 
@@ -100,7 +100,7 @@ struct DeliveryMachine: ~Copyable {
 
     /// - Parameters:
     ///   - heldMax: live messages kept while the backlog is read.
-    ///   - heldBytesMax: bytes of their bodies.
+    ///   - heldBytesMax: bytes that they hold.
     init(source: Source, heldMax: Int, heldBytesMax: Int = .max) {
         self.source = source
         self.heldMax = heldMax
@@ -214,7 +214,7 @@ struct DeliveryMachine: ~Copyable {
     }
 
     private mutating func hold(_ message: Message, in reading: inout Reading) -> LiveVerdict {
-        let bytes = reading.heldBytes + message.body.readableBytes
+        let bytes = reading.heldBytes + message.keptBytes
         guard !reading.mustRepeat, reading.held.count < heldMax, bytes <= heldBytesMax else {
             leaveOut(reading.held + [message])
             reading.held = []
@@ -222,7 +222,7 @@ struct DeliveryMachine: ~Copyable {
             reading.mustRepeat = true
             return .drop
         }
-        reading.held.append(message)
+        reading.held.append(message.kept())
         reading.heldBytes = bytes
         return .hold
     }

@@ -14,11 +14,29 @@ final class GatewayMetrics: Sendable {
     private let missedTotal = Counter(label: "belfry_messages_missed_total")
     private let busConnections = Counter(label: "belfry_bus_connections_total")
     private let statementFailures = Counter(label: "belfry_node_statement_failures_total")
+    private let marksGivenUp = Counter(label: "belfry_marks_given_up_total")
+    private let dropped: [DroppedEnvelope: Counter] = Dictionary(
+        uniqueKeysWithValues: DroppedEnvelope.allCases.map {
+            ($0, Counter(label: "belfry_envelopes_dropped_total", dimensions: [("reason", $0.rawValue)]))
+        })
     private let deliverySeconds = Timer(label: "belfry_delivery_seconds")
     private let closes: [CloseReason: Counter] = Dictionary(
         uniqueKeysWithValues: CloseReason.allCases.map {
             ($0, Counter(label: "belfry_session_closes_total", dimensions: [("reason", $0.rawValue)]))
         })
+
+    /// Why a message of the bus is not looked at.
+    enum DroppedEnvelope: String, CaseIterable {
+        /// Another installation's.
+        case foreign
+        /// Of a life of PostgreSQL that is not the present one, as far as known.
+        case otherIncarnation
+        /// Of a leader that was superseded.
+        case superseded
+    }
+
+    func droppedEnvelope(_ why: DroppedEnvelope) { dropped[why]?.increment() }
+    func markGivenUp() { marksGivenUp.increment() }
 
     func sessionOpened() {
         sessionsOpen.increment()

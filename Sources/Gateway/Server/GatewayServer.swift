@@ -23,19 +23,24 @@ public final class GatewayServer: Service {
     private let logger: Logger
     private let listening: ListeningAddress
 
+    /// - Parameters:
+    ///   - installation: of the database, as it is at the start.
+    ///   - postgres: for everything but heart-beats; its role is in `belfry_service`.
+    ///   - heartBeats: a connection that nothing else uses.
     public init(
-        configuration: GatewayConfiguration, eventLoopGroup: any EventLoopGroup, postgres: PostgresClient,
-        bus: any Bus, authenticator: any Authenticator, health: HealthChecks,
-        metricsText: @escaping @Sendable () -> String, logger: Logger
+        configuration: GatewayConfiguration, installation: Installation, eventLoopGroup: any EventLoopGroup,
+        postgres: PostgresClient, heartBeats: PostgresClient, bus: any Bus, authenticator: any Authenticator,
+        health: HealthChecks, metricsText: @escaping @Sendable () -> String, logger: Logger
     ) {
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
         self.listening = ListeningAddress()
         self.context = NodeContext(
-            store: NodeStore(client: postgres, nodeID: UUID().uuidString.lowercased()), bus: bus,
-            authenticator: authenticator, limits: configuration.limits, version: configuration.version,
-            logger: logger, occupancy: Occupancy(sessionsMax: configuration.limits.sessionsMax))
+            store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
+            bus: bus, authenticator: authenticator, limits: configuration.limits, version: configuration.version,
+            logger: logger, occupancy: Occupancy(sessionsMax: configuration.limits.sessionsMax),
+            installation: installation.id, incarnation: installation.incarnation)
         self.routes = Routes(
             health: health, metricsText: metricsText, development: configuration.developmentRoutes,
             version: configuration.version)
@@ -89,10 +94,14 @@ public final class GatewayServer: Service {
             attend: { try gate.attend($0, watch: try shard(of: $0).firstRequests) })
         let heart = NodeHeart(
             store: context.store, occupancy: context.occupancy, listen: "\(configuration.host):\(configuration.port)",
-            logger: logger,
+            lease: context.lease, logger: logger,
             forgotten: { for shard in shards.values { shard.eventLoop.execute { shard.forgotten() } } },
-            incarnationChanged: {
-                for shard in shards.values { shard.eventLoop.execute { shard.incarnationChanged() } }
+            answered: { answer in
+                for shard in shards.values {
+                    shard.eventLoop.execute {
+                        shard.beatAnswered(incarnation: answer.incarnation, term: answer.term)
+                    }
+                }
             })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await listener.run { listening.succeed($0) } }

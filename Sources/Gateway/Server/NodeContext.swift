@@ -13,6 +13,11 @@ struct NodeContext: Sendable {
     let version: String
     let logger: Logger
     let occupancy: Occupancy
+    /// Whose messages these are: `belfry.installation`.
+    let installation: UniqueID
+    /// The life of PostgreSQL when the node started.
+    let incarnation: UniqueID
+    let lease = NodeLease(now: .now())
     let counters = GatewayMetrics()
     let allocator = ByteBufferAllocator()
 }

@@ -1,10 +1,11 @@
 import Foundation
 import Logging
+import NIOCore
 import Outbox
 import Postgres
 
-/// Beats in `belfry.node`, so that others can tell this node from a dead one, and notices when PostgreSQL comes back as
-/// another incarnation or has forgotten this node.
+/// Beats in `belfry.node`, so that others can tell this node from a dead one; tells which life of PostgreSQL and which term
+/// the answer was from, and notices when PostgreSQL has forgotten this node.
 struct NodeHeart: Sendable {
     /// Pause between two beats. Others take a node for dead after several of them.
     static let interval = Duration.seconds(2)
@@ -12,28 +13,26 @@ struct NodeHeart: Sendable {
     let store: NodeStore
     let occupancy: Occupancy
     let listen: String
+    let lease: NodeLease
     let logger: Logger
     /// The rows of this node's sessions are gone.
     let forgotten: @Sendable () -> Void
-    /// Transaction ids seen before may have been given out anew.
-    let incarnationChanged: @Sendable () -> Void
+    let answered: @Sendable (NodeHeartBeat.Answer) -> Void
 
     /// Beats until cancelled.
     func run() async {
-        var incarnation: String?
+        var hasBeaten = false
         while !Task.isCancelled {
+            let sentAt = NIODeadline.now()
             do throws(PostgresError) {
                 let answer = try await beat()
-                if let known = incarnation {
-                    if answer.wasForgotten {
-                        logger.warning("This node had been taken for dead; its sessions are registered again")
-                        forgotten()
-                    } else if known != answer.incarnation {
-                        logger.notice("PostgreSQL was restarted or replaced; backlogs are read again")
-                        incarnationChanged()
-                    }
+                if hasBeaten, answer.wasForgotten {
+                    logger.warning("This node had been taken for dead; its sessions are registered again")
+                    forgotten()
                 }
-                incarnation = answer.incarnation
+                lease.renew(sentAt: sentAt)
+                answered(answer)
+                hasBeaten = true
             } catch {
                 logger.debug("The node's heart-beat could not be written", metadata: ["error": "\(error)"])
             }

@@ -11,6 +11,8 @@ final class Session: @unchecked Sendable {
 
     /// Bytes waiting for the client above which a backlog pauses.
     private static let backlogBytesMax = 256 * 1024
+    /// Bytes waiting for a client that has not said who it is, above which it is not read from.
+    private static let strangersBytesMax = 16 * 1024
 
     let id: String
     let shard: Shard
@@ -36,13 +38,16 @@ final class Session: @unchecked Sendable {
     var isClosing = false
     private var isTouched = false
     private var isPausedForBytes = false
-    private var isDecodingScheduled = false
+    /// What the client may have done before the others on the loop have their turn.
+    private var turn = Turn()
+    /// Its turn is over, and the next one has not come.
+    private var isTurnOver = false
+    /// The transport was told to stop reading: the client's silence says nothing.
+    private(set) var isReadingPaused = false
     private var receiptsOwed = 0
     /// Set by DISCONNECT while its receipt waits for marks.
     var disconnectDeadline: NIODeadline?
     private var unflushedDeliveries: [Delivery] = []
-    /// What an ended subscription gave back and PostgreSQL has not yet marked.
-    private var givenBack: Set<MessageID> = []
 
     init(shard: Shard, transport: any SessionTransport) {
         self.id = SessionID.make()
@@ -66,10 +71,21 @@ final class Session: @unchecked Sendable {
     /// The peer gave a sign of life that is no STOMP.
     func peerIsAlive() { heartBeat?.dataReceived(at: .now()) }
 
-    /// The end of one read of the transport.
-    func readCompleted() { shard.flushTouched() }
+    /// The transport has dealt with one of the peer's frames, whatever it was.
+    func frameHandled() {
+        if !turn.spend() { endTurn() }
+    }
 
-    func becameWritable() { resumeBacklog() }
+    /// The end of one read of the transport.
+    func readCompleted() {
+        if !isTurnOver { turn.reset() }
+        shard.flushTouched()
+    }
+
+    func becameWritable() {
+        resumeBacklog()
+        pauseOrResumeReading()
+    }
 
     /// The transport has ended without us.
     func transportEnded(_ reason: CloseReason) {
@@ -77,40 +93,56 @@ final class Session: @unchecked Sendable {
         end(reason)
     }
 
-    /// Deals with what has arrived, up to a number of frames; the rest waits for another turn of the loop.
+    /// Deals with what has arrived, as far as the turn reaches; the rest waits for the next.
     private func decode() {
-        var left = shard.limits.framesPerTurnMax
         do throws(FrameError) {
-            while !isClosing, machine.acceptsFrames, receiptsOwed < shard.limits.receiptsOwedMax {
-                guard left > 0 else { return decodeLater() }
+            while !isClosing, !isTurnOver, machine.acceptsFrames, receiptsOwed < shard.limits.receiptsOwedMax {
                 guard let event = try decoder.next() else { break }
-                left -= 1
                 if case .frame(let frame) = event { run(machine.frameReceived(frame)) }
+                if !turn.spend() { endTurn() }
             }
         } catch {
             run(machine.decodingFailed(error))
         }
-        if receiptsOwed >= shard.limits.receiptsOwedMax { transport.setReading(false) }
+        pauseOrResumeReading()
     }
 
-    private func decodeLater() {
-        guard !isDecodingScheduled else { return }
-        isDecodingScheduled = true
-        transport.setReading(false)
-        shard.eventLoop.execute {
-            self.isDecodingScheduled = false
+    private func endTurn() {
+        guard !isTurnOver else { return }
+        isTurnOver = true
+        pauseOrResumeReading()
+        shard.turns.add {
+            self.isTurnOver = false
+            self.turn.reset()
             self.decode()
-            self.resumeReading()
+            self.shard.flushTouched()
         }
     }
 
-    /// Reads on, unless something still asks for a pause.
-    private func resumeReading() {
-        guard !isClosing, !isDecodingScheduled, machine.acceptsFrames, !shard.isReadingStopped,
-            receiptsOwed < shard.limits.receiptsOwedMax
-        else { return }
-        transport.setReading(true)
+    /// Reads from the peer, unless something asks for a pause: its turn is over, or it leaves too much of what was written for it
+    /// unread, or PostgreSQL is to take its acknowledgements first. Once the session is closing only its farewell is awaited.
+    func pauseOrResumeReading() {
+        let mayRead =
+            !isTurnOver
+            && (isClosing
+                || machine.acceptsFrames && !shard.isReadingStopped && receiptsOwed < shard.limits.receiptsOwedMax
+                    && !isOverfull)
+        guard mayRead == isReadingPaused else { return }
+        isReadingPaused = !mayRead
+        // What it sent meanwhile is still to be read.
+        if mayRead { peerIsAlive() }
+        transport.setReading(mayRead)
     }
+
+    /// Whether so much waits for the client that it is not read from before it has taken some: before it is known who it is,
+    /// nothing but answers to its pings can be waiting.
+    private var isOverfull: Bool {
+        !transport.isWritable
+            && transport.waitingBytes > (user == nil ? Self.strangersBytesMax : shard.limits.outboundBytesMax / 4)
+    }
+
+    /// The event loop reads from its clients no longer, or again.
+    func loopReadingChanged() { pauseOrResumeReading() }
 
     // MARK: Actions of the machine
 
@@ -175,15 +207,17 @@ final class Session: @unchecked Sendable {
     }
 
     private func unsubscribe(_ subscription: Subscription, receipt: String?) {
+        var entries: [AckLedger.Entry] = []
         if let delivery = deliveries.removeValue(forKey: subscription.number) {
             payOwedReceipt(of: delivery)
             if !delivery.isTopic {
                 // The session goes on: its row stays, what it had in flight goes back.
-                giveBack(delivery.ledger.drain())
+                entries = delivery.ledger.drain()
+                shard.handBack(entries, of: self)
             }
             shard.leave(delivery)
         }
-        sendReceiptWhenCommitted(receipt)
+        sendReceipt(receipt, whenCommitted: entries.map(\.id))
     }
 
     /// A subscription that ends before its messages flowed still gets the receipt of its SUBSCRIBE.
@@ -192,39 +226,36 @@ final class Session: @unchecked Sendable {
         delivery.owedReceipt = nil
     }
 
-    /// The receipt of a frame whose effect is committed with the marks made so far.
-    private func sendReceiptWhenCommitted(_ receipt: String?) {
+    /// The receipt of a frame whose effect is committed with these marks.
+    private func sendReceipt(_ receipt: String?, whenCommitted ids: [MessageID]) {
         guard let receipt else { return }
         receiptsOwed += 1
-        shard.whenMarksCommitted {
+        shard.whenMarksCommitted(ids) { isCommitted in
             self.receiptsOwed -= 1
+            guard isCommitted else { return self.fail(.internalError) }
             self.sendReceipt(receipt)
             guard self.receiptsOwed == self.shard.limits.receiptsOwedMax / 2 else { return }
             self.decode()
-            self.resumeReading()
         }
-    }
-
-    private func giveBack(_ entries: [AckLedger.Entry]) {
-        guard !entries.isEmpty else { return }
-        let ids = entries.map(\.id)
-        givenBack.formUnion(ids)
-        shard.giveBack(entries)
-        shard.whenMarksCommitted { self.givenBack.subtract(ids) }
     }
 
     private func acknowledge(_ request: AckRequest) {
+        var entries: [AckLedger.Entry] = []
         if let delivery = deliveries[request.ackID.subscription] {
-            shard.acknowledged(delivery.ledger.acknowledge(request.ackID.message), on: delivery)
+            entries = delivery.ledger.acknowledge(request.ackID.message)
+            shard.acknowledged(entries, on: delivery)
         }
-        sendReceiptWhenCommitted(request.receipt)
+        // One that was acknowledged before may not be committed yet.
+        sendReceipt(request.receipt, whenCommitted: entries.isEmpty ? [request.ackID.message] : entries.map(\.id))
     }
 
     private func refuse(_ request: AckRequest) {
+        var entries: [AckLedger.Entry] = []
         if let delivery = deliveries[request.ackID.subscription] {
-            shard.refused(delivery.ledger.refuse(request.ackID.message), on: delivery)
+            entries = delivery.ledger.refuse(request.ackID.message)
+            shard.refused(entries, on: delivery)
         }
-        sendReceiptWhenCommitted(request.receipt)
+        sendReceipt(request.receipt, whenCommitted: entries.isEmpty ? [request.ackID.message] : entries.map(\.id))
     }
 
     /// STOMP 1.2, DISCONNECT: the receipt says that everything before it was done, commits included.
@@ -234,7 +265,10 @@ final class Session: @unchecked Sendable {
         isClosing = true
         disconnectDeadline = .now() + TimeAmount(shard.limits.disconnectTimeout)
         shard.wake(self)
-        shard.whenMarksCommitted { self.close(.clientDisconnected, with: receipt) }
+        shard.whenMarksCommitted([], user: user) { isCommitted in
+            // A mark that was given up was logged; the session ends in any case, without the receipt.
+            self.close(.clientDisconnected, with: isCommitted ? receipt : nil)
+        }
     }
 
     func sendReceipt(_ receipt: String) {
@@ -251,10 +285,11 @@ final class Session: @unchecked Sendable {
         let frame = OutgoingMessage(
             subscription: subscription.escapedID, destination: subscription.escapedDestination,
             messageID: message.id, ackID: subscription.ackID(for: message.id),
-            redelivered: message.isRedelivered || givenBack.contains(message.id),
+            redelivered: message.isRedelivered || !delivery.isTopic && shard.wasHandedBack(message),
             headerLines: message.headerLines, body: message.body)
         transport.append(byteCount: frame.byteCount, isText: message.isText) { frame.write(into: &$0) }
-        delivery.ledger.append(message.id, xid: message.xid)
+        delivery.ledger.append(
+            message.id, xid: message.xid, createdAtMicroseconds: message.createdAtMicroseconds)
         delivery.machine.delivered(message.id)
         if subscription.ackMode == .auto {
             if delivery.lastUnflushed == nil { unflushedDeliveries.append(delivery) }
@@ -294,6 +329,7 @@ final class Session: @unchecked Sendable {
         heartBeat?.dataSent(at: now)
         checkBudget(at: now)
         resumeBacklog()
+        if isOverfull { pauseOrResumeReading() }
     }
 
     /// Promise 5: in mode `auto` a message is delivered when its bytes were flushed to the socket.
@@ -333,13 +369,6 @@ final class Session: @unchecked Sendable {
         }
     }
 
-    func setReading(_ isReading: Bool) {
-        guard isReading else { return transport.setReading(false) }
-        // What it sent meanwhile is still to be read.
-        peerIsAlive()
-        resumeReading()
-    }
-
     // MARK: The end
 
     func close(_ reason: CloseReason, with frame: Frame?) {
@@ -348,6 +377,7 @@ final class Session: @unchecked Sendable {
         if let frame { write(frame) }
         flush()
         transport.close(reason)
+        pauseOrResumeReading()
         end(reason)
     }
 

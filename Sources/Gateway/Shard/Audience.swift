@@ -14,13 +14,14 @@ final class Audience: @unchecked Sendable {
     /// What was broadcast to a topic and handed out here; `nil` for users.
     var watch: TopicWatch?
 
-    init(address: Address, now: NIODeadline) {
+    /// - Parameter topicHold: how long a broadcast stays in the outbox.
+    init(address: Address, now: NIODeadline, topicHold: TimeAmount) {
         self.address = address
         switch address {
         case .user(let user): self.user = user
         case .topic:
             user = nil
-            watch = TopicWatch(now: now)
+            watch = TopicWatch(now: now, hold: topicHold)
         }
     }
 

@@ -17,6 +17,16 @@ extension Shard {
         schedulePump()
     }
 
+    /// A delivery that waits to read has ended. Those that have are taken out now and then, as a reading may hang and clients may
+    /// come and go meanwhile.
+    func readerEnded() {
+        readersEnded += 1
+        guard readersEnded > 64, readersEnded > (readers.count + topicReaders.count) / 2 else { return }
+        readers.removeAll { $0.isEnded }
+        topicReaders.removeAll { $0.isEnded }
+        readersEnded = 0
+    }
+
     private func schedulePump() {
         guard !isPumpScheduled else { return }
         isPumpScheduled = true
@@ -52,6 +62,7 @@ extension Shard {
         readers.append(contentsOf: others)
         guard !batch.isEmpty else { return }
         isReadInFlight = true
+        readBegan = .now()
         let reads = batch.map { delivery, page in
             BacklogRead(
                 receiver: delivery.session.user ?? "", after: page.after, snapshot: page.snapshot, floor: page.floor,
@@ -94,7 +105,7 @@ extension Shard {
     private func pages(of result: Result<BacklogPages, PostgresError>) -> (BacklogPages, TransactionSnapshot)? {
         switch result {
         case .success(let pages):
-            guard let snapshot = pages.snapshot else { return nil }
+            guard let snapshot = pages.snapshot, adopt(pages.incarnation), mayDeliver(at: .now()) else { return nil }
             readBackoff.reset()
             return (pages, snapshot)
         case .failure(let error):
@@ -120,7 +131,9 @@ extension Shard {
         var last: MessageID?
         for row in rows {
             let id = pages.messageID(row)
-            if delivery.machine.brings(id), !isRepeat(id, xid: pages.xid(row), on: delivery) {
+            let isRepeat = isRepeat(
+                id, xid: pages.xid(row), createdAt: pages.createdAtMicroseconds(row), on: delivery)
+            if delivery.machine.brings(id), !isRepeat {
                 guard delivery.hasRoom(limits), delivery.session.hasRoomForBacklog() else {
                     delivery.machine.pageCutShort(last: last, snapshot: snapshot)
                     return
@@ -137,7 +150,7 @@ extension Shard {
     }
 
     private func sendHeld(_ held: [Message], on delivery: Delivery) {
-        for (place, message) in held.enumerated() where !isRepeat(message.id, xid: message.xid, on: delivery) {
+        for (place, message) in held.enumerated() where !isRepeat(message, on: delivery) {
             guard delivery.hasRoom(limits) else { return delivery.machine.heldCutShort(held[place...]) }
             guard !message.isExpired(atMilliseconds: UnixTime.milliseconds) else { continue }
             delivery.session.send(message, on: delivery)

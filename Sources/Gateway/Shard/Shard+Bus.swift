@@ -23,9 +23,11 @@ extension Shard: BusSubscriberDelegate {
         guard let audience = audiences[address] else { return }
         do {
             let envelope = try Envelope(decoding: envelope)
+            guard accepts(envelope.origin) else { return }
             deliverLive(
                 Message(
-                    id: envelope.id, xid: envelope.xid, expiresAtMilliseconds: envelope.expiresAtMilliseconds,
+                    id: envelope.id, xid: envelope.xid, createdAtMicroseconds: envelope.createdAtMicroseconds,
+                    expiresAtMilliseconds: envelope.expiresAtMilliseconds,
                     isRedelivered: envelope.isRedelivered, headerLines: envelope.headerLines, body: envelope.body),
                 to: audience)
         } catch {

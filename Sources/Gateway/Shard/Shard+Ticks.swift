@@ -21,7 +21,10 @@ extension Shard {
         // While PostgreSQL does not take the marks, its rows are still there: nothing may be forgotten.
         let isStalled = marksBegan.map { now - $0 > .seconds(5) } ?? false
         if !isStalled { recent.tick(at: now) }
+        // Nor while a reading is under way that may have begun before the mark of what it brings.
+        if !isStalled, !isReadInFlight || now - readBegan < .seconds(5) { handedBack.tick(at: now) }
         markedBroadcasts.tick(at: now)
+        resumeIfSuspended(at: now)
         flushTouched()
         if now >= nextReconcile { reconcile(at: now) }
     }
@@ -55,7 +58,10 @@ extension Shard {
                 if audience.deliveries.contains(where: { $0.machine.isLive }) { users.append(audience) }
             } else if case .topic(let topic) = audience.address {
                 audience.watch?.tick(at: now)
-                topics.append(TopicLook(topic: topic, floor: audience.watch?.floor))
+                topics.append(
+                    TopicLook(
+                        topic: topic, floor: audience.watch?.floor,
+                        sinceMicroseconds: audience.watch?.sinceMicroseconds))
             }
         }
         reconcile(users: users[...], topics: topics[...])
@@ -83,27 +89,70 @@ extension Shard {
         }
     }
 
-    private typealias Rows = [(id: MessageID, xid: UInt64)]
+    private typealias Rows = [TopicWatch.Row]
 
     private func reconciled(_ listing: OutboxListing, users: ArraySlice<Audience>, topics: ArraySlice<TopicLook>) {
-        guard let snapshot = listing.snapshot else { return }
-        var rows: [Address: Rows] = [:]
-        for row in listing.rows {
-            rows[listing.address(row), default: []].append((listing.messageID(row), listing.xid(row)))
-        }
+        guard let snapshot = listing.snapshot, adopt(listing.incarnation) else { return }
+        let rows = rows(of: listing)
         for audience in users where !rows.isEmpty || !audience.suspects.isEmpty {
             findMissed(by: audience, in: rows[audience.address] ?? [])
         }
         for look in topics {
-            guard let audience = audiences[.topic(look.topic)] else { continue }
-            let missed =
-                audience.watch?.listed(
-                    rows[audience.address] ?? [], snapshot: snapshot, isBusAvailable: isBusAvailable) ?? []
-            for delivery in audience.deliveries { payReceipt(delivery) }
-            if !missed.isEmpty { readMissed(missed[...], by: audience) }
-            if audience.watch?.suspects.isEmpty == false { lookAgainSoon() }
+            looked(
+                Look(topic: look, snapshot: snapshot, at: listing.listedAtMicroseconds),
+                found: rows[.topic(look.topic)] ?? [], before: [])
         }
         flushTouched()
+    }
+
+    /// A look at one topic, when and under which snapshot it was begun.
+    private struct Look: Sendable {
+        let topic: TopicLook
+        let snapshot: TransactionSnapshot
+        let at: Int64
+    }
+
+    /// A page of a look is there. Only when all are does the topic's watch hear of them.
+    private func looked(_ look: Look, found: Rows, before: Rows) {
+        guard let audience = audiences[.topic(look.topic.topic)] else { return }
+        let rows = before + found
+        guard found.count < OutboxListing.topicRowsMax, let watch = audience.watch else {
+            return lookFurther(look, rows)
+        }
+        // Another incarnation may have come between.
+        guard watch.floor == look.topic.floor else { return }
+        let missed =
+            audience.watch?.listed(rows, snapshot: look.snapshot, at: look.at, isBusAvailable: isBusAvailable) ?? []
+        for delivery in audience.deliveries { payReceipt(delivery) }
+        if !missed.isEmpty { readMissed(missed[...], by: audience) }
+        if audience.watch?.suspects.isEmpty == false { lookAgainSoon() }
+    }
+
+    private func lookFurther(_ look: Look, _ rows: Rows) {
+        let next = TopicLook(
+            topic: look.topic.topic, floor: look.topic.floor, sinceMicroseconds: look.topic.sinceMicroseconds,
+            after: rows.last?.id ?? MessageID(rawValue: 0))
+        context.store.reconcile(
+            users: [], topics: [next], rowsMax: limits.inFlightMax, isBusAvailable: isBusAvailable
+        ) { result in
+            self.eventLoop.execute {
+                guard case .success(let listing) = result else { return self.context.counters.statementFailed() }
+                guard self.adopt(listing.incarnation) else { return }
+                self.looked(look, found: self.rows(of: listing)[.topic(look.topic.topic)] ?? [], before: rows)
+                self.flushTouched()
+            }
+        }
+    }
+
+    private func rows(of listing: OutboxListing) -> [Address: Rows] {
+        var rows: [Address: Rows] = [:]
+        for row in listing.rows {
+            rows[listing.address(row), default: []].append(
+                TopicWatch.Row(
+                    id: listing.messageID(row), xid: listing.xid(row),
+                    createdAtMicroseconds: listing.createdAtMicroseconds(row)))
+        }
+        return rows
     }
 
     /// Something is lacking that the bus may be about to bring: the second look comes early.
@@ -142,6 +191,7 @@ extension Shard {
         context.store.readBroadcasts(Array(page)) { result in
             self.eventLoop.execute {
                 guard case .success(let pages) = result else { return self.context.counters.statementFailed() }
+                guard self.adopt(pages.incarnation), self.mayDeliver(at: .now()) else { return }
                 for row in pages.rows {
                     self.context.counters.missedFound()
                     self.deliverLive(Message(pages, row: row, allocator: self.context.allocator), to: audience)
@@ -152,25 +202,6 @@ extension Shard {
                 if !rest.isEmpty { self.readMissed(rest, by: audience) }
             }
         }
-    }
-
-    // MARK: PostgreSQL came back as another one
-
-    /// Transaction ids seen before mean nothing any more: every subscription reads its backlog again.
-    func incarnationChanged() {
-        for audience in audiences.values {
-            audience.watch?.reset()
-            for delivery in audience.deliveries {
-                delivery.machine.incarnationChanged()
-                wantsPage(delivery)
-            }
-        }
-    }
-
-    /// Others took this node for dead and removed its sessions' rows: they are written again with the next reading.
-    func forgotten() {
-        for session in sessions.values where session.registration == .written { session.registration = .none }
-        incarnationChanged()
     }
 }
 

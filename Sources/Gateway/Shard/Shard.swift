@@ -31,6 +31,16 @@ final class Shard: @unchecked Sendable {
     // Bus
     var subscriber: (any BusSubscriber)?
     var isBusAvailable = false
+    /// The life of PostgreSQL that the transaction ids known here belong to.
+    var incarnation: UniqueID
+    /// The highest term of a relay in it.
+    var term: Int64 = 0
+    var isAskingForIncarnation = false
+    var nextAsk = NIODeadline.now()
+    var nextForeignWarning = NIODeadline.now()
+    /// Live messages were dropped because the node could not say that it lives.
+    var isSuspended = false
+    let turns: TurnQueue
 
     // Backlog
     var readers: Deque<Delivery> = []
@@ -38,15 +48,24 @@ final class Shard: @unchecked Sendable {
     var isReadInFlight = false
     var isTopicReadInFlight = false
     var isPumpScheduled = false
+    /// Of `readers` and `topicReaders`, those that have ended, at most.
+    var readersEnded = 0
     var readBackoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
     /// Sessions that ended while the statement that writes their row was on its way.
     var endedWhileOpening: [Session] = []
 
+    /// When the reading under way was begun.
+    var readBegan = NIODeadline.now()
+
     // Marks
-    var marks: MarkBatch
-    var recent: RecentlyAcknowledged
+    var marks: MarkQueue
+    /// What was acknowledged or refused of late.
+    var recent: RecentMessages
     /// Topics' messages that this shard has already marked delivered.
-    var markedBroadcasts: RecentlyAcknowledged
+    var markedBroadcasts: RecentMessages
+    /// What was shown to a session and given back: it comes marked as redelivered, whatever the row says that was read before.
+    var handedBack: RecentMessages
+    var isHeldRetryScheduled = false
     var isMarkScheduled = false
     /// When the batch of marks that is under way was begun; `nil` while none is.
     var marksBegan: NIODeadline?
@@ -69,9 +88,12 @@ final class Shard: @unchecked Sendable {
         self.logger = context.logger
         let now = NIODeadline.now()
         self.wheel = TickWheel(start: now)
-        self.marks = MarkBatch(marksMax: context.limits.marksMax)
-        self.recent = RecentlyAcknowledged(entriesMax: 200_000, now: now)
-        self.markedBroadcasts = RecentlyAcknowledged(entriesMax: 100_000, lifetime: .seconds(120), now: now)
+        self.turns = TurnQueue(eventLoop: eventLoop)
+        self.incarnation = context.incarnation
+        self.marks = MarkQueue(marksMax: context.limits.marksMax)
+        self.recent = RecentMessages(entriesMax: 200_000, now: now)
+        self.markedBroadcasts = RecentMessages(entriesMax: 100_000, lifetime: .seconds(120), now: now)
+        self.handedBack = RecentMessages(entriesMax: 200_000, now: now)
     }
 
     /// Connects to the bus and starts the timers; on the shard's event loop.
@@ -99,7 +121,7 @@ final class Shard: @unchecked Sendable {
             session.isCounted = true
         }
         wake(session)
-        if isReadingStopped { transport.setReading(false) }
+        session.pauseOrResumeReading()
         return session
     }
 
@@ -117,7 +139,7 @@ final class Shard: @unchecked Sendable {
         if let user = session.user { context.occupancy.leave(user: user) }
         for delivery in session.deliveries.values { leave(delivery) }
         switch session.registration {
-        case .none: _ = session.drainUnacknowledged()
+        case .none: giveBack(session.drainUnacknowledged(), of: session, endingSession: false)
         case .requested: endedWhileOpening.append(session)
         case .written, .uncertain: close(session)
         }
@@ -125,7 +147,15 @@ final class Shard: @unchecked Sendable {
 
     /// Gives a session's row back and marks what it leaves unacknowledged.
     func close(_ session: Session) {
-        marks.sessionClosed(session.id, unacknowledged: session.drainUnacknowledged())
+        giveBack(session.drainUnacknowledged(), of: session, endingSession: true)
+    }
+
+    /// What a session, or a subscription of it, had not acknowledged comes back marked `redelivered`.
+    func giveBack(_ ids: [MessageID], of session: Session, endingSession: Bool) {
+        guard endingSession || !ids.isEmpty else { return }
+        marks.ended(
+            SessionEnd(
+                sessionID: endingSession ? session.id : nil, receiver: session.user ?? "", unacknowledged: ids))
         scheduleMarks()
     }
 
@@ -140,7 +170,7 @@ final class Shard: @unchecked Sendable {
 
     private func audience(of address: Address) -> Audience {
         if let audience = audiences[address] { return audience }
-        let audience = Audience(address: address, now: .now())
+        let audience = Audience(address: address, now: .now(), topicHold: TimeAmount(limits.topicHold))
         audiences[address] = audience
         subscriber?.subscribe(address)
         return audience
@@ -148,6 +178,7 @@ final class Shard: @unchecked Sendable {
 
     func leave(_ delivery: Delivery) {
         delivery.end()
+        if delivery.isQueued { readerEnded() }
         guard let audience = audiences[delivery.address] else { return }
         audience.remove(delivery)
         if audience.isEmpty {
@@ -180,23 +211,33 @@ final class Shard: @unchecked Sendable {
     /// Hands a live message to everybody at its address.
     func deliverLive(_ message: Message, to audience: Audience) {
         guard !message.isExpired(atMilliseconds: UnixTime.milliseconds) else { return }
-        if audience.watch?.take(message.id, xid: message.xid) == false { return }
+        let createdAt = message.createdAtMicroseconds
+        if audience.watch?.take(message.id, xid: message.xid, createdAtMicroseconds: createdAt) == false { return }
         for delivery in audience.deliveries { deliverLive(message, on: delivery) }
     }
 
     /// Hands a live message to one subscription, unless it is a repeat or the backlog's business.
     func deliverLive(_ message: Message, on delivery: Delivery) {
-        guard !isRepeat(message.id, xid: message.xid, on: delivery) else { return }
+        guard !isRepeat(message, on: delivery) else { return }
         switch delivery.machine.liveReceived(message, hasRoom: delivery.hasRoom(limits)) {
         case .deliver: delivery.session.send(message, on: delivery)
         case .hold, .drop: break
         }
     }
 
+    /// Shown to a session of this loop before, and given back.
+    func wasHandedBack(_ message: Message) -> Bool {
+        !handedBack.isEmpty && handedBack.knows(message.id, createdAtMicroseconds: message.createdAtMicroseconds)
+    }
+
     /// In flight on the subscription, or acknowledged a moment ago.
-    func isRepeat(_ id: MessageID, xid: UInt64, on delivery: Delivery) -> Bool {
-        if delivery.ledger.contains(id) { return true }
-        return !delivery.isTopic && recent.contains(id, xid: xid)
+    func isRepeat(_ message: Message, on delivery: Delivery) -> Bool {
+        isRepeat(message.id, xid: message.xid, createdAt: message.createdAtMicroseconds, on: delivery)
+    }
+
+    func isRepeat(_ id: MessageID, xid: UInt64, createdAt: Int64, on delivery: Delivery) -> Bool {
+        if delivery.ledger.contains(id, createdAtMicroseconds: createdAt) { return true }
+        return !delivery.isTopic && recent.contains(id, xid: xid, createdAtMicroseconds: createdAt)
     }
 
     // MARK: Flushing

@@ -13,6 +13,8 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     static let shutdownTimeout = TimeAmount.seconds(2)
     /// Bytes that a peer may still send after our Close; more, and it is not waited for any longer.
     static let discardedBytesMax = 1024 * 1024
+    /// Pings between two flushes that are answered each for itself; of further ones the last is (RFC 6455, section 5.5.3).
+    private static let pongsMax = 16
 
     private let shard: Shard
     private var reader: WebSocketFrameReader
@@ -21,6 +23,12 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     private var context: ChannelHandlerContext?
     private var outbound = ByteBuffer()
     private var discardedBytes = 0
+    /// Pings answered since the last flush, and the latest of those that were too many.
+    private var pongs = 0
+    private var latePing: ByteBuffer?
+    /// What has been read waits.
+    private var isPaused = false
+    private var isReading = false
     /// Where the peer's next frame begins is not known any more.
     private var isUnreadable = false
 
@@ -50,16 +58,33 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         }
         guard !isUnreadable else { return }
         reader.feed(bytes)
+        readFrames(context)
+    }
+
+    /// Takes the frames that are there, until the session asks for a pause.
+    private func readFrames(_ context: ChannelHandlerContext) {
+        // What a frame brings about may end a pause: the loop below goes on by itself then.
+        guard !isReading else { return }
+        isReading = true
+        defer { isReading = false }
         do throws(WebSocketFrameReader.Failure) {
-            while let frame = try reader.next() { frameReceived(frame, context: context) }
+            while !isPaused, !isUnreadable, let frame = try reader.next() {
+                frameReceived(frame, context: context)
+                session?.frameHandled()
+            }
         } catch {
-            isUnreadable = true
-            reader = WebSocketFrameReader(payloadBytesMax: 0)
+            stopReading()
             switch error {
             case .tooLong: session?.fail(.frameTooLarge)
             case .controlFrame: session?.fail(.protocolViolation)
             }
         }
+    }
+
+    /// Nothing that the peer sends from now on is looked at.
+    private func stopReading() {
+        isUnreadable = true
+        reader = WebSocketFrameReader(payloadBytesMax: 0)
     }
 
     private func frameReceived(_ frame: ClientFrame, context: ChannelHandlerContext) {
@@ -68,8 +93,14 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         case .deliver(let bytes): session?.bytesReceived(bytes)
         case .pong(let payload):
             session?.peerIsAlive()
-            WebSocketFrameWriter.writePong(payload, into: &outbound)
-            flush(written: nil)
+            // It goes the way of everything else that is written, and counts like it.
+            if pongs < Self.pongsMax {
+                WebSocketFrameWriter.writePong(payload, into: &outbound)
+                pongs += 1
+            } else {
+                latePing = payload
+            }
+            session?.touch()
         case .answerClose(let code):
             WebSocketFrameWriter.writeClose(code: code, reason: "", into: &outbound)
             flush(written: nil)
@@ -128,6 +159,9 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func flush(written: (@Sendable () -> Void)?) {
+        if let ping = latePing, machine.isOpen { WebSocketFrameWriter.writePong(ping, into: &outbound) }
+        latePing = nil
+        pongs = 0
         guard let context, outbound.readableBytes > 0 else { return }
         let promise = written.map { written in
             let promise = context.eventLoop.makePromise(of: Void.self)
@@ -154,17 +188,37 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         let channel = context.channel
         let timeout = reason == .shuttingDown ? Self.shutdownTimeout : Self.closeTimeout
         context.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
-        // The answer to our Close must be read, also from a client whose reading was stopped.
-        setReading(true)
+        guard reason.failsTheConnection else { return }
+        // RFC 6455, section 7.1.7: nothing more is read, and TCP is closed. Our direction first: closed as a whole, with bytes
+        // that the peer has sent and we have not read, it would be reset, and the peer might not see why.
+        stopReading()
+        channel.close(mode: .output, promise: nil)
     }
 
     func setReading(_ isReading: Bool) {
+        isPaused = !isReading
         guard let context else { return }
         try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
-        if isReading { context.read() }
+        guard isReading else { return }
+        readFrames(context)
+        if !isPaused { context.read() }
     }
 
+    /// Bytes that NIO keeps for the socket.
     private static func bufferedBytes(_ channel: any Channel) -> Int {
         (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+}
+
+extension CloseReason {
+    /// Whether what the peer sent was no WebSocket any more, or too much of it ("_Fail the WebSocket Connection_", RFC 6455).
+    fileprivate var failsTheConnection: Bool {
+        switch self {
+        case .protocolViolation, .invalidUTF8, .frameTooLarge: true
+        case .clientDisconnected, .connectionLost, .shuttingDown, .connectTimeout, .unauthorized, .tokenExpired,
+            .forbidden,
+            .heartBeatMissed, .slowConsumer, .tooManySessions, .overloaded, .internalError:
+            false
+        }
     }
 }

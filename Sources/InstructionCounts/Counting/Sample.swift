@@ -10,6 +10,13 @@ public enum Sample {
     /// Of the n-th message's transaction.
     public static func xid(_ iteration: Int) -> UInt64 { UInt64(2_000_000 + iteration) }
 
+    /// Of the n-th message.
+    public static func createdAt(_ iteration: Int) -> Int64 { 1_741_871_402_123_456 + Int64(iteration) }
+
+    /// Whose they are.
+    public static let origin = Envelope.Origin(
+        installation: UniqueID(high: 1, low: 2), incarnation: UniqueID(high: 3, low: 4), term: 1)
+
     /// One header, as tracing adds it.
     public static let headerLines = "traceparent:00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
 
@@ -25,8 +32,8 @@ public enum Sample {
         Array(headerLines.utf8).withUnsafeBytes { headerLines in
             Array(body.utf8).withUnsafeBytes { body in
                 Envelope.encode(
-                    id: id(iteration), xid: xid(iteration), expiresAtMilliseconds: nil, headerLines: headerLines,
-                    body: body, into: &buffer)
+                    origin: origin, id: id(iteration), xid: xid(iteration), createdAtMicroseconds: createdAt(iteration),
+                    expiresAtMilliseconds: nil, headerLines: headerLines, body: body, into: &buffer)
             }
         }
         return buffer

@@ -28,7 +28,8 @@ final class RehearsalNode {
         let context = NodeContext(
             store: NodeStore(client: postgres, nodeID: "00000000-0000-0000-0000-000000000001"), bus: MemoryBus(),
             authenticator: DevelopmentAuthenticator(), limits: limits, version: "1.0.0", logger: logger,
-            occupancy: Occupancy(sessionsMax: limits.sessionsMax))
+            occupancy: Occupancy(sessionsMax: limits.sessionsMax), installation: Sample.origin.installation,
+            incarnation: Sample.origin.incarnation)
         shard = Shard(eventLoop: loop, context: context)
         shard.busConnected()
     }

@@ -17,7 +17,8 @@ enum EnvelopeCases {
                 headerLines.withUnsafeBytes { headerLines in
                     body.withUnsafeBytes { body in
                         Envelope.encode(
-                            id: Sample.id(iteration), xid: Sample.xid(iteration), expiresAtMilliseconds: nil,
+                            origin: Sample.origin, id: Sample.id(iteration), xid: Sample.xid(iteration),
+                            createdAtMicroseconds: Sample.createdAt(iteration), expiresAtMilliseconds: nil,
                             headerLines: headerLines, body: body, into: &buffer)
                     }
                 }

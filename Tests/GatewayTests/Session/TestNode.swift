@@ -19,6 +19,8 @@ final class TestNode: Sendable {
     let shard: Shard
     let context: NodeContext
     let postgres: PostgresClient
+    /// Whose messages it takes.
+    let origin: Envelope.Origin
 
     init(limits: Limits = Limits(), databaseURL: String? = nil, nodeID: String = "00000000-0000-0000-0000-000000000001")
         async throws
@@ -27,11 +29,15 @@ final class TestNode: Sendable {
         postgres = PostgresClient(
             configuration: try PostgresConfiguration(url: url, applicationName: "belfry-test"), size: 2)
         if databaseURL != nil { postgres.start() }
+        var installation = Installation(id: UniqueID(high: 1, low: 2), incarnation: UniqueID(high: 3, low: 4))
+        if databaseURL != nil { installation = try await Installation.read(postgres) }
+        origin = Envelope.Origin(installation: installation.id, incarnation: installation.incarnation, term: 1)
         var logger = Logger(label: "belfry.test")
         logger.logLevel = .critical
         context = NodeContext(
             store: NodeStore(client: postgres, nodeID: nodeID), bus: bus, authenticator: DevelopmentAuthenticator(),
-            limits: limits, version: "test", logger: logger, occupancy: Occupancy(sessionsMax: limits.sessionsMax))
+            limits: limits, version: "test", logger: logger, occupancy: Occupancy(sessionsMax: limits.sessionsMax),
+            installation: installation.id, incarnation: installation.incarnation)
         shard = Shard(eventLoop: loop, context: context)
         let shard = shard
         try await loop.executeInContext { shard.start() }
@@ -72,14 +78,18 @@ final class TestNode: Sendable {
     }
 
     /// Publishes as a relay would.
+    ///
+    /// - Parameter createdAt: microseconds; the id when not given.
     func publish(
-        _ id: Int64, to address: Address, xid: UInt64 = 1, body: [UInt8] = Array("{}".utf8), headerLines: String = ""
+        _ id: Int64, to address: Address, xid: UInt64 = 1, createdAt: Int64? = nil, from origin: Envelope.Origin? = nil,
+        body: [UInt8] = Array("{}".utf8), headerLines: String = ""
     ) async throws {
         var envelope = ByteBuffer()
         Array(headerLines.utf8).withUnsafeBytes { headerLines in
             body.withUnsafeBytes { body in
                 Envelope.encode(
-                    id: MessageID(rawValue: id), xid: xid, expiresAtMilliseconds: nil, headerLines: headerLines,
+                    origin: origin ?? self.origin, id: MessageID(rawValue: id), xid: xid,
+                    createdAtMicroseconds: createdAt ?? id, expiresAtMilliseconds: nil, headerLines: headerLines,
                     body: body, into: &envelope)
             }
         }

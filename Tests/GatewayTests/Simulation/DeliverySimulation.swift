@@ -170,7 +170,11 @@ struct DeliverySimulation {
             isBusLost = false
             bus = [.subscribed]
         }
-        if chance(faults.incarnation) { subscription.incarnationChanged() }
+        if chance(faults.incarnation) {
+            // What was asked before is told by the incarnation of its answer.
+            reconcile = nil
+            subscription.incarnationChanged(marksInFlight: marks)
+        }
         if chance(faults.restamp), let place = database.outbox.indices.randomElement(using: &generator) {
             restamped.insert(database.restamp(at: place))
         }

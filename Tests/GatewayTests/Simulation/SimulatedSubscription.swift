@@ -17,7 +17,7 @@ final class SimulatedSubscription {
     let settings: Settings
     private(set) var machine: DeliveryMachine
     private(set) var ledger = AckLedger(mode: .clientIndividual)
-    private(set) var recent = RecentlyAcknowledged(entriesMax: 10_000, now: .now())
+    private(set) var recent = RecentMessages(entriesMax: 10_000, now: .now())
     private var watch = TopicWatch(now: .now())
     /// What the client got, in order.
     private(set) var delivered: [SimulatedDatabase.Row] = []
@@ -39,20 +39,21 @@ final class SimulatedSubscription {
     func channelOpened() { machine.channelOpened() }
 
     func live(_ row: SimulatedDatabase.Row) {
-        if settings.isTopic, !watch.take(row.id, xid: row.xid) { return }
+        if settings.isTopic, !watch.take(row.id, xid: row.xid, createdAtMicroseconds: row.id.rawValue) { return }
         guard !isRepeat(row) else { return }
         if machine.liveReceived(Self.message(row), hasRoom: hasRoom) == .deliver { send(row) }
     }
 
     private func isRepeat(_ row: SimulatedDatabase.Row) -> Bool {
-        if ledger.contains(row.id) { return true }
-        return !settings.isTopic && recent.contains(row.id, xid: row.xid)
+        if ledger.contains(row.id, createdAtMicroseconds: row.id.rawValue) { return true }
+        return !settings.isTopic
+            && recent.contains(row.id, xid: row.xid, createdAtMicroseconds: row.id.rawValue)
     }
 
     private func send(_ row: SimulatedDatabase.Row) {
         delivered.append(row)
         inFlight.append(row.id)
-        ledger.append(row.id, xid: row.xid)
+        ledger.append(row.id, xid: row.xid, createdAtMicroseconds: row.id.rawValue)
         machine.delivered(row.id)
     }
 
@@ -92,7 +93,7 @@ final class SimulatedSubscription {
         let entries = ledger.acknowledge(id)
         if let place = inFlight.firstIndex(of: id) { inFlight.remove(at: place) }
         for entry in entries {
-            recent.insert(entry.id, xid: entry.xid)
+            recent.insert(entry.id, xid: entry.xid, createdAtMicroseconds: entry.createdAtMicroseconds)
             if !settings.isTopic { marks.append(entry.id) }
         }
         if !entries.isEmpty, ledger.count <= settings.inFlightMax / 2 { machine.roomMade() }
@@ -108,8 +109,10 @@ final class SimulatedSubscription {
     /// A reconcile's answer.
     func reconciled(_ rows: [SimulatedDatabase.Row], under snapshot: TransactionSnapshot) {
         if settings.isTopic {
-            let fresh = rows.filter { watch.floor?.sees($0.xid) != true }.map { (id: $0.id, xid: $0.xid) }
-            let missed = watch.listed(fresh, snapshot: snapshot, isBusAvailable: false)
+            let fresh = rows.filter { watch.floor?.sees($0.xid) != true }.map {
+                TopicWatch.Row(id: $0.id, xid: $0.xid, createdAtMicroseconds: $0.id.rawValue)
+            }
+            let missed = watch.listed(fresh, snapshot: snapshot, at: 0, isBusAvailable: false)
             for row in rows where missed.contains(row.id) { live(row) }
             watch.readMissed(missed)
             return
@@ -120,14 +123,19 @@ final class SimulatedSubscription {
         }
     }
 
-    func incarnationChanged() {
-        watch.reset()
+    /// - Parameter inFlight: marks on their way to PostgreSQL.
+    func incarnationChanged(marksInFlight inFlight: [MessageID]) {
+        let pending = Set(marks + inFlight)
+        recent.incarnationChanged()
+        recent.forgetEarlierIncarnations(keeping: pending.contains)
+        watch.incarnationChanged()
         machine.incarnationChanged()
     }
 
     static func message(_ row: SimulatedDatabase.Row) -> Message {
         Message(
-            id: row.id, xid: row.xid, expiresAtMilliseconds: nil, isRedelivered: false, headerLines: ByteBuffer(),
+            id: row.id, xid: row.xid, createdAtMicroseconds: row.id.rawValue, expiresAtMilliseconds: nil,
+            isRedelivered: false, headerLines: ByteBuffer(),
             body: ByteBuffer())
     }
 }

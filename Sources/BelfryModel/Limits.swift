@@ -14,6 +14,14 @@ public struct Limits: Sendable, Hashable {
     /// Frames of one client that are dealt with in one turn of the event loop; the others have their turn in between.
     public var framesPerTurnMax = 256
 
+    // MARK: plain HTTP
+    /// Time from the end of a request's head to the end of the request: a peer without a token must not hold a
+    /// connection by a byte a second. The largest body that is read comes in it at 150 kbit/s.
+    public var requestTimeout: Duration = .seconds(30)
+    /// Time from the end of a request to the end of its answer, for a peer that does not read it. The longest of ours
+    /// comes in it over the slowest line.
+    public var answerTimeout: Duration = .seconds(60)
+
     // MARK: a session
     /// Time from the connection to the end of its authentication.
     public var connectTimeout: Duration = .seconds(10)

@@ -13,12 +13,15 @@ final class RequestHandler: ChannelDuplexHandler {
     /// Time that the peer has to read the last answer and to close. Were the socket closed at once while the peer still
     /// sends, its system would throw the answer away (RFC 9112, section 9.6).
     static let farewellTimeout = TimeAmount.seconds(2)
+    /// Bytes of a body that it may still send meanwhile, and nobody wants.
+    static let farewellBytesMax = 8 * 1024 * 1024
 
     private var machine: RequestMachine
     private let requestTimeout: TimeAmount
     private let answerTimeout: TimeAmount
     private var wait = RequestMachine.Wait.request
     private var timer: Scheduled<Void>?
+    private var farewellBytes = 0
 
     /// - Parameter limits: of them the times for a request and for its answer.
     init(rules: RequestRules, limits: Limits) {
@@ -35,7 +38,7 @@ final class RequestHandler: ChannelDuplexHandler {
         let intake =
             switch unwrapInboundIn(data) {
             case .head(let head): machine.headReceived(head)
-            case .body: machine.bodyReceived()
+            case .body(let bytes): bodyReceived(bytes, context: context)
             case .end: machine.endReceived()
             }
         switch intake {
@@ -49,6 +52,14 @@ final class RequestHandler: ChannelDuplexHandler {
         case .refuse(let refusal): refuse(refusal, context: context)
         }
         keepTime(context)
+    }
+
+    private func bodyReceived(_ bytes: ByteBuffer, context: ChannelHandlerContext) -> RequestMachine.Intake {
+        if machine.isLeaving {
+            farewellBytes += bytes.readableBytes
+            if farewellBytes > Self.farewellBytesMax { context.close(promise: nil) }
+        }
+        return machine.bodyReceived()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -104,7 +115,9 @@ final class RequestHandler: ChannelDuplexHandler {
 
     private func refuse(_ refusal: RequestRefusal, context: ChannelHandlerContext) {
         context.write(wrapOutboundOut(.head(refusal.head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: refusal.text + "\n")))), promise: nil)
+        if !machine.isHead {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: refusal.text + "\n")))), promise: nil)
+        }
         context.write(wrapOutboundOut(.end(nil)), promise: nil)
         sayFarewell(context)
     }

@@ -49,6 +49,8 @@ struct RequestMachine: ~Copyable {
     private var refusal: RequestRefusal?
     /// The last answer is written.
     private(set) var isLeaving = false
+    /// The last request asked for an answer without its body.
+    private(set) var isHead = false
 
     init(rules: RequestRules) { self.rules = rules }
 
@@ -65,6 +67,7 @@ struct RequestMachine: ~Copyable {
             reading = .nothing
             return .drop
         }
+        isHead = head.method == .HEAD
         switch rules.verdict(on: head) {
         case .refuse(let refusal): return refused(refusal)
         case .upgrade(let head): return refused(.late(head.uri))
@@ -85,6 +88,7 @@ struct RequestMachine: ~Copyable {
     mutating func endReceived() -> Intake {
         guard !isLeaving, reading == .body else { return .drop }
         reading = isEnding ? .nothing : .head
+        isHead = false
         return .pass
     }
 

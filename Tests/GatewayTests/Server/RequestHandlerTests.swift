@@ -16,6 +16,7 @@ struct RequestHandlerTests {
 
     init() throws {
         let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HalfOpen())
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder()))
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(
@@ -65,6 +66,7 @@ struct RequestHandlerTests {
         pass(.seconds(1))
         let answer = try sent()
         #expect(answer.hasPrefix("HTTP/1.1 408 ") && answer.contains("Connection: close"))
+        #expect(channel.isActive)
         pass(.seconds(2))
         #expect(!channel.isActive)
     }
@@ -122,6 +124,23 @@ struct RequestHandlerTests {
         #expect(text.contains("HTTP/1.1 400 ") && text.contains("one Host header"))
     }
 
+    @Test("A refused HEAD gets no body")
+    func head() throws {
+        send("HEAD /a HTTP/1.1\r\n\r\n")
+        let answer = try sent()
+        #expect(answer.hasPrefix("HTTP/1.1 400 ") && answer.hasSuffix("\r\n\r\n"))
+    }
+
+    @Test("A peer that goes on sending for ever is not listened to for ever")
+    func endlessBody() throws {
+        send("POST /a HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n")
+        #expect(try sent().hasPrefix("HTTP/1.1 400 "))
+        for _ in 0..<8 { send(String(repeating: "x", count: 1024 * 1024)) }
+        #expect(channel.isActive)
+        send("x")
+        #expect(!channel.isActive)
+    }
+
     @Test("Bytes that are no HTTP are answered in their turn, once")
     func garbage() throws {
         send(Self.get + "\u{1}\u{2}\r\n\r\n")
@@ -170,5 +189,14 @@ struct RequestHandlerTests {
         #expect(try received() == ["/a", "."])
         try answer()
         #expect(try sent().contains("connection: close"))
+    }
+}
+
+/// Keeps a channel open whose output is closed, as a socket's is; an embedded one closes altogether.
+private final class HalfOpen: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode == .output { promise?.succeed() } else { context.close(mode: mode, promise: promise) }
     }
 }

@@ -12,6 +12,14 @@ public struct Limits: Sendable, Hashable {
     /// Bytes of one WebSocket frame; the largest STOMP frame fits in it.
     public var webSocketFrameBytesMax = 132 * 1024
 
+    // MARK: plain HTTP
+    /// Time from the end of a request's head to the end of the request: a peer without a token must not hold a
+    /// connection by a byte a second. The largest body that is read comes in it at 150 kbit/s.
+    public var requestTimeout: Duration = .seconds(30)
+    /// Time from the end of a request to the end of its answer, for a peer that does not read it. The longest of ours
+    /// comes in it over the slowest line.
+    public var answerTimeout: Duration = .seconds(60)
+
     // MARK: a session
     /// Time from the connection to the end of its authentication.
     public var connectTimeout: Duration = .seconds(10)

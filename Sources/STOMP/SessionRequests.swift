@@ -17,10 +17,21 @@ public struct ConnectRequest: Sendable, CustomStringConvertible, CustomDebugStri
     /// that have nothing else. `nil` when there is none.
     public var bearerToken: String? {
         if let authorization {
-            let parts = authorization.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-            if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
+            // One blank or more between the two (RFC 9110, section 11.4), and none that counts at the ends.
+            let text = Self.withoutBlanks(authorization[...])
+            let scheme = text.prefix { !Self.isBlank($0) }
+            let credentials = Self.withoutBlanks(text[scheme.endIndex...])
+            if scheme.lowercased() == "bearer", !credentials.isEmpty { return String(credentials) }
         }
         return [token, passcode].compactMap { $0 }.first { !$0.isEmpty }
+    }
+
+    private static func isBlank(_ character: Character) -> Bool { character == " " || character == "\t" }
+
+    private static func withoutBlanks(_ text: Substring) -> Substring {
+        var text = text.drop(while: isBlank)
+        while let last = text.last, isBlank(last) { text.removeLast() }
+        return text
     }
 
     public init(headers: Headers, heartBeat: HeartBeatOffer = .none) {

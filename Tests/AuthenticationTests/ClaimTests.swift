@@ -29,6 +29,16 @@ struct ClaimTests {
         #expect(identity == Identity(user: "alice", expiresAt: nil))
     }
 
+    @Test func anExpiryMayBeDemanded() async throws {
+        let forge = try await TokenForge()
+        let authenticator = TokenForge.authenticator(forge.keys, requiresExpiry: true)
+        let refusal = try #require(await authenticator.refusal(of: try forge.token(#"{"sub":"alice"}"#)))
+        #expect(refusal.code == .claim)
+        #expect(refusal.message == "The token has no 'exp' claim: tokens that never expire are not accepted here.")
+        #expect(refusal.detail.contains("jwt.requireExpiry"))
+        #expect(await authenticator.refusal(of: try forge.token(#"{"sub":"alice","exp":1800000010}"#)) == nil)
+    }
+
     @Test func anAbsurdExpiryIsTheYear9999() async throws {
         let forge = try await TokenForge()
         let authenticator = TokenForge.authenticator(forge.keys)

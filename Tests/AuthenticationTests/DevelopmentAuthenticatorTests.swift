@@ -8,6 +8,10 @@ struct DevelopmentAuthenticatorTests {
         #expect(try DevelopmentAuthenticator().authenticate(token) == Identity(user: token, expiresAt: nil))
     }
 
+    @Test func itSaysThatItsTokensProveNothing() {
+        #expect(DevelopmentAuthenticator().tokensAreUnproven)
+    }
+
     @Test(arguments: ["", "\u{7F}", "a\tb", "a\u{0}", "Zoe\u{308}", String(repeating: "x", count: 256)])
     func whatCanBeNoReceiverIsRefused(token: String) async {
         #expect(throws: AuthenticationError.self) { try DevelopmentAuthenticator().authenticate(token) }

@@ -31,10 +31,11 @@ struct TokenForge {
 
     /// An authenticator whose clock stands at the fixtures' moment, `later` seconds on.
     static func authenticator(
-        _ keys: JWTKeys, issuer: String? = nil, audience: String? = nil, later: Double = 0
+        _ keys: JWTKeys, issuer: String? = nil, audience: String? = nil, requiresExpiry: Bool = false,
+        later: Double = 0
     ) -> JWTAuthenticator {
         JWTAuthenticator(
-            keys: keys, issuer: issuer, audience: audience,
+            keys: keys, issuer: issuer, audience: audience, requiresExpiry: requiresExpiry,
             now: { Date(timeIntervalSince1970: Fixtures.now + later) })
     }
 }

@@ -73,6 +73,20 @@ struct ConfigurationLoaderTests {
         #expect(configuration.limits.markInterval == .milliseconds(20))
     }
 
+    @Test func aFlagIsTrueOrFalseInEverySource() async throws {
+        #expect(try await load().devBeyondLoopback == false)
+        #expect(try await load(flags: ["devBeyondLoopback": "true"]).devBeyondLoopback)
+        #expect(try await load(environment: ["BELFRY_JWT_REQUIRE_EXPIRY": "true"]).jwtRequireExpiry)
+        let json = try TemporaryFile("s.json", #"{"devBeyondLoopback": true, "jwt": {"requireExpiry": "true"}}"#)
+        let yaml = try TemporaryFile("s.yaml", "devBeyondLoopback: true\njwt:\n  requireExpiry: true\n")
+        for file in [json, yaml] {
+            let configuration = try await load(file: file)
+            #expect(configuration.devBeyondLoopback && configuration.jwtRequireExpiry)
+            #expect(try await load(flags: ["devBeyondLoopback": "false"], file: file).devBeyondLoopback == false)
+        }
+        #expect(try #require(await failure(flags: ["devBeyondLoopback": "yes"])).message.contains("not true or false"))
+    }
+
     @Test func anEmptyVariableCountsAsAbsent() async throws {
         let file = try TemporaryFile("s.json", #"{"listen": "a:1"}"#)
         let configuration = try await load(

@@ -128,7 +128,8 @@ struct DevCommandTests {
         first.terminate()
         #expect(await first.outcome().status == 0)
         let nowhere = try BelfryProgram(
-            ["dev", "--no-redis", "--listen", "nowhere.invalid:1", "--data", "two"], folder: folder)
+            ["dev", "--no-redis", "--listen", "nowhere.invalid:1", "--dev-beyond-loopback", "--data", "two"],
+            folder: folder)
         let error = await nowhere.outcome().errors
         #expect(error.contains("Can't listen on nowhere.invalid:1: no such host is known."), "\(error)")
     }

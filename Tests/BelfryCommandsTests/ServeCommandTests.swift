@@ -132,11 +132,26 @@ struct ServeCommandTests {
         #expect(await program.outcome().status == 0)
     }
 
+    /// Before it looks for its database or for anything else.
+    @Test(arguments: [["serve", "--auth", "dev"], ["node", "--auth", "dev"], ["dev", "--no-redis"]])
+    func aNodeThatAnyoneCanReachWithoutTokensDoesNotStart(_ command: [String]) async throws {
+        let outcome = try await BelfryProgram.run(
+            command + ["--listen", "0.0.0.0:0"],
+            environment: [
+                "BELFRY_POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/x", "BELFRY_REDIS_URL": "redis://127.0.0.1:1",
+            ])
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("With auth 'dev' whoever reaches this node can be any user"))
+        #expect(outcome.errors.contains("--dev-beyond-loopback"))
+        #expect(!outcome.output.contains("Starting"))
+    }
+
     @Test func aNodeThatAnyoneCanReachWithoutTokensWarns() async throws {
         try await withServers { postgres, _ in
             #expect(try await BelfryProgram.run(["migrate"], environment: environment(postgres)).status == 0)
             let node = try BelfryProgram(
-                ["serve", "--auth", "dev", "--listen", "0.0.0.0:0"], environment: environment(postgres))
+                ["serve", "--auth", "dev", "--listen", "0.0.0.0:0", "--dev-beyond-loopback"],
+                environment: environment(postgres))
             let listens = await eventually { listeningPort(of: node) != nil }
             #expect(listens, "\(node.errorText)")
             #expect(node.errorText.contains("Anyone who reaches this node can be any user"))

@@ -34,7 +34,7 @@ import Testing
             let late = try await RawHTTP.exchange(
                 port: belfry.port,
                 "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
-                    + "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                    + "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                     + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
             #expect(late.contains("HTTP/1.1 307"))
         }

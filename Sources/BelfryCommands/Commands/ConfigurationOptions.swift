@@ -66,6 +66,9 @@ struct ServingOptions: ParsableArguments {
     @Option(help: "jwt, or dev: the token itself is the user, for development only (auth).")
     var auth: String?
 
+    @Flag(help: "With auth dev: listen where other machines reach the node, and can be any user (devBeyondLoopback).")
+    var devBeyondLoopback = false
+
     @Option(
         name: .customLong("jwt-keys"),
         help: ArgumentHelp("A file with public keys, PEM or JWKS (jwt.keys).", valueName: "file"))
@@ -77,11 +80,15 @@ struct ServingOptions: ParsableArguments {
     @Option(name: .customLong("jwt-audience"), help: "What a token's 'aud' must be or hold (jwt.audience).")
     var jwtAudience: String?
 
+    @Flag(name: .customLong("jwt-require-expiry"), help: "Refuse tokens without 'exp' (jwt.requireExpiry).")
+    var jwtRequiresExpiry = false
+
     /// By setting's key.
     var flags: [String: String?] {
         [
             "listen": listen, "threads": threads, "auth": auth, "jwt.keys": jwtKeys, "jwt.issuer": jwtIssuer,
-            "jwt.audience": jwtAudience,
+            "jwt.audience": jwtAudience, "devBeyondLoopback": devBeyondLoopback ? "true" : nil,
+            "jwt.requireExpiry": jwtRequiresExpiry ? "true" : nil,
         ]
     }
 }

@@ -16,6 +16,9 @@ struct DevCommand: BelfrySubcommand {
     @Option(help: ArgumentHelp("Where to serve HTTP and WebSocket (listen).", valueName: "host:port"))
     var listen: String?
 
+    @Flag(help: "Listen where other machines reach the node, and can be any user (devBeyondLoopback).")
+    var devBeyondLoopback = false
+
     @Option(help: ArgumentHelp("Keep the servers' data in this folder.", valueName: "folder"))
     var data: String?
 
@@ -27,9 +30,13 @@ struct DevCommand: BelfrySubcommand {
 
     func execute() async throws {
         // The text for the user should not drown in the log's.
-        var configuration = try await options.load(["listen": listen], defaults: ["log.level": "warning"])
+        var configuration = try await options.load(
+            ["listen": listen, "devBeyondLoopback": devBeyondLoopback ? "true" : nil],
+            defaults: ["log.level": "warning"])
         configuration.authentication = .dev
         LogBootstrap.run(configuration)
+        // Before anything is said to start.
+        try AuthenticatorChoice.check(configuration)
         let folder = DevelopmentFolder(path: data, keep: keep)
         defer { folder.remove() }
         StandardOutput.write("Starting PostgreSQL\(withoutRedis ? "" : " and Redis") …")

@@ -23,10 +23,12 @@ struct BelfryConfiguration: Sendable {
     var allowedOrigins: [String] = []
     var threads: Int?
     var authentication = Authentication.jwt
+    var devBeyondLoopback = false
     var jwtSecret: String?
     var jwtKeys: String?
     var jwtIssuer: String?
     var jwtAudience: String?
+    var jwtRequireExpiry = false
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
     var limits = Limits()

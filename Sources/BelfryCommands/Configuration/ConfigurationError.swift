@@ -2,7 +2,7 @@
 struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     /// What was wrong.
     struct Code: Hashable, Sendable {
-        enum Value { case unknownSetting, invalidValue, missing, unreadableFile, secretOnCommandLine }
+        enum Value { case unknownSetting, invalidValue, missing, unreadableFile, secretOnCommandLine, unsafe }
         let value: Value
         /// A name that no setting has.
         static let unknownSetting = Code(value: .unknownSetting)
@@ -14,6 +14,8 @@ struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         static let unreadableFile = Code(value: .unreadableFile)
         /// A secret where every user of the machine can read it.
         static let secretOnCommandLine = Code(value: .secretOnCommandLine)
+        /// Settings that open what they should protect.
+        static let unsafe = Code(value: .unsafe)
     }
 
     let code: Code

@@ -81,7 +81,9 @@ struct ConfigurationLoader {
     /// A setting's value as text, whatever type the source holds it in.
     private func text(of setting: Setting, in source: Source) throws(ConfigurationError) -> String? {
         let key = AbsoluteConfigKey(source.prefix + setting.key.split(separator: ".").map(String.init))
-        for type in [ConfigType.string, .int, .double, .bool, .stringArray] {
+        // JSON's `true` passes for the number 1, too.
+        let types: [ConfigType] = setting.isFlag ? [.string, .bool] : [.string, .int, .double, .bool, .stringArray]
+        for type in types {
             guard let result = try? source.provider.value(forKey: key, type: type) else { continue }
             guard let content = result.value?.content else { return nil }
             switch content {

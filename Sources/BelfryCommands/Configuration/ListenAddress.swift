@@ -1,3 +1,5 @@
+import Gateway
+
 /// Where a node listens: a host and a port, written `host:port` or `[::1]:8080`.
 struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     let host: String
@@ -27,10 +29,8 @@ struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         self.port = Int(port)
     }
 
-    /// Whether only this machine can reach it.
-    var isLoopback: Bool {
-        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
-    }
+    /// Whether only this machine can reach it, for certain.
+    var isLoopback: Bool { Loopback.contains(host) }
 
     var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -13,6 +13,12 @@ struct Setting: Sendable {
     /// Puts the value in; returns what the text should have been, when it is not.
     let apply: @Sendable (_ text: String, _ configuration: inout BelfryConfiguration) -> String?
 
+    /// The unit of what is on or off.
+    private static let flagUnit = "true, false"
+
+    /// Whether it is on or off.
+    var isFlag: Bool { unit == Self.flagUnit }
+
     /// The environment variable: `limits.sessionsMax` is `BELFRY_LIMITS_SESSIONS_MAX`.
     var environmentName: String {
         var name = "BELFRY_"
@@ -116,6 +122,18 @@ extension Setting {
             }
             guard parts.allSatisfy({ !$0.isEmpty }) else { return "a list with commas between its members" }
             configuration[keyPath: path] = parts
+            return nil
+        }
+    }
+
+    /// On or off.
+    static func flag(_ key: String, _ path: Path<Bool>, _ summary: String) -> Setting {
+        Setting(
+            key: key, unit: flagUnit, summary: summary, isSecret: false,
+            defaultText: "\(BelfryConfiguration()[keyPath: path])"
+        ) { text, configuration in
+            guard let value = Bool(text) else { return "true or false" }
+            configuration[keyPath: path] = value
             return nil
         }
     }

@@ -47,6 +47,10 @@ enum Settings {
         .choice(
             "auth", \.authentication,
             "How a session proves whose it is: `jwt` by a signed token, `dev` by saying so (for development only)."),
+        .flag(
+            "devBeyondLoopback", \.devBeyondLoopback,
+            "Lets a node with `auth` `dev` listen where other machines reach it, and be any user there; without it such a "
+                + "node does not start."),
         .optionalText(
             "jwt.secret", \.jwtSecret, secret: true,
             "The secret of HS256 (32 bytes at least), HS384 (48) and HS512 (64) tokens."),
@@ -55,6 +59,9 @@ enum Settings {
             "A file with public keys: PEM (RS256, ES256, ES384, ES512, EdDSA) or a JWKS; read at the start."),
         .optionalText("jwt.issuer", \.jwtIssuer, "What a token's `iss` must be; unchecked when absent."),
         .optionalText("jwt.audience", \.jwtAudience, "What a token's `aud` must be or hold; unchecked when absent."),
+        .flag(
+            "jwt.requireExpiry", \.jwtRequireExpiry,
+            "Refuses tokens without `exp`, which are good for ever otherwise, and so are their sessions."),
     ]
 
     static let log: [Setting] = [

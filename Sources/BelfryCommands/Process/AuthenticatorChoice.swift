@@ -3,13 +3,29 @@ import Logging
 
 /// Makes the authenticator that the settings ask for.
 enum AuthenticatorChoice {
-    /// - Throws: `ConfigurationError` when there is nothing to verify tokens with; `JWTKeysError`.
+    /// Refuses to let other machines be whoever they say, unless the operator insists.
+    ///
+    /// - Throws: `ConfigurationError`.
+    static func check(_ configuration: BelfryConfiguration) throws(ConfigurationError) {
+        guard configuration.authentication == .dev, !configuration.listen.isLoopback,
+            !configuration.devBeyondLoopback
+        else { return }
+        throw ConfigurationError(
+            .unsafe,
+            "With auth 'dev' whoever reaches this node can be any user, and \(configuration.listen) is no loopback "
+                + "address: listen on 127.0.0.1 or [::1], use auth 'jwt', or, if all that can reach the node may be anybody, set "
+                + "devBeyondLoopback (BELFRY_DEV_BEYOND_LOOPBACK, --dev-beyond-loopback) to true.")
+    }
+
+    /// - Throws: `ConfigurationError` when there is nothing to verify tokens with, and for what `check` refuses;
+    ///   `JWTKeysError`.
     static func make(_ configuration: BelfryConfiguration, logger: Logger) async throws -> any Authenticator {
         switch configuration.authentication {
         case .dev:
+            try check(configuration)
             if !configuration.listen.isLoopback {
                 logger.warning(
-                    "Anyone who reaches this node can be any user: auth is 'dev' and the address is not a loopback one.",
+                    "Anyone who reaches this node can be any user: auth is 'dev', and devBeyondLoopback is set.",
                     metadata: ["listen": "\(configuration.listen)"])
             }
             return DevelopmentAuthenticator()
@@ -18,7 +34,8 @@ enum AuthenticatorChoice {
             for sentence in keys.ignored { logger.notice("\(sentence)") }
             logger.info("Tokens are verified.", metadata: ["algorithms": "\(keys.algorithms.joined(separator: " "))"])
             return JWTAuthenticator(
-                keys: keys, issuer: configuration.jwtIssuer, audience: configuration.jwtAudience)
+                keys: keys, issuer: configuration.jwtIssuer, audience: configuration.jwtAudience,
+                requiresExpiry: configuration.jwtRequireExpiry)
         }
     }
 

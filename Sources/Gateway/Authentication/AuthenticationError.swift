@@ -22,7 +22,7 @@ public struct AuthenticationError: Error, Sendable, CustomStringConvertible {
         public static let expired = Code(value: .expired)
         /// `nbf` has not come.
         public static let notYetValid = Code(value: .notYetValid)
-        /// `iss` or `aud` is not what is configured.
+        /// `iss` or `aud` is not what is configured, or `exp` is absent where it is demanded.
         public static let claim = Code(value: .claim)
         /// No user's id, or one that can't be a receiver.
         public static let user = Code(value: .user)

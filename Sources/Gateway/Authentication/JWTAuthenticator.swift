@@ -5,7 +5,8 @@ import JWTKit
 ///
 /// Checked: the signature, by a key whose own algorithm is the one the header names; `exp`, without leeway, because a
 /// session ends at that moment anyway; `nbf`, with `notBeforeLeeway`; `iss` and `aud` where they are configured. A token
-/// without `exp` never expires: whether there are such tokens is the issuer's decision.
+/// without `exp` never expires: whether there are such tokens is the issuer's decision, and whether they are let in the
+/// operator's.
 public struct JWTAuthenticator: Authenticator {
     /// Seconds by which an issuer's clock may run ahead of this machine's.
     public static let notBeforeLeeway: TimeInterval = 30
@@ -13,20 +14,26 @@ public struct JWTAuthenticator: Authenticator {
     private let keys: JWTKeys
     private let issuer: String?
     private let audience: String?
+    private let requiresExpiry: Bool
     private let now: @Sendable () -> Date
 
     /// - Parameters:
     ///   - issuer: what `iss` must be; `nil` leaves `iss` unchecked.
     ///   - audience: what `aud` must be or contain; `nil` leaves `aud` unchecked.
-    public init(keys: JWTKeys, issuer: String?, audience: String?) {
-        self.init(keys: keys, issuer: issuer, audience: audience, now: { Date() })
+    ///   - requiresExpiry: refuses a token without `exp`.
+    public init(keys: JWTKeys, issuer: String?, audience: String?, requiresExpiry: Bool = false) {
+        self.init(keys: keys, issuer: issuer, audience: audience, requiresExpiry: requiresExpiry, now: { Date() })
     }
 
     /// The same with a clock of the caller's.
-    init(keys: JWTKeys, issuer: String?, audience: String?, now: @escaping @Sendable () -> Date) {
+    init(
+        keys: JWTKeys, issuer: String?, audience: String?, requiresExpiry: Bool = false,
+        now: @escaping @Sendable () -> Date
+    ) {
         self.keys = keys
         self.issuer = issuer
         self.audience = audience
+        self.requiresExpiry = requiresExpiry
         self.now = now
     }
 
@@ -62,6 +69,11 @@ public struct JWTAuthenticator: Authenticator {
 
     private func verifyTimes(of claims: JWTClaims) throws(AuthenticationError) {
         let now = now()
+        guard claims.expiresAt != nil || !requiresExpiry else {
+            throw AuthenticationError(
+                .claim, "The token has no 'exp' claim: tokens that never expire are not accepted here.",
+                detail: "The token has no 'exp' claim, and jwt.requireExpiry is set.")
+        }
         if let expiresAt = claims.expiresAt, expiresAt <= now {
             throw AuthenticationError(
                 .expired, "The token has expired.",

@@ -18,6 +18,8 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         /// Decided. The decoder, and this handler after it, are leaving.
         case upgraded
         case plain
+        /// Answered as no HTTP; the peer has what is left of its time to read that and to close.
+        case refused
         case closed
     }
 
@@ -54,48 +56,49 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             close(context)
         case (.upgraded, nil), (.plain, _):
             context.fireChannelRead(data)
-        case (.awaitingHead, _), (.awaitingEnd, _), (.closed, _):
+        case (.awaitingHead, _), (.awaitingEnd, _), (.refused, _), (.closed, _):
             break
         }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         context.fireUserInboundEventTriggered(event)
-        guard isUndecided else { return }
+        guard !isDecided else { return }
         let isInputClosed = (event as? ChannelEvent).map { $0 == .inputClosed } ?? false
         if isInputClosed || event is ChannelShouldQuiesceEvent { close(context) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard isUndecided else { return context.fireErrorCaught(error) }
-        if error is HTTPParserError {
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: Self.badRequest)), promise: nil)
-        }
-        close(context)
+        guard !isDecided else { return context.fireErrorCaught(error) }
+        guard let error = error as? HTTPParserError else { return close(context) }
+        // At the end of the peer's bytes the decoder complains once more.
+        if case .refused = state { return }
+        state = .refused
+        context.writeAndFlush(wrapOutboundOut(RequestRefusal.of(error).bytes), promise: nil)
+        // Were all of it closed while the peer still sends, its system would throw the answer away.
+        context.close(mode: .output, promise: nil)
     }
 
     // MARK: Decisions
 
-    private var isUndecided: Bool {
+    private var isDecided: Bool {
         switch state {
-        case .awaitingHead, .awaitingEnd: true
-        case .upgraded, .plain, .closed: false
+        case .awaitingHead, .awaitingEnd, .refused: false
+        case .upgraded, .plain, .closed: true
         }
     }
 
     private func headReceived(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-        guard WebSocketHandshake.isAsked(by: head) else { return servePlainly(head, refusal: nil, context: context) }
-        if let refusal = gate.policy.refusal(of: head) {
-            servePlainly(head, refusal: refusal, context: context)
-        } else {
-            state = .awaitingEnd(head)
+        switch gate.rules.verdict(on: head) {
+        case .upgrade(let head): state = .awaitingEnd(head)
+        case .serve, .refuse: servePlainly(head, context: context)
         }
     }
 
     private func upgrade(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         state = .upgraded
         do {
-            let answer = try WebSocketHandshake.answer(to: head, policy: gate.policy, channel: context.channel)
+            let answer = try WebSocketHandshake.answer(to: head, policy: gate.rules.policy, channel: context.channel)
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
             let pipeline = context.pipeline.syncOperations
             try gate.startSession(context.channel)
@@ -108,12 +111,11 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         }
     }
 
-    private func servePlainly(
-        _ head: HTTPRequestHead, refusal: UpgradePolicy.Refusal?, context: ChannelHandlerContext
-    ) {
+    /// - Parameter head: as it came; plain HTTP judges it by the same rules, as it does later ones.
+    private func servePlainly(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         state = .plain
         do {
-            try gate.servePlainly(context.channel, refusal)
+            try gate.servePlainly(context.channel)
             context.fireChannelRead(NIOAny(HTTPServerRequestPart.head(head)))
             context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
         } catch {
@@ -125,26 +127,35 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         state = .closed
         context.close(promise: nil)
     }
-
-    /// The answer to bytes that are no HTTP.
-    private static let badRequest = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 }
 
 extension FirstRequestHandler {
     /// What becomes of connections, the same for all of a node.
     struct Gate: Sendable {
-        let policy: UpgradePolicy
+        let rules: RequestRules
         /// Puts the session's handlers into a channel that has become a WebSocket, on its event loop.
         let startSession: @Sendable (any Channel) throws -> Void
-        /// Puts the handlers of plain HTTP into a channel, on its event loop, and serves its requests; the first one is
-        /// refused if it was a handshake that the policy does not let in.
-        let servePlainly: @Sendable (any Channel, UpgradePolicy.Refusal?) throws -> Void
+        /// Puts the handlers of plain HTTP into a channel, on its event loop, and serves its requests by the same
+        /// rules.
+        let servePlainly: @Sendable (any Channel) throws -> Void
+
+        /// What a request's head may hold. Of what is served here only a cookie that is not ours is longer than a line.
+        private static let headLimits: NIOHTTPDecoderLimitConfiguration = {
+            var limits = NIOHTTPDecoderLimitConfiguration()
+            limits.maxHeaderFieldSize = 16 * 1024
+            limits.maxHeaderListSize = 64 * 1024
+            limits.maxHeaderFieldCount = 128
+            return limits
+        }()
 
         /// Puts into a new channel what it needs until its first request is there.
         ///
         /// - Parameter watch: that of the channel's event loop.
         func attend(_ channel: any Channel, watch: FirstRequestWatch) throws {
-            let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
+            let decoder = ByteToMessageHandler(
+                HTTPRequestDecoder(
+                    leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .drop,
+                    limitConfiguration: Self.headLimits))
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(decoder)
             try pipeline.addHandler(FirstRequestHandler(decoder: decoder, gate: self, watch: watch))

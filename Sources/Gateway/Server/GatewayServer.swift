@@ -73,10 +73,12 @@ public final class GatewayServer: Service {
 
     private func serve(_ shards: [ObjectIdentifier: Shard]) async throws {
         let (listening, configuration, logger) = (listening, configuration, logger)
-        let policy = UpgradePolicy(
-            allowedOrigins: configuration.allowedOrigins,
-            isLoopbackOnly: configuration.developmentRoutes != nil && configuration.allowedOrigins.isEmpty)
-        let http = PlainHTTP(router: routes.router(), policy: policy, logger: logger)
+        let rules = RequestRules(
+            policy: UpgradePolicy(
+                allowedOrigins: configuration.allowedOrigins,
+                tokensAreUnproven: context.authenticator.tokensAreUnproven,
+                isOnLoopback: Loopback.contains(configuration.host)))
+        let http = PlainHTTP(router: routes.router(), rules: rules, limits: configuration.limits, logger: logger)
         @Sendable func shard(of channel: any Channel) throws -> Shard {
             guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
                 throw ChannelError.inappropriateOperationForState
@@ -84,11 +86,11 @@ public final class GatewayServer: Service {
             return shard
         }
         let gate = FirstRequestHandler.Gate(
-            policy: policy,
+            rules: rules,
             startSession: { channel in
                 try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: try shard(of: channel)))
             },
-            servePlainly: { try http.serve($0, refusing: $1) })
+            servePlainly: { try http.serve($0) })
         let listener = GatewayListener(
             host: configuration.host, port: configuration.port, eventLoopGroup: eventLoopGroup,
             attend: { try gate.attend($0, watch: try shard(of: $0).firstRequests) })

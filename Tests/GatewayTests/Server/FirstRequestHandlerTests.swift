@@ -1,3 +1,4 @@
+import BelfryModel
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -42,41 +43,49 @@ struct FirstRequestHandlerTests {
     @Test(
         "What is no handshake of RFC 6455 is refused, and a request behind it ends nothing else",
         arguments: [
-            ("Connection: keep-alive, Upgrade\r\n", ""), ("Connection: keep-alive, Upgrade", "Connection: close"),
-            ("HTTP/1.1", "HTTP/1.0"), ("dGhlIHNhbXBsZSBub25jZQ==", "x"),
-            ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8"),
-        ])
-    func faulty(_ part: String, replacement: String) throws {
+            ("Connection: keep-alive, Upgrade\r\n", "", 400),
+            ("Connection: keep-alive, Upgrade", "Connection: close", 400), ("HTTP/1.1", "HTTP/1.0", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "x", 400), ("Host: x\r\n", "", 400), ("Host: x", "Host: x\r\nHost: x", 400),
+            ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8", 426), ("/ws", "/other", 404),
+        ] as [(String, String, Int)])
+    func faulty(_ part: String, replacement: String, status: Int) throws {
         let connection = try Connection()
         let faulty = Self.handshake.replacing(part, with: replacement)
         #expect(faulty != Self.handshake)
         // NIO's decoder ends at a head that says so.
         let next = replacement == "Connection: close" ? "" : "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
         try connection.send(Array((faulty + next).utf8))
-        guard case .requests(let requests, let refusal) = connection.received else { return #expect(Bool(false)) }
-        #expect(requests.first == "/ws")
-        #expect(refusal?.status == .badRequest)
+        #expect(connection.received == .requests([]))
+        let answer = try connection.answer()
+        #expect(answer.hasPrefix("HTTP/1.1 \(status) "))
+        #expect(answer.matches(of: #/HTTP/1\.1 \d/#).count == 1)
+        #expect(!connection.hasFirstRequestHandler)
     }
 
     @Test("A plain request goes on whole, and so do those after it")
     func plain() throws {
-        let bytes = Array("POST /x HTTP/1.1\r\nContent-Length: 2\r\n\r\nabGET /y HTTP/1.1\r\n\r\n".utf8)
+        let bytes = Array(
+            "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nabGET http://x/y HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
         for split in 0...bytes.count {
             let connection = try Connection()
             try connection.send(bytes[..<split])
             try connection.send(bytes[split...])
-            #expect(connection.received == .requests(["/x", "end", "/y", "end"], refusal: nil), "split after \(split)")
+            #expect(connection.received == .requests(["/x", "end", "/y", "end"]), "split after \(split)")
             #expect(!connection.hasFirstRequestHandler)
         }
     }
 
-    @Test("A handshake that the policy does not let in is served plainly, with the reason")
-    func refused() throws {
-        let connection = try Connection()
-        try connection.send(Self.handshake.replacing("/ws", with: "/other").utf8)
-        guard case .requests(let requests, let refusal) = connection.received else { return #expect(Bool(false)) }
-        #expect(requests == ["/other", "end"])
-        #expect(refusal?.status == .notFound)
+    @Test("The target of a handshake may be a URL, and its headers may be spelled and split as they please")
+    func spellings() throws {
+        let absolute = Self.handshake.replacing("GET /ws", with: "GET HTTP://x:80/ws?a=b")
+        let split = Self.handshake.replacing(
+            "Connection: keep-alive, Upgrade", with: "CONNECTION:keep-alive ,\r\nconnection:\tuPGRADE")
+        for handshake in [absolute, split.replacing("Upgrade: websocket", with: "UPGRADE: h2c, WebSocket")] {
+            let connection = try Connection()
+            try connection.send(Array(handshake.utf8) + Self.text("first"))
+            #expect(try connection.answer().hasPrefix("HTTP/1.1 101 "))
+            #expect(connection.received == .bytes(Self.text("first")), "\(handshake)")
+        }
     }
 
     @Test("Bytes that are no HTTP are answered by 400")
@@ -84,6 +93,9 @@ struct FirstRequestHandlerTests {
         let connection = try Connection()
         try? connection.send([0x16, 0x03, 0x01, 0x0D, 0x0A])
         #expect(try connection.answer().hasPrefix("HTTP/1.1 400 "))
+        try? connection.send(Self.handshake.utf8)
+        #expect(try connection.answer() == "")
+        connection.watch.tick(at: .now() + FirstRequestWatch.timeout)
         #expect(!connection.channel.isActive)
     }
 
@@ -119,7 +131,7 @@ private final class Connection {
     enum Received: Equatable {
         case nothing
         case bytes([UInt8])
-        case requests([String], refusal: UpgradePolicy.Refusal?)
+        case requests([String])
     }
 
     let channel = EmbeddedChannel()
@@ -128,14 +140,18 @@ private final class Connection {
 
     init() throws {
         let gate = FirstRequestHandler.Gate(
-            policy: UpgradePolicy(allowedOrigins: []),
+            rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])),
             startSession: { [sink] channel in
                 sink.received = .bytes([])
                 try channel.pipeline.syncOperations.addHandler(sink)
             },
-            servePlainly: { [sink] channel, refusal in
-                sink.received = .requests([], refusal: refusal)
-                try channel.pipeline.syncOperations.addHandler(sink)
+            servePlainly: { [sink] channel in
+                sink.received = .requests([])
+                let pipeline = channel.pipeline.syncOperations
+                try pipeline.addHandler(HTTPResponseEncoder())
+                try pipeline.addHandler(
+                    RequestHandler(rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])), limits: Limits()))
+                try pipeline.addHandler(sink)
             })
         try gate.attend(channel, watch: watch)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
@@ -153,7 +169,9 @@ private final class Connection {
     }
 
     func answer() throws -> String {
-        try channel.readOutbound(as: ByteBuffer.self).map { String(buffer: $0) } ?? ""
+        var answer = ""
+        while let bytes = try channel.readOutbound(as: ByteBuffer.self) { answer += String(buffer: bytes) }
+        return answer
     }
 
     /// Unchecked: an embedded channel stays on its thread.
@@ -167,10 +185,10 @@ private final class Connection {
             case (.bytes(let bytes), let data as IOData):
                 guard case .byteBuffer(let buffer) = data else { return }
                 received = .bytes(bytes + Array(buffer.readableBytesView))
-            case (.requests(let requests, let refusal), HTTPServerRequestPart.head(let head)):
-                received = .requests(requests + [head.uri], refusal: refusal)
-            case (.requests(let requests, let refusal), HTTPServerRequestPart.end):
-                received = .requests(requests + ["end"], refusal: refusal)
+            case (.requests(let requests), HTTPServerRequestPart.head(let head)):
+                received = .requests(requests + [head.uri])
+            case (.requests(let requests), HTTPServerRequestPart.end):
+                received = .requests(requests + ["end"])
             default:
                 break
             }

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// The mailbox of one connection and the loop of its thread: jobs run in the order in which they came. One of a client's
-/// pool takes its jobs from the client's queue, and gets one in its mailbox only when it has nothing to do.
+/// The mailbox of one connection and the loop of its thread: jobs run in the order in which they came. A client's
+/// connection takes its jobs from the client's queue, and gets one in its mailbox only when it has nothing to do.
 final class ConnectionThread: Sendable {
     typealias Completion = @Sendable (Result<PostgresResult, PostgresError>) -> Void
     /// Channel and payload.
@@ -181,8 +181,8 @@ final class ConnectionThread: Sendable {
         }
     }
 
-    /// Own jobs first, then the client's. From the client's "none" on a job of its may come into the mailbox, so that is
-    /// looked at once more before the sleep.
+    /// Own jobs first, then the client's. Once the queue has said that there is none, it may put one into the mailbox,
+    /// which is therefore looked into once more before the sleep.
     private func nextStep() -> Step {
         if let step = ownStep(sleeps: queue == nil) { return step }
         if let job = queue?.next(for: self) { return .run(job) }

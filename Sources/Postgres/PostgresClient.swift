@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Some connections that come back by themselves. A statement goes to one that is free, or waits for the one that is free
-/// next; statements given one after another may therefore run at the same time. Statements must not open transactions or
-/// change session settings: `PostgresConnection` is there for that.
+/// Some connections that come back by themselves. A statement goes to one that is free, or waits for the one that is
+/// free next; statements given one after another may therefore run at the same time. Statements must not open
+/// transactions or change session settings: `PostgresConnection` is there for that.
 public final class PostgresClient: Sendable {
     private let configuration: PostgresConfiguration
     private let size: Int
@@ -60,8 +60,8 @@ public final class PostgresClient: Sendable {
         set { stateHandler.withLock { $0 = newValue } }
     }
 
-    /// Runs one statement. While no connection is up it waits for one, a second at most; while all are busy, until one is
-    /// free.
+    /// Runs one statement. While no connection is up it waits for one, a second at most; while all are busy, until one
+    /// is free.
     /// - Throws: as `PostgresConnection.execute`. A statement whose connection is lost is not repeated: whether it took
     ///   effect is not known here.
     public func execute(
@@ -83,8 +83,8 @@ public final class PostgresClient: Sendable {
 
     // MARK: supervision
 
-    /// Keeps one connection up until the task is cancelled. It does not hold the client, so that one that nobody references
-    /// ends.
+    /// Keeps one connection up until the task is cancelled. It does not hold the client, so that one that nobody
+    /// references ends.
     private static func supervise(
         _ configuration: PostgresConfiguration, _ queue: StatementQueue, _ announce: @Sendable () -> Void
     ) async {

@@ -16,9 +16,9 @@ enum SearchPath {
         where s.name operator(pg_catalog.=) 'search_path'::pg_catalog.text
         """
 
-    /// Whether an answer to `query` says that the session has the path from its start on, by what we asked for. Elsewhere
-    /// it says nothing of a pooler's other sessions: somebody may have set it in this one, or in the database's settings
-    /// for the time being, which its owner may.
+    /// Whether an answer to `query` says that the session has the path since its start, because we asked for it. From
+    /// elsewhere it says nothing of a pooler's other sessions: somebody may have set it in this one, or the database's
+    /// owner in the database's settings, for the time being.
     static func isHeld(_ answer: PostgresResult) -> Bool {
         answer.string(0, 0).replacing(" ", with: "") == value.replacing(" ", with: "")
             && answer.string(0, 1) == "client"

@@ -139,8 +139,8 @@ final class Session {
     /// A transaction block that has failed takes nothing but its end, which runs nothing.
     private var mustSendPath: Bool { sendsPath && PQtransactionStatus(connection) != PQTRANS_INERROR }
 
-    /// Runs statements without values by the simple protocol. Behind a pooler that keeps the path from us they have it as
-    /// long as none of them ends the transaction, which after a `begin` among them goes on.
+    /// Runs statements without values by the simple protocol. Behind a pooler that keeps the path from us they have it
+    /// as long as none of them ends the transaction, which goes on after a `begin` among them.
     /// - Returns: the last one's result.
     func run(_ sql: String, within limit: Duration? = nil) throws(PostgresError) -> PostgresResult {
         guard !sql.utf8.contains(0) else { throw PostgresError(.invalidValue, "The SQL holds a NUL byte.") }
@@ -180,8 +180,8 @@ final class Session {
         return try readAnswer(isPipelined: false, within: limit).get()
     }
 
-    /// Reads to the end of the answers. Those to a query end with nil; a pipeline has a nil after each of its queries, one
-    /// more after an error at its commit, and ends with its sync.
+    /// Reads to the end of the answers. Those to a query end with nil; a pipeline has a nil after each of its queries,
+    /// one more after an error at its commit, and ends with its sync.
     private func readAnswer(isPipelined: Bool, within limit: Duration? = nil) throws(PostgresError) -> Answer {
         let deadline = (limit ?? configuration.statementTimeout).map { ContinuousClock.now + $0 }
         var answer = Answer()

@@ -197,7 +197,10 @@ import Testing
         try await writer.run("set search_path = \"$user\", public")
         for statement in [
             "insert into belfry.message_log (receiver, type, data) values ('eve', 'JSON_MSG', '1')",
-            "insert into belfry.message_log (receiver, type, data, headers) values ('eve', 'JSON_MSG', '1', '{\"a\": \"b\"}')",
+            """
+            insert into belfry.message_log (receiver, type, data, headers)
+            values ('eve', 'JSON_MSG', '1', '{"a": "b"}')
+            """,
             "insert into belfry.message_log (receiver, type, data) values ('', 'NO_MSG', '1')",
             "select belfry.notify('eve', 'JSON_MSG', '1', idempotency_key => 'k')",
             "select belfry.broadcast('news', 'JSON_MSG', '1')", "select belfry.message_id_of('k')",

@@ -3,7 +3,7 @@ import Foundation
 import Postgres
 
 /// Traps for whoever looks a function or an operator up in `public`, or in the schema named like his role: all that
-/// Belfry's statements use, under the same names, with arguments that fit better than PostgreSQL's own. They are set up by
+/// Belfry's statements use, under the same names, with arguments that fit better than PostgreSQL's own. They are set by
 /// an application's role that owns the database and is a writer of Belfry's.
 struct LookAlikes {
     static let landlord = "landlord"
@@ -44,7 +44,8 @@ struct LookAlikes {
         Int(
             try await administrator.value(
                 """
-                select (select count(*) from pg_proc where pronamespace in ('public'::regnamespace, 'test_service'::regnamespace))
+                select (select count(*) from pg_proc
+                        where pronamespace in ('public'::regnamespace, 'test_service'::regnamespace))
                     + (select count(*) from pg_operator where oprnamespace = 'public'::regnamespace)
                 """)) ?? 0
     }
@@ -85,8 +86,8 @@ struct LookAlikes {
 
     func close() async { await administrator.close() }
 
-    /// Every name before a parenthesis in the program's statements and the schema's functions; what is no function there
-    /// is left out by the server.
+    /// Every name before a parenthesis in the program's statements and the schema's functions. The server leaves out
+    /// what is no function.
     private static func names() throws -> Set<String> {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -123,8 +124,8 @@ struct LookAlikes {
             or t.typrelid in (to_regclass('belfry.message_log'), to_regclass('belfry.outbox')))
         """
 
-    /// One and two arguments of every type; more with PostgreSQL's own types and each in place of a polymorphic one; none
-    /// for those that have defaults for all.
+    /// As many arguments as PostgreSQL's own takes: one and two of every type, three of the commonest; where it takes
+    /// more, of its own types, with each type in place of a polymorphic one.
     private static let functions = """
         set check_function_bodies = off;
         do $$
@@ -138,8 +139,11 @@ struct LookAlikes {
             for f in
                 select p.proname::text as name, n.count, bool_or(p.proretset) as returns_set,
                     min(case when t.typtype = 'p' then 'bigint' else t.oid::regtype::text end) as result,
-                    min((select string_agg(case when a.typtype = 'p' then '%1$s' else a.oid::regtype::text end, ', ' order by u.place)
-                        from unnest(p.proargtypes) with ordinality u (type, place) join pg_type a on a.oid = u.type)) as own
+                    min((
+                        select string_agg(
+                            case when a.typtype = 'p' then '%1$s' else a.oid::regtype::text end, ', ' order by u.place)
+                        from unnest(p.proargtypes) with ordinality u (type, place)
+                        join pg_type a on a.oid = u.type)) as own
                 from pg_proc p join pg_type t on t.oid = p.prorettype
                 cross join lateral generate_series(
                     p.pronargs - p.pronargdefaults - case when p.provariadic <> 0 then 1 else 0 end,
@@ -153,7 +157,8 @@ struct LookAlikes {
                     when f.count = 1 then types
                     when f.count = 2 then array(select a || ', ' || b from unnest(types) a, unnest(types) b)
                     when f.count = 3 then array(
-                        select a || ', ' || b || ', ' || c from unnest(types[1:5]) a, unnest(types[1:5]) b, unnest(types[1:5]) c
+                        select concat_ws(', ', a, b, c)
+                        from unnest(types[1:5]) a, unnest(types[1:5]) b, unnest(types[1:5]) c
                         union select format(f.own, t) from unnest(types) t where f.own not like '%"%')
                     else array(select distinct format(f.own, t) from unnest(types) t where f.own not like '%"%')
                 end;
@@ -188,11 +193,12 @@ struct LookAlikes {
         begin
             foreach l in array types loop foreach r in array types loop
                 number := number + 1;
-                execute format('create function public.trap_%s(%s, %s) returns boolean language plpgsql as %L', number, l, r,
+                execute format(
+                    'create function public.trap_%s(%s, %s) returns boolean language plpgsql as %L', number, l, r,
                     format('begin perform pg_catalog.nextval(''public.trapped''); '
                         || 'insert into public.trap (name) values (%L); return null; end', l || ' operator ' || r));
-                foreach o in array array['=', '<>', '<', '<=', '>', '>=', '||', '+', '-', '*', '/', '%', '~', '!~', '~~', '->',
-                    '->>', '#>', '#>>', '?', '@>', '<@', '&&', '#-'] loop
+                foreach o in array array['=', '<>', '<', '<=', '>', '>=', '||', '+', '-', '*', '/', '%', '~', '!~',
+                    '~~', '->', '->>', '#>', '#>>', '?', '@>', '<@', '&&', '#-'] loop
                     execute format('create operator public.%s (leftarg = %s, rightarg = %s, function = public.trap_%s)',
                         o, l, r, number);
                 end loop;

@@ -13,7 +13,7 @@ public final class PrivatePooler: @unchecked Sendable {
     /// - Parameters:
     ///   - database: an URL of PostgreSQL on 127.0.0.1.
     ///   - role: whose password nobody asks for.
-    ///   - ignoresOptions: takes `options` of a client without a word and gives them to nobody, instead of refusing them.
+    ///   - ignoresOptions: takes `options` of a client without a word and passes none on, instead of refusing them.
     ///   - size: sessions of PostgreSQL that its clients share.
     public init(database: String, role: String, ignoresOptions: Bool = false, size: Int = 5) throws {
         guard let target = URL(string: database), let program = Self.program else {

@@ -45,13 +45,15 @@ struct SearchPathTests {
 
     @Test(arguments: Way.possible) func aLookAlikeIsNotRun(way: Way) async throws {
         try await withConnection(way) { connection, plain in
-            let schema = "public"
-            #expect(plain.value("create table if not exists public.trap (query text)") == "")
-            for function in ["pg_column_size(jsonb) returns int", "set_config(text, text, boolean) returns text"] {
+            #expect(plain.value("create table public.trap (query text)") == "")
+            let lookAlikes = [
+                ("pg_column_size(jsonb)", "int"), ("set_config(text, text, boolean)", "text"),
+            ]
+            for (function, type) in lookAlikes {
                 _ = plain.value(
                     """
-                    create or replace function \(schema).\(function) language sql
-                    as 'insert into public.trap values (current_query()); select null::\(function.split(separator: " ").last ?? "")'
+                    create function public.\(function) returns \(type) language sql
+                    as 'insert into public.trap values (current_query()); select null::\(type)'
                     """)
             }
             _ = plain.value("delete from public.trap; set search_path to public, pg_catalog")
@@ -80,19 +82,19 @@ struct SearchPathTests {
     func otherClientsOfThePoolerKeepTheirs(ignoresOptions: Bool) async throws {
         try await withConnection(ignoresOptions ? .ignoringPooler : .refusingPooler, poolSize: 1) { connection, plain in
             let pid = PostgresStatement("pid", "select pg_backend_pid()")
-            let default_ = "\"$user\", public"
-            #expect(plain.value("show search_path") == default_)
+            let standard = "\"$user\", public"
+            #expect(plain.value("show search_path") == standard)
             for _ in 0..<3 {
                 #expect(try await connection.execute(path, [.int64(1)]).string(0, 0) == ours)
-                #expect(plain.value("show search_path") == default_)
+                #expect(plain.value("show search_path") == standard)
                 try await connection.run("select 1")
-                #expect(plain.value("show search_path") == default_)
+                #expect(plain.value("show search_path") == standard)
                 try await connection.run("begin; select 1")
                 _ = try await postgresError { try await connection.run("select 1/0") }
                 try await connection.run("rollback")
-                #expect(plain.value("show search_path") == default_)
+                #expect(plain.value("show search_path") == standard)
                 _ = try await postgresError { _ = try await connection.execute(PostgresStatement("", "select 1/0")) }
-                #expect(plain.value("show search_path") == default_)
+                #expect(plain.value("show search_path") == standard)
             }
             #expect(try await connection.execute(pid).string(0, 0) == plain.value("select pg_backend_pid()"))
         }

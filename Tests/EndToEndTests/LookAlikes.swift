@@ -9,6 +9,8 @@ struct LookAlikes {
     static let landlord = "landlord"
     static let service = "test_service"
 
+    static let safePath = "set search_path = pg_catalog, pg_temp"
+
     let url: String
     private let administrator: PostgresConnection
 
@@ -17,6 +19,8 @@ struct LookAlikes {
     init(in database: TestDatabase) async throws {
         url = database.url
         administrator = try await database.connect()
+        // Whoever sets traps had better not step into them, whatever path Belfry's sessions have.
+        try await administrator.run(Self.safePath)
         let name = try await administrator.value("select current_database()")
         try await administrator.run(
             """
@@ -29,6 +33,7 @@ struct LookAlikes {
             alter database \(name) owner to \(Self.landlord)
             """)
         let landlord = try await database.connect(role: Self.landlord)
+        try await landlord.run(Self.safePath)
         try await landlord.run(Self.trap)
         for name in try Self.names() {
             _ = try await landlord.execute(

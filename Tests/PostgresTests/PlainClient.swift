@@ -8,6 +8,8 @@ final class PlainClient {
 
     deinit { PQfinish(connection) }
 
+    func reconnect() { PQreset(connection) }
+
     /// The first column of the first row of the last statement; the server's words when it refused.
     func value(_ sql: String) -> String {
         let result = PQexec(connection, sql)

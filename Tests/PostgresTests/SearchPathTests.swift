@@ -100,6 +100,25 @@ struct SearchPathTests {
         }
     }
 
+    /// The database's owner may give it our path until a connection has looked, and another one after that.
+    @Test(.enabled(if: PrivatePooler.program != nil, "pgbouncer is not installed"))
+    func aPathThatTheDatabaseGivesIsNotTrusted() async throws {
+        try await withConnection(.ignoringPooler, databasePath: ours) { connection, plain in
+            let name = plain.value("select current_database()")
+            #expect(plain.value("show search_path") == ours)
+            let admin = try await TestServer.connect()
+            try await admin.run("alter database \(name) set search_path = public, pg_catalog")
+            let end = PostgresStatement("", "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
+            #expect(try await admin.execute(end, [.text(name)]).rowCount > 0)
+            #expect(
+                await eventually {
+                    plain.reconnect()
+                    return plain.value("show search_path") == "public, pg_catalog"
+                })
+            #expect(try await connection.execute(path, [.int64(1)]).string(0, 0) == ours)
+        }
+    }
+
     @Test(arguments: Way.possible) func errorsAreTheServersOwn(way: Way) async throws {
         try await withConnection(way) { connection, plain in
             _ = plain.value("create table public.once (n int primary key deferrable initially deferred)")
@@ -157,11 +176,13 @@ struct SearchPathTests {
 
     /// Gives a connection to a new database that goes that way, and a plain client that goes the same.
     private func withConnection(
-        _ way: Way, poolSize: Int = 2, _ body: (PostgresConnection, PlainClient) async throws -> Void
+        _ way: Way, poolSize: Int = 2, databasePath: String? = nil,
+        _ body: (PostgresConnection, PlainClient) async throws -> Void
     ) async throws {
         let name = TestServer.uniqueName("path")
         let admin = try await TestServer.connect()
         try await admin.run("create database \(name)")
+        if let databasePath { try await admin.run("alter database \(name) set search_path = \(databasePath)") }
         var url = try await TestServer.shared.value.url(database: name)
         var pooler: PrivatePooler?
         defer { pooler?.kill() }

@@ -11,7 +11,7 @@ final class Session {
     private let deadlineWhenWoken: () -> ContinuousClock.Instant?
 
     private var prepares: Bool
-    /// Whether the path goes with each statement, since a pooler kept it from the session.
+    /// Whether the path goes with each statement, since a pooler kept it from the session, or may have.
     private var sendsPath = false
     /// The text prepared under each name on this connection.
     private var prepared: [String: String] = [:]
@@ -102,8 +102,10 @@ final class Session {
         } catch {
             switch error.sqlState {
             case "26000", "42P05":
-                // The name is gone, or somebody else's: a pooler gives us another server session each time.
+                // The name is gone, or somebody else's: a pooler gives us another server session each time, which need
+                // not have begun with our path.
                 prepares = false
+                sendsPath = true
             case "0A000" where prepared[statement.name] != nil:
                 // "cached plan must not change result type": a table was changed.
                 unpreparable.insert(statement.name)

@@ -87,6 +87,7 @@ let package = Package(
         .target(
             name: "DatabaseSupport", dependencies: ["Outbox", "Postgres", "PrivateServers"],
             path: "Tests/DatabaseSupport"),
+        .target(name: "PoolerSupport", path: "Tests/PoolerSupport"),
         .target(
             name: "TestSupport",
             dependencies: [
@@ -103,7 +104,8 @@ let package = Package(
         .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", nioCore]),
         .testTarget(name: "BenchTests", dependencies: ["Bench", "Outbox"], exclude: ["Fixtures"]),
         .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "PrivateServers"]),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["Postgres", "PrivateServers", "PoolerSupport", "CLibpq"]),
         .testTarget(
             name: "DatabaseTests", dependencies: ["Postgres", "PrivateServers", "Outbox", "BelfryModel"]),
         .testTarget(
@@ -119,7 +121,7 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "DatabaseSupport",
+                "DatabaseSupport", "PoolerSupport",
                 "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", nioCore, nioPosix, logging,
                 lifecycle,
             ]),
@@ -142,8 +144,9 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway",
-                "PrivateServers", nioCore, nioPosix, logging,
+                "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus",
+                "Relay",
+                "Gateway", "PrivateServers", nioCore, nioPosix, logging,
             ]),
     ]
 )

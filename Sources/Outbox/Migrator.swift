@@ -60,7 +60,7 @@ public struct Migrator: Sendable {
     /// - Returns: whose it is.
     /// - Throws: `MigratorError`, whose message says what to do; `PostgresError`.
     @discardableResult
-    public func requireCurrent() async throws -> Installation {
+    public func requireCurrent() async throws -> InstallationIdentity {
         let status = try await status()
         guard status.pending.isEmpty else {
             let present = status.applied.last.map { "is at version \($0.version)" } ?? "has no schema of Belfry yet"
@@ -72,7 +72,7 @@ public struct Migrator: Sendable {
         let (cache, installation) = try await withConnection { connection in
             (
                 try await connection.execute(MigratorStatements.identityCache).int64(0, 0),
-                try await Installation.read(connection)
+                try await InstallationIdentity.read(connection)
             )
         }
         guard cache == 1 else {

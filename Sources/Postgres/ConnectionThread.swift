@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// The mailbox of one connection and the loop of its thread: jobs run in the order in which they came.
+/// The mailbox of one connection and the loop of its thread: jobs run in the order in which they came. A client's
+/// connection takes its jobs from the client's queue, and gets one in its mailbox only when it has nothing to do.
 final class ConnectionThread: Sendable {
     typealias Completion = @Sendable (Result<PostgresResult, PostgresError>) -> Void
     /// Channel and payload.
@@ -14,12 +15,12 @@ final class ConnectionThread: Sendable {
         }
         let work: Work
         let completion: Completion
+        /// Since when it has waited in a client's queue.
+        var waitsSince: ContinuousClock.Instant?
     }
 
     private struct Mailbox {
-        var jobs: [Job] = []
-        /// Jobs before this index are done.
-        var head = 0
+        var jobs = JobQueue()
         /// Pieces of Swift tasks that run on this thread.
         var tasks: [UnownedJob] = []
         /// Whether the thread waits in poll(2), so that a new job must wake it.
@@ -30,20 +31,6 @@ final class ConnectionThread: Sendable {
         var end: PostgresError?
         var endHandlers: [@Sendable (PostgresError) -> Void] = []
         var notificationHandler: NotificationHandler?
-
-        mutating func next() -> Job? {
-            guard head < jobs.count else { return nil }
-            let job = jobs[head]
-            head += 1
-            if head == jobs.count {
-                jobs.removeAll(keepingCapacity: head <= 256)
-                head = 0
-            } else if head >= 256, head * 2 >= jobs.count {
-                jobs.removeFirst(head)
-                head = 0
-            }
-            return job
-        }
     }
 
     /// Jobs waiting at most; more are refused.
@@ -51,23 +38,26 @@ final class ConnectionThread: Sendable {
     /// What a statement under way gets when the connection is closed.
     private static let closeGrace: Duration = .seconds(2)
 
-    /// Jobs waiting or under way.
-    let load = Atomic<Int>(0)
+    private let queue: StatementQueue?
     private let configuration: PostgresConfiguration
     private let wake: WakeUp
     private let mailbox = Mutex(Mailbox())
 
-    private init(_ configuration: PostgresConfiguration, _ wake: WakeUp) {
+    private init(_ configuration: PostgresConfiguration, _ wake: WakeUp, _ queue: StatementQueue?) {
         self.configuration = configuration
         self.wake = wake
+        self.queue = queue
     }
 
     /// Starts the thread, which connects first.
-    static func start(_ configuration: PostgresConfiguration) async throws(PostgresError) -> ConnectionThread {
+    /// - Parameter queue: of the client whose statements it runs.
+    static func start(
+        _ configuration: PostgresConfiguration, queue: StatementQueue? = nil
+    ) async throws(PostgresError) -> ConnectionThread {
         guard let wake = WakeUp() else {
             throw PostgresError(.connection, "No file descriptor is left for a connection to \(configuration).")
         }
-        let thread = ConnectionThread(configuration, wake)
+        let thread = ConnectionThread(configuration, wake, queue)
         let failure = await withCheckedContinuation { continuation in
             let started = OwnedThread.start { thread.main { continuation.resume(returning: $0) } }
             if !started {
@@ -81,23 +71,27 @@ final class ConnectionThread: Sendable {
 
     var isEnded: Bool { mailbox.withLock { $0.end != nil || $0.closeDeadline != nil } }
 
-    /// Puts a job into the queue; one that can't be taken is completed with its error here.
+    /// Puts a job into the mailbox; one that can't be taken is completed with its error here.
     func enqueue(_ work: Job.Work, _ completion: @escaping Completion) {
-        let refusal = mailbox.withLock { mailbox -> PostgresError? in
+        if let refusal = take(Job(work: work, completion: completion)) { completion(.failure(refusal)) }
+    }
+
+    /// Puts a job into the mailbox.
+    /// - Returns: why it was not taken.
+    func take(_ job: Job) -> PostgresError? {
+        mailbox.withLock { mailbox -> PostgresError? in
             if let end = mailbox.end { return end }
             if mailbox.closeDeadline != nil { return Self.closedError }
-            guard mailbox.jobs.count - mailbox.head < Self.jobsMax else {
+            guard mailbox.jobs.count < Self.jobsMax else {
                 return PostgresError(.overloaded, "\(Self.jobsMax) statements wait for \(configuration) already.")
             }
-            mailbox.jobs.append(Job(work: work, completion: completion))
-            load.add(1, ordering: .relaxed)
+            mailbox.jobs.append(job)
             if mailbox.isAsleep {
                 mailbox.isAsleep = false
                 wake.signal()
             }
             return nil
         }
-        if let refusal { completion(.failure(refusal)) }
     }
 
     /// Ends the connection: at once, or after a grace for the statement under way. What waits fails with `.closed`.
@@ -108,6 +102,14 @@ final class ConnectionThread: Sendable {
             }
         }
         wake.signal()
+    }
+
+    /// Waits for the end.
+    /// - Returns: its reason, `.closed` after `close`.
+    func end() async -> PostgresError {
+        await withCheckedContinuation { continuation in
+            whenEnded { continuation.resume(returning: $0) }
+        }
     }
 
     /// Calls `handler` with the reason once the connection has ended; at once if it has.
@@ -147,33 +149,53 @@ final class ConnectionThread: Sendable {
     /// The session ends with this call, before anybody is told of it.
     private func connectAndLoop(_ connected: (PostgresError?) -> Void) throws(PostgresError) -> Ending {
         let session = try Session.connect(configuration, wake: wake) { self.mailbox.withLock { $0.closeDeadline } }
+        if let queue, !queue.join(self) { throw Self.closedError }
         connected(nil)
         return loop(session)
+    }
+
+    private enum Step {
+        case run(Job)
+        case runTasks
+        case sleep
+        case end
     }
 
     private func loop(_ session: Session) -> Ending {
         while true {
             runTasks()
-            let (job, isClosing) = mailbox.withLock { mailbox -> (Job?, Bool) in
-                if mailbox.closeDeadline != nil { return (nil, true) }
-                let job = mailbox.next()
-                mailbox.isAsleep = job == nil && mailbox.tasks.isEmpty
-                return (job, false)
-            }
-            if isClosing { return Ending(reason: Self.closedError) }
-            guard let job else {
-                guard mailbox.withLock({ $0.tasks.isEmpty }) else { continue }
+            switch nextStep() {
+            case .end: return Ending(reason: Self.closedError)
+            case .runTasks: continue
+            case .sleep:
                 if let reason = sleep(session) { return Ending(reason: reason) }
-                continue
+            case .run(let job):
+                let outcome = perform(job.work, session)
+                if case .failure(let error) = outcome, Self.ends(error, session) {
+                    return Ending(reason: error, job: job)
+                }
+                // Completions first: what rang during a statement may be in its answer, and is looked for after it.
+                job.completion(outcome)
+                takeNotifications(session)
             }
-            let outcome = perform(job.work, session)
-            load.subtract(1, ordering: .relaxed)
-            if case .failure(let error) = outcome, Self.ends(error, session) {
-                return Ending(reason: error, job: job)
-            }
-            // Completions first: what rang during a statement may be in its answer, and is looked for after it.
-            job.completion(outcome)
-            takeNotifications(session)
+        }
+    }
+
+    /// Own jobs first, then the client's. Once the queue has said that there is none, it may put one into the mailbox,
+    /// which is therefore looked into once more before the sleep.
+    private func nextStep() -> Step {
+        if let step = ownStep(sleeps: queue == nil) { return step }
+        if let job = queue?.next(for: self) { return .run(job) }
+        return ownStep(sleeps: true) ?? .sleep
+    }
+
+    private func ownStep(sleeps: Bool) -> Step? {
+        mailbox.withLock { mailbox in
+            if mailbox.closeDeadline != nil { return .end }
+            if let job = mailbox.jobs.next() { return .run(job) }
+            if !mailbox.tasks.isEmpty { return .runTasks }
+            mailbox.isAsleep = sleeps
+            return sleeps ? .sleep : nil
         }
     }
 
@@ -227,16 +249,20 @@ final class ConnectionThread: Sendable {
             mailbox.end = ending.reason
             defer {
                 mailbox.tasks = []
-                mailbox.jobs = []
-                mailbox.head = 0
                 mailbox.endHandlers = []
                 mailbox.notificationHandler = nil
             }
-            return (Array(mailbox.jobs[mailbox.head...]), mailbox.endHandlers, mailbox.tasks)
+            return (mailbox.jobs.removeAll(), mailbox.endHandlers, mailbox.tasks)
         }
         for task in tasks { globalConcurrentExecutor.enqueue(task) }
-        ending.job?.completion(.failure(ending.reason))
-        for job in jobs { job.completion(.failure(ending.reason)) }
+        if let queue {
+            // What was not begun is run by another connection.
+            queue.leave(self, ending.reason, unbegun: jobs)
+            ending.job?.completion(.failure(ending.reason))
+        } else {
+            ending.job?.completion(.failure(ending.reason))
+            for job in jobs { job.completion(.failure(ending.reason)) }
+        }
         for handler in handlers { handler(ending.reason) }
     }
 }

@@ -10,21 +10,22 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible, CustomDe
     /// The time a statement may take, from its sending to its last row; over it the connection is dropped. nil: no end,
     /// for those that wait for a lock.
     public var statementTimeout: Duration?
-    /// PostgreSQL settings that each session starts with, by name; those in the URL's `options` win. A pooler that refuses
-    /// them at the start of a session gets none. Values must need no quoting.
+    /// PostgreSQL settings that each session starts with, by name; those in the URL's `options` win. A pooler that
+    /// refuses them at the start of a session gets none. Values must need no quoting. The search path is none of them: it is
+    /// `pg_catalog, pg_temp` in every session, whatever URL and pooler say, so that statements qualify the rest.
     public var sessionSettings: [String: String] = [:]
     /// Told of NOTICE and the like, on the connection's thread.
     public var onNotice: (@Sendable (PostgresNotice) -> Void)?
 
     /// libpq's keywords with their values, the password among them.
-    private let ownOptions: [String: String]
+    let ownOptions: [String: String]
 
-    /// The same with the session's settings.
+    /// The same with the session's settings. The path comes last, so that neither the URL nor PGOPTIONS sets another.
     var options: [String: String] {
-        guard !sessionSettings.isEmpty else { return ownOptions }
         var options = ownOptions
         let settings = sessionSettings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value)" }
-        options["options"] = (settings + [sessionOptions].compactMap(\.self)).joined(separator: " ")
+        options["options"] = (settings + [sessionOptions].compactMap(\.self) + [SearchPath.startupOption])
+            .joined(separator: " ")
         return options
     }
 

@@ -61,28 +61,18 @@ public final class PostgresConnection: Sendable {
     /// Whether it has ended, or is about to.
     public var isClosed: Bool { thread.isEnded }
 
+    /// Calls `handler` with the reason once the connection has ended, whoever ended it; at once if it has. On the connection's thread
+    /// or the caller's.
+    public func whenEnded(_ handler: @escaping @Sendable (PostgresError) -> Void) { thread.whenEnded(handler) }
+
     /// Ends the connection and returns when it has ended. The statement under way gets two seconds; what waits fails with
     /// `.closed`.
     public func close() async {
         thread.close(atOnce: false)
-        _ = await end()
+        _ = await thread.end()
     }
 
     /// The connection's own thread, for a task that does little but wait for its answers: they reach it there without a
     /// change of threads. What runs on it must not block; after the connection's end the task goes on elsewhere.
     public var taskExecutor: any TaskExecutor { thread }
-
-    /// Statements waiting or under way.
-    var load: Int { thread.load.load(ordering: .relaxed) }
-
-    /// Ends the connection without a grace.
-    func drop() { thread.close(atOnce: true) }
-
-    /// Waits for the end.
-    /// - Returns: its reason, `.closed` after `close()`.
-    func end() async -> PostgresError {
-        await withCheckedContinuation { continuation in
-            thread.whenEnded { continuation.resume(returning: $0) }
-        }
-    }
 }

@@ -11,6 +11,8 @@ final class Session {
     private let deadlineWhenWoken: () -> ContinuousClock.Instant?
 
     private var prepares: Bool
+    /// Whether the path goes with each statement, since a pooler kept it from the session, or may have.
+    private var sendsPath = false
     /// The text prepared under each name on this connection.
     private var prepared: [String: String] = [:]
     /// Names whose prepared form the server no longer takes, say after a change of a table.
@@ -23,35 +25,48 @@ final class Session {
         _ configuration: PostgresConfiguration, wake: WakeUp,
         deadlineWhenWoken: @escaping () -> ContinuousClock.Instant?
     ) throws(PostgresError) -> Session {
+        let session: Session
         do throws(PostgresError) {
-            return try Session(configuration, wake: wake, deadlineWhenWoken: deadlineWhenWoken)
+            session = try Session(configuration, configuration.options, wake, deadlineWhenWoken)
         } catch {
             // PgBouncer's words, and Amazon RDS Proxy's.
             let refusals = ["unsupported startup parameter", "command-line options"]
-            guard !configuration.sessionSettings.isEmpty, refusals.contains(where: error.message.contains)
-            else { throw error }
-            var plain = configuration
-            plain.sessionSettings = [:]
-            return try Session(plain, wake: wake, deadlineWhenWoken: deadlineWhenWoken)
+            guard refusals.contains(where: error.message.contains) else { throw error }
+            session = try Session(configuration, configuration.ownOptions, wake, deadlineWhenWoken)
         }
+        session.sendsPath = try !session.holdsPath()
+        return session
     }
 
     private init(
-        _ configuration: PostgresConfiguration, wake: WakeUp,
-        deadlineWhenWoken: @escaping () -> ContinuousClock.Instant?
+        _ configuration: PostgresConfiguration, _ options: [String: String], _ wake: WakeUp,
+        _ deadlineWhenWoken: @escaping () -> ContinuousClock.Instant?
     ) throws(PostgresError) {
         self.configuration = configuration
         self.wake = wake
         self.deadlineWhenWoken = deadlineWhenWoken
         prepares = configuration.preparesStatements
         notices = NoticeSink(configuration.onNotice)
-        guard let connection = Self.begin(configuration.options) else {
+        guard let connection = Self.begin(options) else {
             throw PostgresError(.connection, "No memory for a connection to \(configuration).")
         }
         self.connection = connection
         PQsetNoticeReceiver(connection, NoticeSink.receiver, Unmanaged.passUnretained(notices).toOpaque())
         try finishConnecting()
         guard PQsetnonblocking(connection, 1) == 0 else { throw lost() }
+    }
+
+    /// Whether the session has Belfry's path by itself: a pooler may refuse it, or drop it without a word.
+    private func holdsPath() throws(PostgresError) -> Bool {
+        do throws(PostgresError) {
+            return SearchPath.isHeld(
+                try answer(
+                    to: PQsendQueryParams(connection, SearchPath.query, 0, nil, nil, nil, nil, 0),
+                    within: configuration.connectTimeout))
+        } catch {
+            guard error.code == .server else { throw error }
+            return false
+        }
     }
 
     deinit { PQfinish(connection) }
@@ -71,7 +86,7 @@ final class Session {
     /// Runs one statement, prepared if it has a name.
     func execute(_ statement: PostgresStatement, _ values: [PostgresValue]) throws(PostgresError) -> PostgresResult {
         try parameters.encode(values)
-        guard prepares, !statement.name.isEmpty, !unpreparable.contains(statement.name),
+        guard prepares, !sendsPath, !statement.name.isEmpty, !unpreparable.contains(statement.name),
             prepared[statement.name] == nil || prepared[statement.name] == statement.sql
         else { return try executeUnprepared(statement) }
         let wasInTransaction = isInTransaction
@@ -87,8 +102,10 @@ final class Session {
         } catch {
             switch error.sqlState {
             case "26000", "42P05":
-                // The name is gone, or somebody else's: a pooler gives us another server session each time.
+                // The name is gone, or somebody else's: a pooler gives us another server session each time, which need
+                // not have begun with our path.
                 prepares = false
+                sendsPath = true
             case "0A000" where prepared[statement.name] != nil:
                 // "cached plan must not change result type": a table was changed.
                 unpreparable.insert(statement.name)
@@ -104,17 +121,32 @@ final class Session {
         guard !statement.sql.utf8.contains(0) else {
             throw PostgresError(.invalidValue, "The statement '\(statement.name)' holds a NUL byte.")
         }
-        return try answer(
-            to: parameters.withPointers {
-                PQsendQueryParams(connection, statement.sql, $0, nil, $1, nil, nil, 0)
-            })
+        guard mustSendPath else { return try answer(to: send(statement)) }
+        // Without a transaction block a pipeline is one transaction, and the server parses each statement when those
+        // before it have run.
+        guard PQenterPipelineMode(connection) == 1,
+            PQsendQueryParams(connection, SearchPath.hold, 0, nil, nil, nil, nil, 0) == 1,
+            send(statement) == 1, PQpipelineSync(connection) == 1
+        else { throw isBroken ? lost() : refusedToSend() }
+        let answer = try readAnswer(isPipelined: true)
+        // The simple protocol is not to be had in it.
+        guard PQexitPipelineMode(connection) == 1 else { throw isBroken ? lost() : refusedToSend() }
+        return try answer.get()
     }
 
-    /// Runs statements without values by the simple protocol.
+    private func send(_ statement: PostgresStatement) -> Int32 {
+        parameters.withPointers { PQsendQueryParams(connection, statement.sql, $0, nil, $1, nil, nil, 0) }
+    }
+
+    /// A transaction block that has failed takes nothing but its end, which runs nothing.
+    private var mustSendPath: Bool { sendsPath && PQtransactionStatus(connection) != PQTRANS_INERROR }
+
+    /// Runs statements without values by the simple protocol. Behind a pooler that keeps the path from us they have it
+    /// as long as none of them ends the transaction, which goes on after a `begin` among them.
     /// - Returns: the last one's result.
     func run(_ sql: String, within limit: Duration? = nil) throws(PostgresError) -> PostgresResult {
         guard !sql.utf8.contains(0) else { throw PostgresError(.invalidValue, "The SQL holds a NUL byte.") }
-        return try answer(to: PQsendQuery(connection, sql), within: limit)
+        return try answer(to: PQsendQuery(connection, mustSendPath ? "\(SearchPath.hold); \(sql)" : sql), within: limit)
     }
 
     /// Reads what came unasked: notices, parameter changes, the end of the connection.
@@ -133,31 +165,55 @@ final class Session {
 
     // MARK: answers
 
+    /// What the server said to one query or pipeline.
+    private struct Answer {
+        var last: PostgresResult?
+        /// The first error: those after it follow from it.
+        var failure: PostgresError?
+
+        func get() throws(PostgresError) -> PostgresResult {
+            if let failure { throw failure }
+            return last ?? PostgresResult(owning: PQmakeEmptyPGresult(nil, PGRES_COMMAND_OK))
+        }
+    }
+
     private func answer(to sent: Int32, within limit: Duration? = nil) throws(PostgresError) -> PostgresResult {
         guard sent == 1 else { throw isBroken ? lost() : refusedToSend() }
+        return try readAnswer(isPipelined: false, within: limit).get()
+    }
+
+    /// Reads to the end of the answers. Those to a query end with nil; a pipeline has a nil after each of its queries,
+    /// one more after an error at its commit, and ends with its sync.
+    private func readAnswer(isPipelined: Bool, within limit: Duration? = nil) throws(PostgresError) -> Answer {
         let deadline = (limit ?? configuration.statementTimeout).map { ContinuousClock.now + $0 }
-        var last: PostgresResult?
-        var failure: PostgresError?
-        while true {
+        var answer = Answer()
+        var nilsLeft = isPipelined ? 4 : 1
+        while nilsLeft > 0 {
             try waitForAnswer(until: deadline)
-            guard let result = PQgetResult(connection) else { break }
+            guard let result = PQgetResult(connection) else {
+                if isBroken { break }
+                nilsLeft -= 1
+                continue
+            }
             switch PQresultStatus(result) {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
-                last = PostgresResult(owning: result)
+                answer.last = PostgresResult(owning: result)
             case PGRES_FATAL_ERROR:
-                if failure == nil { failure = PostgresError(result) }
+                if answer.failure == nil { answer.failure = PostgresError(result) }
                 PQclear(result)
+            case PGRES_PIPELINE_ABORTED:
+                PQclear(result)
+            case PGRES_PIPELINE_SYNC:
+                PQclear(result)
+                return answer
             default:
                 PQclear(result)
-                throw PostgresError(
-                    .protocolViolation,
-                    "\(configuration) gave an answer that is not understood here (COPY, say): the connection is dropped."
-                )
+                throw notUnderstood("COPY, say")
             }
         }
-        if isBroken { throw lost(failure) }
-        if let failure { throw failure }
-        return last ?? PostgresResult(owning: PQmakeEmptyPGresult(connection, PGRES_COMMAND_OK))
+        if isBroken { throw lost(answer.failure) }
+        if isPipelined { throw notUnderstood("a pipeline without an end") }
+        return answer
     }
 
     /// Sends what is left to send and reads until `PQgetResult` need not block.
@@ -232,6 +288,12 @@ final class Session {
             .connection,
             "The connection to \(configuration) was lost: \(failure?.message ?? farewell?.message ?? libpqMessage)",
             sqlState: failure?.sqlState ?? farewell?.sqlState, underlying: failure)
+    }
+
+    private func notUnderstood(_ what: String) -> PostgresError {
+        PostgresError(
+            .protocolViolation,
+            "\(configuration) gave an answer that is not understood here (\(what)): the connection is dropped.")
     }
 
     private func refusedToSend() -> PostgresError {

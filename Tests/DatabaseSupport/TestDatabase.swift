@@ -70,9 +70,9 @@ public struct TestDatabase: Sendable {
     }
 
     /// Whose database it is.
-    public func installation() async throws -> Installation {
+    public func installation() async throws -> InstallationIdentity {
         let connection = try await connect()
-        let installation = try await Installation.read(connection)
+        let installation = try await InstallationIdentity.read(connection)
         await connection.close()
         return installation
     }

@@ -45,8 +45,11 @@ actor DatabaseServer {
     }
 
     static func connect(_ url: String) async throws -> PostgresConnection {
-        try await PostgresConnection.connect(
+        let connection = try await PostgresConnection.connect(
             PostgresConfiguration(url: url, applicationName: "belfry-database-tests"))
+        // PostgreSQL's own default, which an application has and a session of Belfry's has not.
+        try await connection.run("set search_path = \"$user\", public")
+        return connection
     }
 
     private func server() async throws -> PrivatePostgres {

@@ -81,8 +81,6 @@ struct ClientTests {
         await client.close()
         let error = try await postgresError { _ = try await client.execute(echo, [.int64(1)]) }
         #expect(error.code == .closed)
-        let other = try await postgresError { try await client.withTransaction { _ in } }
-        #expect(other.code == .closed)
         #expect(!client.isAvailable)
     }
 

@@ -1,6 +1,7 @@
 import BelfryModel
 import DatabaseSupport
 import Outbox
+import PoolerSupport
 import Postgres
 import Testing
 

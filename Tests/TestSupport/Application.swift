@@ -5,9 +5,11 @@ public struct Application: Sendable {
     public let connection: PostgresConnection
 
     public static func connect(_ url: String) async throws -> Application {
-        Application(
-            connection: try await PostgresConnection.connect(
-                try PostgresConfiguration(url: url, applicationName: "application")))
+        let connection = try await PostgresConnection.connect(
+            try PostgresConfiguration(url: url, applicationName: "application"))
+        // PostgreSQL's own default, which an application has and a session of Belfry's has not.
+        try await connection.run("set search_path = \"$user\", public")
+        return Application(connection: connection)
     }
 
     /// Runs SQL without an answer; several statements go.

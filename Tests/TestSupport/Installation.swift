@@ -31,14 +31,21 @@ public final class Installation: Sendable {
     private let group: MultiThreadedEventLoopGroup
 
     /// Runs `body` with an installation, and takes it down afterwards.
+    ///
+    /// - Parameters:
+    ///   - database: the URL of a migrated database, for the superuser; a new one when left out.
+    ///   - serviceRole: as whom relay and nodes connect.
     public static func with<Result: Sendable>(
         bus kind: BusKind = .memory, nodes: Int = 1, limits: Limits = Limits(), postgres: PrivatePostgres? = nil,
         keyPrefix: String = "test\(UInt32.random(in: 0...UInt32.max)):",
-        authenticator: any Authenticator = DevelopmentAuthenticator(),
-        _ body: (Installation) async throws -> Result
+        authenticator: any Authenticator = DevelopmentAuthenticator(), database: String? = nil,
+        serviceRole: String = "postgres", _ body: (Installation) async throws -> Result
     ) async throws -> Result {
+        let databaseURL =
+            if let database { database } else { try await TestServers.shared.migratedDatabase(on: postgres) }
         let installation = try await Installation(
-            kind, nodes: nodes, limits: limits, postgres: postgres, keyPrefix: keyPrefix, authenticator: authenticator)
+            kind, nodes: nodes, limits: limits, databaseURL: databaseURL, serviceRole: serviceRole,
+            keyPrefix: keyPrefix, authenticator: authenticator)
         do {
             let result = try await body(installation)
             try await installation.stop()
@@ -50,10 +57,9 @@ public final class Installation: Sendable {
     }
 
     private init(
-        _ kind: BusKind, nodes count: Int, limits: Limits, postgres: PrivatePostgres?, keyPrefix: String,
+        _ kind: BusKind, nodes count: Int, limits: Limits, databaseURL: String, serviceRole: String, keyPrefix: String,
         authenticator: any Authenticator
     ) async throws {
-        let databaseURL = try await TestServers.shared.migratedDatabase(on: postgres)
         self.databaseURL = databaseURL
         application = try await Application.connect(databaseURL)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
@@ -73,7 +79,8 @@ public final class Installation: Sendable {
                     logger: .quiet)
             }
         }
-        let configuration = try PostgresConfiguration(url: databaseURL, applicationName: "belfry")
+        let serviceURL = databaseURL.replacing("postgres@", with: "\(serviceRole)@", maxReplacements: 1)
+        let configuration = try PostgresConfiguration(url: serviceURL, applicationName: "belfry")
         let identity = try await Migrator(configuration: configuration).requireCurrent()
         let relayClient = PostgresClient(configuration: configuration, size: 2)
         relayClient.start()

@@ -69,13 +69,13 @@ struct BelfryProcess: Service, CustomStringConvertible {
 
     /// Where Redis is, with the channels of this installation; `nil` when there is none. A faulty setting is told before the
     /// database is asked.
-    private func redisConfiguration(_ installation: Installation?) throws(BusError) -> RedisConfiguration? {
+    private func redisConfiguration(_ installation: InstallationIdentity?) throws(BusError) -> RedisConfiguration? {
         guard let url = configuration.redisURL else { return nil }
         return try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix, installation: installation?.id)
     }
 
     private func serve(
-        _ database: DatabaseConfiguration, _ installation: Installation, _ authenticator: (any Authenticator)?,
+        _ database: DatabaseConfiguration, _ installation: InstallationIdentity, _ authenticator: (any Authenticator)?,
         _ eventLoopGroup: any EventLoopGroup
     ) async throws {
         let heartBeats = PostgresClient(configuration: database.pooled, size: 1)
@@ -126,7 +126,8 @@ struct BelfryProcess: Service, CustomStringConvertible {
     }
 
     private func makeRelay(
-        _ database: DatabaseConfiguration, _ installation: Installation, _ client: PostgresClient, _ bus: any Bus
+        _ database: DatabaseConfiguration, _ installation: InstallationIdentity, _ client: PostgresClient,
+        _ bus: any Bus
     ) -> RelayService {
         RelayService(
             configuration: RelayConfiguration(
@@ -136,7 +137,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
     }
 
     private func makeGateway(
-        _ eventLoopGroup: any EventLoopGroup, _ installation: Installation, _ client: PostgresClient,
+        _ eventLoopGroup: any EventLoopGroup, _ installation: InstallationIdentity, _ client: PostgresClient,
         _ heartBeats: PostgresClient, _ bus: any Bus, _ authenticator: any Authenticator, _ health: HealthChecks
     ) -> GatewayServer {
         GatewayServer(

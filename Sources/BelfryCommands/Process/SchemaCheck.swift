@@ -12,7 +12,7 @@ enum SchemaCheck {
     /// - Returns: whose schema it is.
     /// - Throws: `MigratorError` for another schema; `PostgresError` when the database stays away or refuses;
     ///   `CancellationError` on graceful shutdown.
-    static func wait(for configuration: PostgresConfiguration, logger: Logger) async throws -> Installation {
+    static func wait(for configuration: PostgresConfiguration, logger: Logger) async throws -> InstallationIdentity {
         let migrator = Migrator(configuration: configuration)
         return try await cancelWhenGracefulShutdown {
             let deadline = ContinuousClock.now.advanced(by: patience)

@@ -28,7 +28,7 @@ public final class GatewayServer: Service {
     ///   - postgres: for everything but heart-beats; its role is in `belfry_service`.
     ///   - heartBeats: a connection that nothing else uses.
     public init(
-        configuration: GatewayConfiguration, installation: Installation, eventLoopGroup: any EventLoopGroup,
+        configuration: GatewayConfiguration, installation: InstallationIdentity, eventLoopGroup: any EventLoopGroup,
         postgres: PostgresClient, heartBeats: PostgresClient, bus: any Bus, authenticator: any Authenticator,
         health: HealthChecks, metricsText: @escaping @Sendable () -> String, logger: Logger
     ) {

@@ -29,8 +29,8 @@ final class TestNode: Sendable {
         postgres = PostgresClient(
             configuration: try PostgresConfiguration(url: url, applicationName: "belfry-test"), size: 2)
         if databaseURL != nil { postgres.start() }
-        var installation = Installation(id: UniqueID(high: 1, low: 2), incarnation: UniqueID(high: 3, low: 4))
-        if databaseURL != nil { installation = try await Installation.read(postgres) }
+        var installation = InstallationIdentity(id: UniqueID(high: 1, low: 2), incarnation: UniqueID(high: 3, low: 4))
+        if databaseURL != nil { installation = try await InstallationIdentity.read(postgres) }
         origin = Envelope.Origin(installation: installation.id, incarnation: installation.incarnation, term: 1)
         var logger = Logger(label: "belfry.test")
         logger.logLevel = .critical

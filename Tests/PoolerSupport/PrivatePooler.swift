@@ -1,19 +1,24 @@
 import Foundation
-import Testing
 
 /// A pgbouncer in transaction mode in front of a test's database.
-final class PrivatePooler: @unchecked Sendable {
+public final class PrivatePooler: @unchecked Sendable {
     private let process = Process()
     private let folder: URL
-    let url: String
+    public let url: String
 
-    static let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"].first {
+    public static let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"].first {
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
-    /// - Parameter database: an URL of PostgreSQL on 127.0.0.1.
-    init(database: String, role: String) throws {
-        let target = try #require(URL(string: database))
+    /// - Parameters:
+    ///   - database: an URL of PostgreSQL on 127.0.0.1.
+    ///   - role: whose password nobody asks for.
+    ///   - ignoresOptions: takes `options` of a client without a word and passes none on, instead of refusing them.
+    ///   - size: sessions of PostgreSQL that its clients share.
+    public init(database: String, role: String, ignoresOptions: Bool = false, size: Int = 5) throws {
+        guard let target = URL(string: database), let program = Self.program else {
+            throw CocoaError(.fileNoSuchFile)
+        }
         let name = target.lastPathComponent
         let port = try Self.freePort()
         folder = FileManager.default.temporaryDirectory.appending(path: "belfry-pooler-\(getpid())-\(port)")
@@ -31,10 +36,9 @@ final class PrivatePooler: @unchecked Sendable {
         auth_type = trust
         auth_file = \(users.path)
         pool_mode = transaction
-        default_pool_size = 5
-        ignore_startup_parameters = extra_float_digits
+        default_pool_size = \(size)
+        ignore_startup_parameters = extra_float_digits\(ignoresOptions ? ", options" : "")
         """.write(to: settings, atomically: true, encoding: .utf8)
-        let program = try #require(Self.program)
         process.standardError = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         // pgbouncer refuses root.
@@ -52,7 +56,7 @@ final class PrivatePooler: @unchecked Sendable {
     }
 
     /// As a crash would.
-    func kill() {
+    public func kill() {
         guard process.isRunning else { return }
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
@@ -74,6 +78,7 @@ final class PrivatePooler: @unchecked Sendable {
                 return Int(pointer.pointee.sin_port.bigEndian)
             }
         }
-        return try #require(port)
+        guard let port else { throw CocoaError(.fileNoSuchFile) }
+        return port
     }
 }

@@ -2,7 +2,7 @@ import BelfryModel
 import Postgres
 
 /// Which installation of Belfry a database holds, and in which life of its PostgreSQL.
-public struct Installation: Hashable, Sendable {
+public struct InstallationIdentity: Hashable, Sendable {
     /// Made by a migration; never changes.
     public let id: UniqueID
     /// See `belfry.incarnation`.
@@ -20,7 +20,7 @@ public struct Installation: Hashable, Sendable {
     /// Asks the database.
     ///
     /// - Throws: `PostgresError`; `.protocolViolation` when somebody has emptied `belfry.installation`.
-    public static func read(_ executor: some RelayStoreExecutor) async throws(PostgresError) -> Installation {
+    public static func read(_ executor: some RelayStoreExecutor) async throws(PostgresError) -> InstallationIdentity {
         let result = try await executor.execute(statement, [])
         guard result.rowCount > 0, let id = UniqueID(result.string(0, 0)),
             let incarnation = UniqueID(result.string(0, 1))
@@ -30,6 +30,6 @@ public struct Installation: Hashable, Sendable {
                 "belfry.installation has no row, so this installation has no name. Run: "
                     + "insert into belfry.installation default values.")
         }
-        return Installation(id: id, incarnation: incarnation)
+        return InstallationIdentity(id: id, incarnation: incarnation)
     }
 }

@@ -102,6 +102,7 @@ revoke all on function belfry.present_incarnation(), belfry.note_unqueued() from
 grant select on belfry.installation to belfry_service, belfry_operator;
 grant select, insert, update on belfry.incarnation to belfry_service;
 grant select, insert, delete on belfry.restart to belfry_service;
-grant select, delete on belfry.unqueued to belfry_service;
+-- Locking a row takes the right to update it.
+grant select, update, delete on belfry.unqueued to belfry_service;
 grant select on belfry.incarnation, belfry.restart, belfry.unqueued to belfry_operator;
 grant execute on function belfry.present_incarnation() to belfry_service;

@@ -125,25 +125,27 @@ struct ShardTests {
     func splice() async throws {
         try await Self.with { node, database in
             let old = try await database.notify("alice")
-            let oldXid = try await database.xid(old)
+            let (oldXid, oldTime) = (try await database.xid(old), try await database.createdAt(old))
             let client = try await node.connect(as: "alice")
             try await client.subscribe("/user/queue/msg")
-            try await node.publish(old, to: .user("alice"), xid: oldXid)
+            try await node.publish(old, to: .user("alice"), xid: oldXid, createdAt: oldTime)
             #expect(Self.id(try await client.frame(.message)) == old)
             let new = try await database.notify("alice")
-            let newXid = try await database.xid(new)
+            let (newXid, newTime) = (try await database.xid(new), try await database.createdAt(new))
             for _ in 0..<3 {
-                try await node.publish(new, to: .user("alice"), xid: newXid)
-                try await node.publish(old, to: .user("alice"), xid: oldXid)
+                try await node.publish(new, to: .user("alice"), xid: newXid, createdAt: newTime)
+                try await node.publish(old, to: .user("alice"), xid: oldXid, createdAt: oldTime)
             }
             let message = try await client.frame(.message)
             #expect(Self.id(message) == new)
             try await Self.acknowledge(message, by: client, receipt: "acknowledged")
             _ = try await client.frame(.receipt)
             // Repeats after the ACK.
-            try await node.publish(new, to: .user("alice"), xid: newXid)
+            try await node.publish(new, to: .user("alice"), xid: newXid, createdAt: newTime)
             let last = try await database.notify("alice")
-            try await node.publish(last, to: .user("alice"), xid: try await database.xid(last))
+            try await node.publish(
+                last, to: .user("alice"), xid: try await database.xid(last),
+                createdAt: try await database.createdAt(last))
             #expect(Self.id(try await client.frame(.message)) == last)
         }
     }
@@ -158,7 +160,8 @@ struct ShardTests {
                 _ = try await client.frame(.receipt)
             }
             let id = try await database.notify("alice")
-            try await node.publish(id, to: .user("alice"), xid: try await database.xid(id))
+            try await node.publish(
+                id, to: .user("alice"), xid: try await database.xid(id), createdAt: try await database.createdAt(id))
             let messages = [try await clients[0].frame(.message), try await clients[1].frame(.message)]
             #expect(messages.map(Self.id) == [id, id])
             try await Self.acknowledge(messages[1], by: clients[1], receipt: "r")
@@ -182,7 +185,8 @@ struct ShardTests {
             let id = try await database.notify("alice")
             await node.loop.advanceTime(by: .seconds(1))
             #expect(Self.id(try await client.frame(.message)) == id)
-            try await node.publish(id, to: .user("alice"), xid: try await database.xid(id))
+            try await node.publish(
+                id, to: .user("alice"), xid: try await database.xid(id), createdAt: try await database.createdAt(id))
             await node.loop.advanceTime(by: .seconds(1))
             try await client.read()
             #expect(client.frames.count { $0.command == .message } == 1)
@@ -207,7 +211,9 @@ struct ShardTests {
             node.bus.reconnect()
             let second = try await database.notify("alice")
             try await SessionTests.waitForAudience(.user("alice"), on: node)
-            try await node.publish(second, to: .user("alice"), xid: try await database.xid(second))
+            try await node.publish(
+                second, to: .user("alice"), xid: try await database.xid(second),
+                createdAt: try await database.createdAt(second))
             for client in [early, late] {
                 #expect(Self.id(try await client.frame(.message)) == second)
                 await node.loop.advanceTime(by: .seconds(1))

@@ -89,6 +89,14 @@ struct Database: Sendable {
             ?? 0
     }
 
+    /// When a message was written, in Unix microseconds.
+    func createdAt(_ id: Int64) async throws -> Int64 {
+        try await text(
+            "select (date_part('epoch', created_at) * 1000000)::bigint from belfry.message_log where id = $1",
+            [.int64(id)]
+        ).flatMap { Int64($0) } ?? 0
+    }
+
     func status(_ id: Int64) async throws -> String? {
         try await text("select status from belfry.message_log where id = $1", [.int64(id)])
     }

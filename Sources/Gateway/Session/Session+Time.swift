@@ -29,7 +29,7 @@ extension Session {
         // What waits can only have grown with a flush, which looks for itself.
         if budget.deadline != nil { checkBudget(at: now) }
         // A client that we do not read from can't be blamed for its silence.
-        if isReadingPaused { peerIsAlive() }
+        if isReadingPaused { heartBeat?.dataReceived(at: now) }
         switch heartBeat?.tick(at: now) {
         case .sendHeartBeat:
             transport.append(byteCount: 1, isText: true) { $0.writeImmutableBuffer(FrameEncoder.heartBeat) }

@@ -270,6 +270,68 @@ struct ShardTests {
         }
     }
 
+    // MARK: Marks that PostgreSQL refuses or cannot take now
+
+    @Test("A mark that PostgreSQL refuses for good stops nobody else's, and its session starts anew")
+    func faultyMark() async throws {
+        try await Self.with { node, database in
+            let clients = [try await node.connect(as: "alice"), try await node.connect(as: "bob")]
+            for client in clients { try await client.subscribe("/user/queue/msg") }
+            let ids = [try await database.notify("alice"), try await database.notify("bob")]
+            let messages = [try await clients[0].frame(.message), try await clients[1].frame(.message)]
+            try await database.connection.run(
+                """
+                create function refuse() returns trigger language plpgsql as $$ begin
+                    if new.receiver = 'alice' then raise exception 'not this one'; end if; return new; end $$;
+                create trigger refuse before update on belfry.message_log for each row execute function refuse()
+                """)
+            for (client, message) in zip(clients, messages) {
+                try await Self.acknowledge(message, by: client, receipt: "r")
+            }
+            _ = try await clients[1].frame(.receipt)
+            #expect(try await database.status(ids[1]) == "delivered")
+            #expect(try await clients[0].close() == .close(code: 1011, reason: CloseReason.internalError.text))
+            #expect(try await database.status(ids[0]) == "pending")
+        }
+    }
+
+    @Test("A message that was deleted from the log while it was in flight is refused, and nobody waits for it")
+    func deletedInFlight() async throws {
+        var limits = Limits()
+        limits.nacksMax = 1
+        try await Self.with(limits: limits) { node, database in
+            let clients = [try await node.connect(as: "alice"), try await node.connect(as: "bob")]
+            for client in clients { try await client.subscribe("/user/queue/msg") }
+            let ids = [try await database.notify("alice"), try await database.notify("bob")]
+            let messages = [try await clients[0].frame(.message), try await clients[1].frame(.message)]
+            try await database.connection.run("delete from belfry.message_log where id = \(ids[0])")
+            try await clients[0].send("NACK\nid:\(messages[0].headers["ack"] ?? "")\nreceipt:no\n\n\0")
+            try await Self.acknowledge(messages[1], by: clients[1], receipt: "yes")
+            _ = try await clients[0].frame(.receipt)
+            _ = try await clients[1].frame(.receipt)
+            #expect(try await database.status(ids[1]) == "delivered")
+            #expect(try await database.outboxCount() == "0")
+        }
+    }
+
+    @Test("Subscriptions that come and go while a reading hangs are not kept")
+    func readersThatHaveEnded() async throws {
+        try await Self.with { node, database in
+            try await database.connection.run("begin; lock table belfry.session")
+            let client = try await node.connect(as: "alice")
+            for _ in 0..<100 {
+                let pairs = (0..<20).map { number in
+                    "SUBSCRIBE\nid:\(number)\ndestination:/user/queue/q\n\n\0UNSUBSCRIBE\nid:\(number)\n\n\0"
+                }
+                try await client.send(pairs.joined())
+                for _ in 0..<4 { await node.loop.advanceTime(by: .milliseconds(1)) }
+            }
+            let shard = node.shard
+            #expect(try await node.loop.executeInContext { shard.readers.count } <= 200)
+            try await database.connection.run("rollback")
+        }
+    }
+
     @Test("Nobody acknowledges what was not sent to him")
     func isolation() async throws {
         try await Self.with { node, database in

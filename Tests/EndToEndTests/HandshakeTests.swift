@@ -49,6 +49,22 @@ import Testing
         }
     }
 
+    /// RFC 6455, section 7.1.7: after a frame that breaks the protocol TCP is closed, and the peer's Close is not waited for.
+    @Test func aBrokenFrameEndsTheConnectionAtOnce() async throws {
+        try await Installation.with { belfry in
+            let start = ContinuousClock.now
+            let answer = try await RawHTTP.exchange(
+                port: belfry.port,
+                "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                    + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\u{3}\u{0}",
+                within: .seconds(20))
+            // As long as the peer's Close was waited for.
+            #expect(start.duration(to: .now) < .seconds(4))
+            #expect(answer.hasPrefix("HTTP/1.1 101"))
+            #expect(answer.contains(CloseReason.protocolViolation.text))
+        }
+    }
+
     @Test func framesMaySpanMessagesAndShareOne() async throws {
         try await Installation.with { belfry in
             let socket = try await WebSocketClient.connect(port: belfry.port)

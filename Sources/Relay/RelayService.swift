@@ -85,7 +85,7 @@ public final class RelayService: Service {
                         self.logger.info("Another relay leads; this one stands by.")
                     },
                     onHung: {
-                        self.logger.warning("The leading relay gave no sign of life; its session was ended.")
+                        self.logger.warning("The leading relay gave no sign of life; it is superseded.")
                     })
                 hasFailed = false
                 let began = ContinuousClock.now

@@ -41,6 +41,10 @@ import Testing
             let first = try await belfry.connect("alice")
             try await first.subscribe("/user/queue/msg", receipt: "sub")
             try await first.disconnect()
+            // With a session of hers left, what comes now may have been seen.
+            try await eventually("her session has left") {
+                try await belfry.application.value("select count(*) from belfry.session") == "0"
+            }
             var ids: [Int64] = []
             for number in 1...3 { ids.append(try await belfry.application.notify("alice", "\(number)")) }
 

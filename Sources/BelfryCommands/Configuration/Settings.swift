@@ -16,11 +16,11 @@ enum Settings {
                 + "belfry_operator, for `migrate`: the owner of the schema)."),
         .url(
             "postgres.listenUrl", \.postgresListenURL, schemes: ["postgresql", "postgres"],
-            "A direct connection for LISTEN and the relay's lock, where postgres.url goes through a pooler; postgres.url "
-                + "when absent."),
+            "A direct connection for LISTEN and the relay's own statements, where postgres.url goes through a pooler; "
+                + "postgres.url when absent."),
         .count(
             "postgres.poolSize", \.postgresPoolSize, 1...100, unit: "connections",
-            "Connections that the process keeps open, beside the relay's two."),
+            "Connections that the process keeps open, beside the relay's three and the node's one."),
     ]
 
     static let redis: [Setting] = [
@@ -28,7 +28,9 @@ enum Settings {
             "redis.url", \.redisURL, schemes: ["redis", "rediss"],
             "The Redis between relay and nodes; without it `serve` keeps the bus in its own memory, and `relay` and "
                 + "`node` don't start."),
-        .text("redis.keyPrefix", \.redisKeyPrefix, "What every channel's name in Redis begins with."),
+        .text(
+            "redis.keyPrefix", \.redisKeyPrefix,
+            "What every channel's name in Redis begins with, before the installation's id."),
     ]
 
     static let process: [Setting] = [

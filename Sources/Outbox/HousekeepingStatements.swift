@@ -3,9 +3,6 @@ import Postgres
 /// The leader's housekeeping. Every statement may run twice, or on two relays at once, without harm. None waits for a row: those
 /// that another transaction holds, in whichever table, are left for the next time.
 enum HousekeepingStatements {
-    /// Rows that one statement takes at most.
-    static let batchRows = 1_000
-
     /// Plan: the ends of the partial indexes on not_before, expires_at and published_at; node, session and restart are small.
     static let dues = PostgresStatement(
         "",
@@ -24,63 +21,6 @@ enum HousekeepingStatements {
                         and not exists (select from belfry.node n where n.id = s.node_id)),
             exists (select from belfry.restart r, belfry.relay_cursor c where c.shard = 0 and c.restart_stamp is null)
         """)
-
-    /// Held-back rows whose time has come get this transaction's id and so come to the cursor like new ones. A batch is
-    /// published by message id; batches follow one another by time. Plan: index outbox (not_before), then primary key.
-    static let release = PostgresStatement(
-        "",
-        """
-        with due as materialized (
-            select message_id from belfry.outbox where not_before <= clock_timestamp()
-            order by not_before, message_id limit \(batchRows) for update skip locked
-        )
-        update belfry.outbox o set not_before = null, xid = pg_current_xact_id()
-        from due where o.message_id = due.message_id
-        """)
-
-    /// Plan: index outbox (expires_at), then outbox and message_log by primary key.
-    static let expire = PostgresStatement(
-        "",
-        takingOut(
-            of: "expires_at <= clock_timestamp()", orderedBy: "expires_at",
-            reason: "'It was not delivered before its expires_at.'"))
-
-    /// Broadcasts whose time for late nodes is over. Plan: the start of the index on published_at, then by primary key.
-    static let settle = PostgresStatement(
-        "",
-        takingOut(
-            of: """
-                topic is not null and not_before is null
-                    and published_at <= clock_timestamp() - $1::bigint * interval '1 millisecond'
-                """, orderedBy: "published_at",
-            reason: """
-                'No session acknowledged this broadcast within ' || round($1::bigint / 1000.0, 1)::text
-                    || ' s of its publication.'
-                """))
-
-    /// Takes rows out of the outbox and marks those still pending as expired: only where the rows of both tables can be had. A row
-    /// without one of the log goes, too. The answer: rows taken out, and messages that became expired.
-    private static func takingOut(of condition: String, orderedBy order: String, reason: String) -> String {
-        """
-        with due as materialized (
-            select message_id from belfry.outbox where \(condition)
-            order by \(order) limit \(batchRows) for update skip locked
-        ), logged as materialized (
-            select l.id from due d join belfry.message_log l on l.id = d.message_id for no key update of l skip locked
-        ), gone as (
-            delete from belfry.outbox o using due d
-            where o.message_id = d.message_id
-                and (exists (select 1 from logged g where g.id = d.message_id)
-                    or not exists (select 1 from belfry.message_log l where l.id = d.message_id))
-            returning o.message_id
-        ), marked as (
-            update belfry.message_log l set status = 'expired', status_reason = \(reason)
-            from gone g, logged k where k.id = g.message_id and l.id = k.id and l.status = 'pending'
-            returning l.id
-        )
-        select (select count(*) from gone), (select count(*) from marked)
-        """
-    }
 
     /// When broadcasts were published that an advance could not note: all that the cursor has passed. Plan: outbox (topic, …).
     static let notePublished = PostgresStatement(
@@ -193,7 +133,7 @@ enum HousekeepingStatements {
             where not exists (
                     select 1 from belfry.message_log m where m.id = u.message_id and m.status = 'pending')
                 or exists (select 1 from belfry.outbox o where o.message_id = u.message_id)
-            order by u.message_id limit \(batchRows) for update of u skip locked
+            order by u.message_id limit \(DueRows.batchRows) for update of u skip locked
         )
         delete from belfry.unqueued u using free f where u.message_id = f.message_id
         """)

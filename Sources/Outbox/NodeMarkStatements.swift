@@ -11,7 +11,7 @@ import Postgres
 enum NodeMarkStatements {
     /// $1, $2, $3: ids, receivers (empty for a broadcast), Unix microseconds of `created_at`. A message is one with the same id,
     /// for the same receiver, written at the same time: whatever has its id by chance is left alone. A topic's outbox row
-    /// stays for nodes that missed it. An id is held back when its row in the log, or in the outbox, is held.
+    /// stays for nodes that missed it; one without a row in the log goes. An id is held back when its row in the log, or in the outbox, is held.
     ///
     /// The answer: ids that are held back, each in the first column, and in the second the age of each message that became
     /// delivered.
@@ -70,10 +70,22 @@ enum NodeMarkStatements {
             ) as l
             where (select count(*) from logged) < (select count(*) from wanted)
                 and l.id not in (select g.id from logged g)
+        ), orphaned as materialized (
+            select o.message_id
+            from wanted w
+            cross join lateral (
+                select q.message_id from belfry.outbox q
+                where q.message_id = w.id and coalesce(q.receiver, '') = w.receiver and q.topic is null
+                for update skip locked
+            ) as o
+            where (select count(*) from logged) < (select count(*) from wanted)
+                and not exists (select 1 from belfry.message_log m where m.id = w.id offset 0)
         ), gone as (
             delete from belfry.outbox o
             where o.message_id = any(array(
-                select q.message_id from queued q where q.message_id not in (select h.message_id from held h)))
+                select q.message_id from queued q where q.message_id not in (select h.message_id from held h)
+                union all
+                select q.message_id from orphaned q))
         ), unparked as (
             delete from belfry.parked p
             where p.message_id = any(array(

@@ -31,6 +31,8 @@ enum NodeStatements {
     /// When a row of the log `l` was written.
     private static let createdAt = "(date_part('epoch', (b.l).created_at) * 1000000)::bigint"
 
+    /// A row that is visible with a transaction id that was not given out yet comes from another cluster, and the relay is about
+    /// to stamp it anew: it has its place in the order of ids.
     /// Plan: a nested loop over the reads, each an index scan on outbox (receiver, message_id) that stops at the limit,
     /// then message_log by primary key. `offset 0` looks for other sessions once a read, not once a row. The first row of the
     /// answer holds the statement's snapshot.
@@ -63,7 +65,8 @@ enum NodeStatements {
                 select o.message_id, o.xid, o.redelivered, l
                 from belfry.outbox o join belfry.message_log l on l.id = o.message_id
                 where o.receiver = r.receiver and o.message_id > r.after
-                    and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot))
+                    and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot)
+                        or o.xid >= pg_snapshot_xmax(pg_current_snapshot()))
                     and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
                     and o.not_before is null and (o.expires_at is null or o.expires_at > now())
                 order by o.message_id

@@ -13,26 +13,14 @@ extension RelayStore {
     }
 
     /// Stamps held-back rows whose time has come, so that the loop publishes them. Returns how many.
-    public func releaseDue() async throws(PostgresError) -> Int {
-        try await repeatBatches { () async throws(PostgresError) in
-            let count = try await execute(HousekeepingStatements.release).affectedRows
-            return (taken: count, counted: count)
-        }
-    }
+    public func releaseDue() async throws(PostgresError) -> Int { try await deal(with: .release) }
 
     /// Takes rows whose `expires_at` has passed out of the outbox. Returns how many messages became `expired`.
-    public func expireDue() async throws(PostgresError) -> Int {
-        try await repeatBatches { () async throws(PostgresError) in
-            Self.counts(try await execute(HousekeepingStatements.expire))
-        }
-    }
+    public func expireDue() async throws(PostgresError) -> Int { try await deal(with: .expire) }
 
     /// Takes broadcasts out of the outbox that were published `topicHold` ago. Returns how many nobody had taken.
     public func settleTopics(topicHold: Duration) async throws(PostgresError) -> Int {
-        let hold = topicHold.milliseconds
-        return try await repeatBatches { () async throws(PostgresError) in
-            Self.counts(try await execute(HousekeepingStatements.settle, [.int64(hold)]))
-        }
+        try await deal(with: .settle(hold: topicHold))
     }
 
     /// Notes that broadcasts were published of which an advance could not. Returns how many are still held.
@@ -79,22 +67,5 @@ extension RelayStore {
         return MessageCounts(
             pending: Int(result.int64(0, 0) ?? 0), parked: Int(result.int64(0, 1) ?? 0),
             unqueued: Int(result.int64(0, 2) ?? 0))
-    }
-
-    /// Runs a batch again for as long as it was full. The bound leaves the rest to the next time.
-    private func repeatBatches(
-        _ batch: () async throws(PostgresError) -> (taken: Int, counted: Int)
-    ) async throws(PostgresError) -> Int {
-        var total = 0
-        for _ in 0..<20 {
-            let (taken, counted) = try await batch()
-            total += counted
-            if taken < HousekeepingStatements.batchRows { break }
-        }
-        return total
-    }
-
-    private static func counts(_ result: PostgresResult) -> (taken: Int, counted: Int) {
-        (Int(result.int64(0, 0) ?? 0), Int(result.int64(0, 1) ?? 0))
     }
 }

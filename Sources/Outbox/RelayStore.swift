@@ -14,6 +14,7 @@ public final class RelayStore: Sendable {
     /// Where the cursor's row lies (`ctid`), as far as known.
     private let rowAddress = Mutex<String?>(nil)
     private let isPrepared: Atomic<Bool>
+    let refusedRows = RefusedRows()
     /// The last page was so small that the next one likely is.
     private let expectsFew = Atomic<Bool>(true)
     private let pageRows: Int

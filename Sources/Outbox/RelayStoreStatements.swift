@@ -5,11 +5,14 @@ enum RelayStatements {
     /// Stored bytes of `data` after which a page ends, so that a page of large messages stays small in memory.
     static let pageBytes = 8 * 1024 * 1024
 
+    private static let ownDatabase = "(select d.oid from pg_database d where d.datname = current_database())"
+
     /// The next leader's term, if there is no leader: the last one resigned, its backend has ended, it gave no sign of life
     /// for two seconds and is known by nothing else, or it is the one ($3) that was found to hang. `$2`: whether this
     /// connection is a session of PostgreSQL's own, so that its end is this relay's. Of several that try, one gets the row, and
     /// the others find its new holder alive. Where another role's backend is looked at, only its process id can be seen.
     /// Plan: by primary key.
+    /// In a copy of the database the row names a backend of the original's relay.
     static let takeOver = PostgresStatement(
         "belfry_relay_take_over",
         """
@@ -24,7 +27,7 @@ enum RelayStatements {
                     then c.leader_seen_at < clock_timestamp() - interval '2 seconds'
                     else not exists (
                         select from pg_stat_get_activity(c.backend_pid) a
-                        where a.backend_start is null or a.backend_start = c.backend_start)
+                        where a.datid = \(ownDatabase) and (a.backend_start is null or a.backend_start = c.backend_start))
                     end)
         returning c.term, c.snapshot::text, c.target::text, c.position_xid::text, c.position_id,
             c.system_identifier is distinct from s.system_identifier
@@ -52,7 +55,7 @@ enum RelayStatements {
             and c.leader_seen_at < clock_timestamp() - $1::bigint * interval '1 millisecond'
             and not exists (
                 select from pg_stat_get_activity(c.backend_pid) a
-                where a.state = 'active' and a.wait_event_type is distinct from 'Client')
+                where a.datid = \(ownDatabase) and a.state = 'active' and a.wait_event_type is distinct from 'Client')
         """)
 
     /// Ends the session of a leader that hangs, so that it neither holds anything nor publishes what it reads next; a role may
@@ -60,8 +63,11 @@ enum RelayStatements {
     static let endBackend = PostgresStatement(
         "",
         """
-        select pg_terminate_backend(c.backend_pid)
-        from belfry.relay_cursor c where c.shard = 0 and c.term = $1::bigint and c.backend_pid is not null
+        select pg_terminate_backend(a.pid)
+        from belfry.relay_cursor c
+        cross join lateral pg_stat_get_activity(c.backend_pid) a
+        where c.shard = 0 and c.term = $1::bigint and c.backend_pid is not null and a.datid = \(ownDatabase)
+            and (a.backend_start is null or a.backend_start = c.backend_start)
         """)
 
     /// Plan: by primary key.

@@ -95,14 +95,16 @@ enum RestartStatements {
         select snapshot from changed
         """)
 
-    /// Rows that were held when the relay started over come to the cursor like new ones. Returns how many did.
+    /// Rows that were held when the relay started over come to the cursor like new ones. $1: after which row of the list. The answer:
+    /// how many did, and the last row that was looked at.
     /// Plan: restart is empty but for these; outbox by primary key.
     static let stampRest = PostgresStatement(
         "",
         """
         with batch as materialized (
             select r.message_id from belfry.restart r
-            where exists (select 1 from belfry.relay_cursor c where c.shard = 0 and c.restart_stamp is null)
+            where r.message_id > $1::bigint
+                and exists (select 1 from belfry.relay_cursor c where c.shard = 0 and c.restart_stamp is null)
             order by r.message_id limit \(batchRows)
         ), free as materialized (
             select o.message_id from batch b join belfry.outbox o on o.message_id = b.message_id
@@ -115,7 +117,7 @@ enum RestartStatements {
                 and (exists (select 1 from free f where f.message_id = b.message_id)
                     or not exists (select 1 from belfry.outbox o where o.message_id = b.message_id))
         )
-        select count(*) from free
+        select (select count(*) from free), (select max(b.message_id) from batch b)
         """)
 }
 
@@ -148,6 +150,12 @@ extension RelayStore {
 
     /// Stamps what was held when this or an earlier leader started over. Returns how many rows the loop will find.
     public func stampRest() async throws(PostgresError) -> Int {
-        Int(try await execute(RestartStatements.stampRest).int64(0, 0) ?? 0)
+        var (count, last): (Int64, Int64) = (0, 0)
+        while true {
+            let result = try await execute(RestartStatements.stampRest, [.int64(last)])
+            count += result.int64(0, 0) ?? 0
+            guard let reached = result.int64(0, 1) else { return Int(count) }
+            last = reached
+        }
     }
 }

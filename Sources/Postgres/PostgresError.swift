@@ -65,5 +65,26 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the server refuses the statement itself, and would again: not a fault of the connection, of the moment, or of the
+    /// server's state (PostgreSQL docs, "PostgreSQL Error Codes").
+    public var isRefusal: Bool {
+        switch code.value {
+        case .invalidValue: return true
+        case .connection, .protocolViolation, .closed, .invalidConfiguration, .timeout, .overloaded: return false
+        case .server: break
+        }
+        // 25006: a standby; 57P01 to 57P05: it stops, starts, or ends the session. 55P03: a lock timeout; 57014: a timeout, a
+        // cancellation.
+        guard let sqlState, !isTransient, !["25006", "57014"].contains(sqlState) else { return false }
+        return !["57P", "58", "XX", "40"].contains { sqlState.hasPrefix($0) }
+    }
+
+    /// Whether it refuses for what the statement's values and rows hold: data exceptions, violated constraints, and what a trigger
+    /// raises.
+    public var isFaultOfItsData: Bool {
+        guard isRefusal, let sqlState else { return code == .invalidValue }
+        return ["22", "23", "27", "44", "P0"].contains { sqlState.hasPrefix($0) }
+    }
+
     public var description: String { sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message }
 }

@@ -53,55 +53,54 @@ final class RelayHousekeeping: Sendable {
         var hasFailed = false
         var healthySince = ContinuousClock.now
         while !Task.isCancelled {
-            var pause = Self.interval
-            do throws(PostgresError) {
-                pause = try await look(healthySince: healthySince)
-                if ContinuousClock.now >= nextCount {
-                    try await count()
-                    nextCount = .now + Self.countInterval
-                }
-                hasFailed = false
-            } catch {
+            var failure: PostgresError?
+            let pause = await look(healthySince: healthySince, &failure)
+            if ContinuousClock.now >= nextCount {
+                await attempt(&failure) { () async throws(PostgresError) in try await count() }
+                nextCount = .now + Self.countInterval
+            }
+            if let failure {
                 // The leader's own connection decides about the leadership, so this is only told once.
-                if !hasFailed { logger.warning("The relay's housekeeping failed and will be tried again: \(error)") }
-                hasFailed = true
-                healthySince = .now
+                if !hasFailed { logger.warning("The relay's housekeeping failed and will be tried again: \(failure)") }
+                if !failure.isRefusal { healthySince = .now }
+            }
+            hasFailed = failure != nil
+            for row in store.takeRefusedRows() {
+                logger.error(
+                    "PostgreSQL refuses what is due of a message; it is left alone for a minute",
+                    metadata: ["message": "\(row.id)", "error": "\(row.error)"])
             }
             metrics.lagSeconds.record(status.snapshot.lag / .seconds(1))
             _ = await signal.wait(upTo: pause)
         }
     }
 
+    /// One duty: what it fails of stops no other.
+    private func attempt(
+        _ failure: inout PostgresError?, _ duty: () async throws(PostgresError) -> Void
+    ) async {
+        do throws(PostgresError) {
+            try await duty()
+        } catch {
+            failure = error
+        }
+    }
+
     /// Does what is due. Returns the pause until something falls due.
-    private func look(healthySince: ContinuousClock.Instant) async throws(PostgresError) -> Duration {
-        let dues = try await store.dues(topicHold: limits.topicHold)
-        var changes = 0
-        if let release = dues.release, release <= 0 {
-            let count = try await store.releaseDue()
-            changes += count
-            if count > 0 {
-                onRelease()
-                observe(.released(count: count))
-            }
+    private func look(
+        healthySince: ContinuousClock.Instant, _ failure: inout PostgresError?
+    ) async -> Duration {
+        let dues: RelayDues
+        do throws(PostgresError) {
+            dues = try await store.dues(topicHold: limits.topicHold)
+        } catch {
+            failure = error
+            return Self.interval
         }
-        if let expiry = dues.expiry, expiry <= 0 { changes += noteExpired(try await store.expireDue()) }
-        if let settlement = dues.settlement, settlement <= 0 {
-            changes += noteExpired(try await store.settleTopics(topicHold: limits.topicHold))
-        }
-        if dues.hasRest {
-            let count = try await store.stampRest()
-            changes += count
-            if count > 0 { onRelease() }
-        }
-        try await comeBack()
+        let changes = await doDue(dues, &failure)
+        await attempt(&failure) { () async throws(PostgresError) in try await comeBack() }
         if dues.hasDeadNodes, healthySince.duration(to: .now) > Self.buryAfter {
-            let buried = try await store.buryDeadNodes()
-            logger.notice(
-                "Removed nodes that gave no sign of life for 15 s.",
-                metadata: [
-                    "nodes": "\(buried.nodes)", "sessions": "\(buried.sessions)",
-                    "messages_redelivered": "\(buried.messages)",
-                ])
+            await attempt(&failure) { () async throws(PostgresError) in try await bury() }
         }
         // There may be more; a pause keeps a steady trickle from becoming a busy loop.
         if changes > 0 { return .milliseconds(100) }
@@ -110,9 +109,52 @@ final class RelayHousekeeping: Sendable {
         return next.map { min(.milliseconds($0), Self.interval) } ?? Self.interval
     }
 
+    /// Returns how many rows changed.
+    private func doDue(_ dues: RelayDues, _ failure: inout PostgresError?) async -> Int {
+        var changes = 0
+        if let release = dues.release, release <= 0 {
+            await attempt(&failure) { () async throws(PostgresError) in
+                let count = try await store.releaseDue()
+                changes += count
+                if count > 0 {
+                    onRelease()
+                    observe(.released(count: count))
+                }
+            }
+        }
+        if let expiry = dues.expiry, expiry <= 0 {
+            await attempt(&failure) { () async throws(PostgresError) in
+                changes += noteExpired(try await store.expireDue())
+            }
+        }
+        if let settlement = dues.settlement, settlement <= 0 {
+            await attempt(&failure) { () async throws(PostgresError) in
+                changes += noteExpired(try await store.settleTopics(topicHold: limits.topicHold))
+            }
+        }
+        if dues.hasRest {
+            await attempt(&failure) { () async throws(PostgresError) in
+                let count = try await store.stampRest()
+                changes += count
+                if count > 0 { onRelease() }
+            }
+        }
+        return changes
+    }
+
+    private func bury() async throws(PostgresError) {
+        let buried = try await store.buryDeadNodes()
+        logger.notice(
+            "Removed nodes that gave no sign of life for 15 s.",
+            metadata: [
+                "nodes": "\(buried.nodes)", "sessions": "\(buried.sessions)",
+                "messages_redelivered": "\(buried.messages)",
+            ])
+    }
+
     /// To what was left because another transaction held its rows.
     private func comeBack() async throws(PostgresError) {
-        let parked = try await publisher.recordHeld()
+        let parked = await publisher.recordHeld()
         if parked > 0 {
             metrics.parked.increment(by: parked)
             observe(.parked(count: parked))

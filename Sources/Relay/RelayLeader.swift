@@ -105,7 +105,7 @@ struct RelayLeader: Sendable {
             case .publish:
                 guard let page = work.page else { return .postgresFailed }
                 work.ahead = machine.readAhead.map(readAhead)
-                action = try await publish(page, from: origin, &work) ? machine.published() : machine.busFailed()
+                action = await publish(page, from: origin, &work) ? machine.published() : machine.busFailed()
             case .advance(let cursor):
                 let advance = try await store.advance(to: cursor, broadcasts: work.broadcasts, term: term)
                 if let advance { noteAdvance(cursor, advance) }
@@ -243,8 +243,8 @@ struct RelayLeader: Sendable {
     /// Returns false when the bus is away.
     private func publish(
         _ page: RelayPage, from origin: Envelope.Origin, _ work: inout Work
-    ) async throws(PostgresError) -> Bool {
-        switch try await publisher.publish(page, from: origin) {
+    ) async -> Bool {
+        switch await publisher.publish(page, from: origin) {
         case .unavailable(let error):
             if status.snapshot.isBusAvailable {
                 logger.warning("The bus does not take messages; the relay keeps trying: \(error)")

@@ -49,7 +49,7 @@ struct RelayPublisher: Sendable {
     let logger: Logger
 
     /// Publishes the rows of a page that are ready, in their order.
-    func publish(_ page: RelayPage, from origin: Envelope.Origin) async throws(PostgresError) -> Outcome {
+    func publish(_ page: RelayPage, from origin: Envelope.Origin) async -> Outcome {
         var outcome = PublishedPage()
         var refusals: [Refusal] = []
         let items = encode(page, from: origin, &refusals)
@@ -58,7 +58,7 @@ struct RelayPublisher: Sendable {
         } catch {
             return .unavailable(error)
         }
-        for refusal in refusals where try await record(refusal, page) { outcome.parked += 1 }
+        for refusal in refusals where await record(refusal, page) { outcome.parked += 1 }
         let refusedRows = Set(refusals.map(\.row))
         for item in items where !refusedRows.contains(item.row) {
             outcome.rows.append(item.row)
@@ -117,21 +117,29 @@ struct RelayPublisher: Sendable {
     }
 
     /// Notes a refusal in the outbox. Returns whether the message was parked.
-    private func record(_ refusal: Refusal, _ page: RelayPage) async throws(PostgresError) -> Bool {
+    private func record(_ refusal: Refusal, _ page: RelayPage) async -> Bool {
         let isOurs = refusal.error.code != .refused
         let reason =
             isOurs ? refusal.error.message : "The bus refused it: \(refusal.error.message)"
-        return try await record(
+        return await record(
             HeldFailures.Failure(
                 id: page.messageID(refusal.row), xid: page.xid(refusal.row),
                 reason: String(reason.prefix(1_000).filter { $0 != "\0" }),
                 attemptsMax: isOurs ? 1 : limits.publishAttemptsMax))
     }
 
-    private func record(_ failure: HeldFailures.Failure) async throws(PostgresError) -> Bool {
-        let outcome = try await store.recordFailure(
-            failure.id, xid: failure.xid, reason: failure.reason, attemptsMax: failure.attemptsMax,
-            delay: Self.retryDelay)
+    /// What can't be noted now, because the row is held or PostgreSQL refuses, is tried again with the housekeeping: the page goes on.
+    private func record(_ failure: HeldFailures.Failure) async -> Bool {
+        let outcome: PublishFailure
+        do throws(PostgresError) {
+            outcome = try await store.recordFailure(
+                failure.id, xid: failure.xid, reason: failure.reason, attemptsMax: failure.attemptsMax,
+                delay: Self.retryDelay)
+        } catch {
+            logger.debug("That message \(failure.id) was refused could not be noted; it is tried again: \(error)")
+            heldFailures.add(failure)
+            return false
+        }
         switch outcome {
         case .parked:
             logger.warning("Message \(failure.id) was parked: \(failure.reason)")
@@ -148,9 +156,9 @@ struct RelayPublisher: Sendable {
     }
 
     /// Notes the failures whose rows another transaction held. Returns how many messages were parked.
-    func recordHeld() async throws(PostgresError) -> Int {
+    func recordHeld() async -> Int {
         var parked = 0
-        for failure in heldFailures.take() where try await record(failure) { parked += 1 }
+        for failure in heldFailures.take() where await record(failure) { parked += 1 }
         return parked
     }
 }

@@ -98,7 +98,8 @@ enum ReconnectPostgres {
                 select o.message_id, o.xid, o.redelivered, l
                 from belfry.outbox o join belfry.message_log l on l.id = o.message_id
                 where o.receiver = r.receiver and o.message_id > r.after
-                    and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot))
+                    and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot)
+                        or o.xid >= pg_snapshot_xmax(pg_current_snapshot()))
                     and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
                     and o.not_before is null and (o.expires_at is null or o.expires_at > now())
                 order by o.message_id

@@ -5,8 +5,8 @@ import Outbox
 /// order of their kinds, kept until PostgreSQL has committed them. Pure bookkeeping; the shard runs the statements.
 ///
 /// What a statement leaves out because another transaction holds its row is held back, and comes again with a later batch; it
-/// delays nothing but itself, and what waits for it. A statement that PostgreSQL refuses for good is taken apart until the
-/// faulty mark is alone, and that one is given up.
+/// delays nothing but itself, and what waits for it. A statement that PostgreSQL refuses is taken apart until the faulty mark is
+/// alone, and that one is given up, or put aside.
 struct MarkQueue {
     /// One statement's worth.
     enum Work: Equatable {
@@ -44,33 +44,51 @@ struct MarkQueue {
         var count: Int { delivered.count + refused.count + ended.reduce(0) { $0 + 1 + $1.unacknowledged.count } }
     }
 
+    /// Held marks that are tried again with one batch.
+    private static let heldPerBatch = 1_000
+    /// Marks of one batch that PostgreSQL refuses one after the other, and no other taken, after which it is not the marks' fault.
+    private static let refusalsMax = 8
+
     private let marksMax: Int
     private var gathering = Batch()
     /// The statements of the batch in flight that have not committed, the next one last; `nil` when none is in flight.
     private var inFlight: [Work]?
     private var waitersInFlight: [Waiter] = []
     private var inFlightCount = 0
-    /// Marks that a statement left out, until they are gathered again.
-    private var held = Batch()
-    /// Marks that were left out and have not committed since, wherever they are, by id.
-    private var heldUsers: [MessageID: String] = [:]
+    private var held = HeldMarks()
+    private var triesHeld = false
     private var heldWaiters: [Waiter] = []
     private var failed: Set<MessageID> = []
+    private var refusals = 0
+    /// Statements that have committed something.
+    private var commits = 0
+    /// Marks that were refused alone, and how many statements had committed something then.
+    private var refusedAt: [MessageID: Int] = [:]
 
     init(marksMax: Int) { self.marksMax = marksMax }
 
     // MARK: Questions
 
-    /// Marks not yet committed.
-    var pendingCount: Int { gathering.count + inFlightCount + held.count }
+    /// Marks not yet committed, those aside that another transaction holds.
+    var pendingCount: Int { gathering.count + inFlightCount }
     var isEmpty: Bool { gathering.isEmpty && inFlight == nil && held.isEmpty && heldWaiters.isEmpty }
     var isFull: Bool { gathering.delivered.count >= marksMax }
     var isWriting: Bool { inFlight != nil }
-    var hasHeld: Bool { !held.isEmpty }
+    /// Whether there are held marks to be tried again.
+    var hasHeld: Bool { held.hasTurns }
+
+    /// Whether the message was acknowledged or refused, and its mark is held.
+    func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64? = nil) -> Bool {
+        held.isAnswered(id, createdAtMicroseconds: createdAtMicroseconds)
+    }
+
+    /// Whether the message was given back, and the mark that says so is held.
+    func holdsGivenBack(_ id: MessageID) -> Bool { held.isGivenBack(id) }
 
     /// Ids of messages that were acknowledged or refused and are not marked yet.
     var pendingIDs: Set<MessageID> {
-        var ids = Set((gathering.delivered + gathering.refused + held.delivered + held.refused).lazy.map(\.id))
+        var ids = Set((gathering.delivered + gathering.refused).lazy.map(\.id))
+        ids.formUnion(held.answeredIDs)
         for case .delivered(let marks) in inFlight ?? [] { ids.formUnion(marks.lazy.map(\.id)) }
         for case .refused(let marks) in inFlight ?? [] { ids.formUnion(marks.lazy.map(\.id)) }
         return ids
@@ -90,23 +108,19 @@ struct MarkQueue {
         gathering.waiters.append(Waiter(ids: ids, user: user, done: done))
     }
 
-    /// What was held back is tried again with the next batch.
-    mutating func retryHeld() {
-        gathering.delivered += held.delivered
-        gathering.refused += held.refused
-        gathering.ended += held.ended
-        held = Batch()
-    }
+    /// Some of what was held back is tried again with the next batch, behind what is new.
+    mutating func retryHeld() { triesHeld = held.hasTurns }
 
     // MARK: Writing
 
     /// Takes what was gathered as the batch to write; `false` when there is none, or one is being written.
     mutating func begin() -> Bool {
-        guard inFlight == nil, !gathering.isEmpty else { return false }
-        var work: [Work] = []
+        guard inFlight == nil, !gathering.isEmpty || triesHeld else { return false }
+        var work = triesHeld ? heldWork() : []
+        triesHeld = false
         if gathering.delivered.count > marksMax {
             // Too many for one statement: the rest, and what must come after it, stays for the next.
-            work = [.delivered(Array(gathering.delivered.prefix(marksMax)))]
+            work.append(.delivered(Array(gathering.delivered.prefix(marksMax))))
             gathering.delivered.removeFirst(marksMax)
         } else {
             if !gathering.ended.isEmpty { work.append(.ended(gathering.ended)) }
@@ -117,16 +131,34 @@ struct MarkQueue {
         }
         inFlight = work
         inFlightCount = work.reduce(0) { $0 + $1.count }
+        refusals = 0
         return true
+    }
+
+    private mutating func heldWork() -> [Work] {
+        let turn = held.takeTurn(atMost: Self.heldPerBatch)
+        var work: [Work] = []
+        if !turn.ended.isEmpty { work.append(.ended(turn.ended)) }
+        if !turn.refused.isEmpty { work.append(.refused(turn.refused)) }
+        if !turn.delivered.isEmpty { work.append(.delivered(turn.delivered)) }
+        return work
     }
 
     /// The statement to run next; `nil` when the batch is through.
     mutating func next() -> Work? {
-        guard case .ended(let ends)? = inFlight?.last, !heldUsers.isEmpty else { return inFlight?.last }
-        // A session's row says that its user may have seen what is not marked yet.
-        let users = Set(heldUsers.values)
-        let (late, now) = (ends.filter { users.contains($0.receiver) }, ends.filter { !users.contains($0.receiver) })
-        held.ended += late
+        guard case .ended(let ends)? = inFlight?.last, !held.isEmpty else { return inFlight?.last }
+        // A session's row says that its user may have seen what is not marked yet, so it stays; what the session leaves is
+        // marked now.
+        var now: [SessionEnd] = []
+        for end in ends {
+            if let session = end.sessionID, held.holds(user: end.receiver) {
+                held.insert(session: session, of: end.receiver)
+                if end.unacknowledged.isEmpty { continue }
+                now.append(SessionEnd(sessionID: nil, receiver: end.receiver, unacknowledged: end.unacknowledged))
+            } else {
+                now.append(end)
+            }
+        }
         inFlight?.removeLast()
         guard !now.isEmpty else { return inFlight?.last }
         inFlight?.append(.ended(now))
@@ -136,67 +168,111 @@ struct MarkQueue {
     /// The statement has committed, but for the messages `left` whose rows are held.
     mutating func committed(leaving left: [MessageID]) {
         guard let work = inFlight?.popLast() else { return }
-        let left = Set(left)
+        refusals = 0
+        if left.count < work.count { commits += 1 }
+        settle(work, leaving: Set(left))
+    }
+
+    private mutating func settle(_ work: Work, leaving left: Set<MessageID>) {
+        guard !left.isEmpty || !held.isEmpty else { return }
+        if !refusedAt.isEmpty { for id in work.ids where !left.contains(id) { refusedAt[id] = nil } }
         switch work {
         case .delivered(let marks):
-            note(marks, left)
-            if !left.isEmpty { held.delivered += marks.filter { left.contains($0.id) } }
+            for mark in marks {
+                if left.contains(mark.id) { held.insert(delivered: mark) } else { held.remove(delivered: mark.id) }
+            }
         case .refused(let marks):
-            note(marks, left)
-            if !left.isEmpty { held.refused += marks.filter { left.contains($0.id) } }
+            for mark in marks {
+                if left.contains(mark.id) { held.insert(refused: mark) } else { held.remove(refused: mark.id) }
+            }
         case .ended(let ends):
-            guard !left.isEmpty else { return }
             for end in ends {
-                let rest = end.unacknowledged.filter { left.contains($0) }
-                guard !rest.isEmpty else { continue }
-                held.ended.append(
-                    SessionEnd(sessionID: end.sessionID, receiver: end.receiver, unacknowledged: rest))
+                var isHeld = false
+                for id in end.unacknowledged {
+                    if left.contains(id) {
+                        held.insert(givenBack: id, of: end.receiver)
+                        isHeld = true
+                    } else {
+                        held.remove(givenBack: id)
+                    }
+                }
+                if isHeld, let session = end.sessionID { held.insert(session: session, of: end.receiver) }
             }
         }
     }
 
-    private mutating func note(_ marks: [DeliveryMark], _ left: Set<MessageID>) {
-        guard !left.isEmpty || !heldUsers.isEmpty else { return }
-        for mark in marks {
-            if left.contains(mark.id) { heldUsers[mark.id] = mark.receiver } else { heldUsers[mark.id] = nil }
-        }
+    /// What is to be done about a statement that PostgreSQL refuses.
+    enum Refusal: Equatable {
+        /// It was taken apart, or its mark was put aside to be tried again: the next statement can run.
+        case goOn
+        /// The mark, or what a session left, that is to blame was given up.
+        case givenUp(Work)
+        /// It is not the marks' fault: PostgreSQL takes none of them. The same again after a pause.
+        case pause
     }
 
-    /// PostgreSQL refused the statement for good.
+    /// PostgreSQL refused the statement, and would again.
     ///
-    /// - Returns: the mark or the session's end that is to blame and was given up; `nil` when the statement was only taken apart.
-    mutating func refusedForGood() -> Work? {
-        guard let work = inFlight?.popLast() else { return nil }
+    /// A mark that is alone is put aside, and comes again as one that is held does.
+    ///
+    /// - Parameter isFaultOfItsData: what the marks' rows hold is to blame. Refused once more, while others pass, it is given up.
+    mutating func refusedByPostgres(isFaultOfItsData: Bool) -> Refusal {
+        guard let work = inFlight?.popLast() else { return .goOn }
+        if let halves = Self.halves(of: work) {
+            inFlight? += halves
+            return .goOn
+        }
+        refusals += 1
+        guard refusals < Self.refusalsMax else {
+            refusals = 0
+            inFlight?.append(work)
+            return .pause
+        }
+        let isFirst = work.ids.allSatisfy { refusedAt[$0] == nil }
+        let othersPass = work.ids.contains { commits > refusedAt[$0, default: commits] }
+        guard isFaultOfItsData, !isFirst, othersPass || work.ids.isEmpty else {
+            for id in work.ids where refusedAt[id] == nil { refusedAt[id] = commits }
+            settle(work, leaving: Set(work.ids))
+            return .goOn
+        }
+        giveUp(work)
+        return .givenUp(work)
+    }
+
+    private mutating func giveUp(_ work: Work) {
+        for id in work.ids { refusedAt[id] = nil }
         switch work {
-        case .delivered(let marks) where marks.count > 1:
-            for half in Self.halves(marks) { inFlight?.append(.delivered(half)) }
-        case .refused(let marks) where marks.count > 1:
-            for half in Self.halves(marks) { inFlight?.append(.refused(half)) }
-        case .ended(let ends) where ends.count > 1:
-            for half in Self.halves(ends) { inFlight?.append(.ended(half)) }
-        case .ended(let ends) where (ends.first?.unacknowledged.count ?? 0) > 1:
-            // The session's row goes with the second half, once the first is marked.
-            guard let end = ends.first else { break }
-            let halves = Self.halves(end.unacknowledged)
-            inFlight?.append(
-                .ended([SessionEnd(sessionID: end.sessionID, receiver: end.receiver, unacknowledged: halves[0])]))
-            inFlight?.append(
-                .ended([SessionEnd(sessionID: nil, receiver: end.receiver, unacknowledged: halves[1])]))
-        case .ended(let ends):
-            // Without the message that is to blame the session's row can go.
-            if let end = ends.first, end.sessionID != nil, !end.unacknowledged.isEmpty {
-                inFlight?.append(
-                    .ended([SessionEnd(sessionID: end.sessionID, receiver: end.receiver, unacknowledged: [])]))
-            }
-            return work
-        case .delivered(let marks), .refused(let marks):
+        case .delivered(let marks):
             for mark in marks {
                 failed.insert(mark.id)
-                heldUsers[mark.id] = nil
+                held.remove(delivered: mark.id)
             }
-            return work
+        case .refused(let marks):
+            for mark in marks {
+                failed.insert(mark.id)
+                held.remove(refused: mark.id)
+            }
+        case .ended(let ends):
+            for end in ends {
+                // Without the message that is to blame the session's row can go: it waits for it among the held ones.
+                for id in end.unacknowledged { held.remove(givenBack: id) }
+            }
         }
-        return nil
+    }
+
+    /// Two statements in place of one, the first one last; `nil` when one mark is all there is.
+    private static func halves(of work: Work) -> [Work]? {
+        switch work {
+        case .delivered(let marks) where marks.count > 1: halves(marks).map(Work.delivered)
+        case .refused(let marks) where marks.count > 1: halves(marks).map(Work.refused)
+        case .ended(let ends) where ends.count > 1: halves(ends).map(Work.ended)
+        case .ended(let ends) where (ends.first?.unacknowledged.count ?? 0) > 1:
+            // The session's row goes with the second half, once the first is marked.
+            zip(halves(ends[0].unacknowledged), [ends[0].sessionID, nil]).map { ids, session in
+                .ended([SessionEnd(sessionID: session, receiver: ends[0].receiver, unacknowledged: ids)])
+            }
+        case .delivered, .refused, .ended: nil
+        }
     }
 
     /// The later half first, as the last is run next.
@@ -222,13 +298,23 @@ struct MarkQueue {
                 settled.append((waiter, true))
             }
         }
-        failed.removeAll()
+        // Those that are still gathered may wait for what was given up.
+        if gathering.waiters.isEmpty { failed.removeAll() }
         return settled
     }
 
     private func isHeldBack(_ waiter: Waiter) -> Bool {
-        guard !heldUsers.isEmpty else { return false }
-        if let user = waiter.user, heldUsers.values.contains(user) { return true }
-        return waiter.ids.contains { heldUsers[$0] != nil }
+        guard !held.isEmpty else { return false }
+        if let user = waiter.user, held.holds(user: user) { return true }
+        return waiter.ids.contains { held.holds($0) }
+    }
+}
+
+extension MarkQueue.Work {
+    fileprivate var ids: [MessageID] {
+        switch self {
+        case .delivered(let marks), .refused(let marks): marks.map(\.id)
+        case .ended(let ends): ends.flatMap(\.unacknowledged)
+        }
     }
 }

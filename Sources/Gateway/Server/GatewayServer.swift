@@ -90,7 +90,7 @@ public final class GatewayServer: Service {
             startSession: { channel in
                 try channel.pipeline.syncOperations.addHandler(WebSocketHandler(shard: try shard(of: channel)))
             },
-            servePlainly: { try http.serve($0) })
+            servePlainly: { try http.serve($0, turns: try shard(of: $0).turns) })
         let listener = GatewayListener(
             host: configuration.host, port: configuration.port, eventLoopGroup: eventLoopGroup,
             attend: { try gate.attend($0, watch: try shard(of: $0).firstRequests) })

@@ -28,9 +28,16 @@ struct PlainHTTP: Sendable {
 
     /// Puts the handlers of HTTP into a channel, behind its decoder, and serves its requests in a task that ends with the
     /// channel.
-    func serve(_ channel: any Channel) throws {
+    ///
+    /// - Parameter turns: those of the channel's event loop.
+    func serve(_ channel: any Channel, turns: TurnQueue) throws {
+        let options = channel.syncOptions
+        try options?.setOption(
+            .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: RequestPacer.readBytes))
+        try options?.setOption(.maxMessagesPerRead, value: 1)
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HTTPResponseEncoder())
+        try pipeline.addHandler(RequestPacer(turns: turns))
         try pipeline.addHandler(RequestHandler(rules: rules, limits: limits))
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
         try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Self.idleTimeout, logger: logger))

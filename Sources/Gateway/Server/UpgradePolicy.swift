@@ -49,7 +49,10 @@ struct UpgradePolicy: Sendable {
                 : .forbidden(
                     "The origin '\(origin.prefix(200))' may not connect: the operator allows it by allowedOrigins.")
         }
-        if tokensAreUnproven, WebOrigin(parsing: origin)?.authority.isLoopback != true {
+        let page = WebOrigin(parsing: origin)
+        if tokensAreUnproven,
+            page?.authority.isLoopback != true || !["http", "https"].contains(page?.scheme.lowercased())
+        {
             return .forbidden(
                 "In development mode only pages of this machine may connect, not '\(origin.prefix(200))'.")
         }
@@ -73,7 +76,9 @@ struct UpgradePolicy: Sendable {
     /// Whether a text is 16 bytes in base64. What the last letter's spare bits hold is no matter (RFC 4648, section
     /// 3.5).
     private static func isKey(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
+        // RFC 9110, section 5.5: blanks around a value are none of it.
+        let blanks = [UInt8(ascii: " "), UInt8(ascii: "\t")]
+        let bytes = Array(text.utf8.drop(while: blanks.contains).reversed().drop(while: blanks.contains).reversed())
         return bytes.count == 24 && bytes[22...].allSatisfy { $0 == UInt8(ascii: "=") }
             && bytes[..<22].allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF) || "+/".utf8.contains(byte)

@@ -61,14 +61,13 @@ final class Session: @unchecked Sendable {
 
     func bytesReceived(_ bytes: ByteBuffer) {
         guard !isClosing else { return }
-        peerIsAlive()
         if decoder.isHeartBeat(bytes) { return }
         var bytes = bytes
         decoder.feed(&bytes)
         decode()
     }
 
-    /// The peer gave a sign of life that is no STOMP.
+    /// The peer gave a sign of life, STOMP or not.
     func peerIsAlive() { heartBeat?.dataReceived(at: .now()) }
 
     /// The transport has dealt with one of the peer's frames, whatever it was.

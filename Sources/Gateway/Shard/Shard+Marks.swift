@@ -113,20 +113,29 @@ extension Shard {
             }
             marks.committed(leaving: written.held)
             writeNext()
-        case .failure(let error) where error.isFaultOfItsData:
+        case .failure(let error) where error.isRefusal:
             context.counters.statementFailed()
-            if let faulty = marks.refusedForGood() { giveUp(faulty, error) }
-            writeNext()
+            switch marks.refusedByPostgres(isFaultOfItsData: error.isFaultOfItsData) {
+            case .goOn: writeNext()
+            case .givenUp(let faulty):
+                noteGivenUp(faulty, error)
+                writeNext()
+            case .pause: writeLater(error)
+            }
         case .failure(let error):
             context.counters.statementFailed()
-            logger.warning(
-                "Delivery marks could not be written; trying again",
-                metadata: ["error": "\(error)", "marks": "\(marks.pendingCount)"])
-            eventLoop.scheduleTask(in: TimeAmount(markBackoff.next())) { self.writeNext() }
+            writeLater(error)
         }
     }
 
-    private func giveUp(_ faulty: MarkQueue.Work, _ error: PostgresError) {
+    private func writeLater(_ error: PostgresError) {
+        logger.warning(
+            "Delivery marks could not be written; trying again",
+            metadata: ["error": "\(error)", "marks": "\(marks.pendingCount)"])
+        eventLoop.scheduleTask(in: TimeAmount(markBackoff.next())) { self.writeNext() }
+    }
+
+    private func noteGivenUp(_ faulty: MarkQueue.Work, _ error: PostgresError) {
         context.counters.markGivenUp()
         let what =
             switch faulty {
@@ -156,7 +165,8 @@ extension Shard {
         eventLoop.scheduleTask(in: Self.heldPause) {
             self.isHeldRetryScheduled = false
             self.marks.retryHeld()
-            self.scheduleMarks()
+            // One that is under way takes them along with what it is followed by.
+            if !self.marks.isWriting { self.writeMarks() }
         }
     }
 
@@ -172,15 +182,5 @@ extension DeliveryMark {
         self.init(
             id: entry.id, receiver: delivery.isTopic ? "" : delivery.session.user ?? "", xid: entry.xid,
             createdAtMicroseconds: entry.createdAtMicroseconds)
-    }
-}
-
-extension PostgresError {
-    /// Whether PostgreSQL refuses the statement for what it holds, so that it would refuse it again, and without the faulty part
-    /// not: data exceptions, violated constraints, and what a trigger of the database's owner raises.
-    fileprivate var isFaultOfItsData: Bool {
-        if code == .invalidValue { return true }
-        guard code == .server, let sqlState else { return false }
-        return ["22", "23", "27", "44", "P0"].contains { sqlState.hasPrefix($0) }
     }
 }

@@ -162,7 +162,7 @@ extension Shard {
 
     /// A row that is neither in flight, nor just acknowledged, nor seen by the last reading was missed.
     private func findMissed(by audience: Audience, in rows: Rows) {
-        let rows = rows.filter { !recent.contains($0.id, xid: $0.xid) }
+        let rows = rows.filter { !recent.contains($0.id, xid: $0.xid) && !marks.holdsAnswer($0.id) }
         func lacks(_ delivery: Delivery, _ row: Rows.Element) -> Bool {
             !delivery.ledger.contains(row.id) && delivery.machine.floor?.sees(row.xid) != true
         }

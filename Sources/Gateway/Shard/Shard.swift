@@ -227,7 +227,9 @@ final class Shard: @unchecked Sendable {
 
     /// Shown to a session of this loop before, and given back.
     func wasHandedBack(_ message: Message) -> Bool {
-        !handedBack.isEmpty && handedBack.knows(message.id, createdAtMicroseconds: message.createdAtMicroseconds)
+        if marks.holdsGivenBack(message.id) { return true }
+        return !handedBack.isEmpty
+            && handedBack.knows(message.id, createdAtMicroseconds: message.createdAtMicroseconds)
     }
 
     /// In flight on the subscription, or acknowledged a moment ago.
@@ -237,7 +239,9 @@ final class Shard: @unchecked Sendable {
 
     func isRepeat(_ id: MessageID, xid: UInt64, createdAt: Int64, on delivery: Delivery) -> Bool {
         if delivery.ledger.contains(id, createdAtMicroseconds: createdAt) { return true }
-        return !delivery.isTopic && recent.contains(id, xid: xid, createdAtMicroseconds: createdAt)
+        guard !delivery.isTopic else { return false }
+        return recent.contains(id, xid: xid, createdAtMicroseconds: createdAt)
+            || marks.holdsAnswer(id, createdAtMicroseconds: createdAt)
     }
 
     // MARK: Flushing

@@ -29,6 +29,9 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     /// What has been read waits.
     private var isPaused = false
     private var isReading = false
+    /// The peer sends nothing more: what it has sent is dealt with, and then the connection ends.
+    private var isInputClosed = false
+    private var isGone = false
     /// Where the peer's next frame begins is not known any more.
     private var isUnreadable = false
 
@@ -45,7 +48,7 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        end(.connectionLost)
+        inputEnded(isGone: true)
         self.context = nil
         shard.transportClosed()
     }
@@ -57,19 +60,20 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
             if discardedBytes > Self.discardedBytesMax { return context.close(promise: nil) }
         }
         guard !isUnreadable else { return }
+        session?.peerIsAlive()
         reader.feed(bytes)
-        readFrames(context)
+        readFrames()
     }
 
     /// Takes the frames that are there, until the session asks for a pause.
-    private func readFrames(_ context: ChannelHandlerContext) {
+    private func readFrames() {
         // What a frame brings about may end a pause: the loop below goes on by itself then.
         guard !isReading else { return }
         isReading = true
         defer { isReading = false }
         do throws(WebSocketFrameReader.Failure) {
             while !isPaused, !isUnreadable, let frame = try reader.next() {
-                frameReceived(frame, context: context)
+                frameReceived(frame)
                 session?.frameHandled()
             }
         } catch {
@@ -87,13 +91,13 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         reader = WebSocketFrameReader(payloadBytesMax: 0)
     }
 
-    private func frameReceived(_ frame: ClientFrame, context: ChannelHandlerContext) {
+    private func frameReceived(_ frame: ClientFrame) {
         switch machine.frameReceived(frame) {
         case .none: break
         case .deliver(let bytes): session?.bytesReceived(bytes)
         case .pong(let payload):
-            session?.peerIsAlive()
             // It goes the way of everything else that is written, and counts like it.
+            if isGone { return }
             if pongs < Self.pongsMax {
                 WebSocketFrameWriter.writePong(payload, into: &outbound)
                 pongs += 1
@@ -105,9 +109,9 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
             WebSocketFrameWriter.writeClose(code: code, reason: "", into: &outbound)
             flush(written: nil)
             end(.clientDisconnected)
-            context.close(promise: nil)
+            context?.close(promise: nil)
         case .closeTransport:
-            context.close(promise: nil)
+            context?.close(promise: nil)
         case .fail(let reason):
             session?.fail(reason)
         }
@@ -124,23 +128,32 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        end(.connectionLost)
+        inputEnded(isGone: true)
         context.fireChannelInactive()
+    }
+
+    /// The peer's bytes have ended. Acknowledgements that it sent before may wait for their turn: they count.
+    private func inputEnded(isGone: Bool) {
+        isInputClosed = true
+        if isGone { self.isGone = true }
+        endIfAllIsRead()
+    }
+
+    private func endIfAllIsRead() {
+        guard isInputClosed, !isPaused || isUnreadable || !machine.isOpen else { return }
+        if isGone { end(.connectionLost) } else { context?.close(promise: nil) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
             session?.fail(.shuttingDown)
         } else if let event = event as? ChannelEvent, event == .inputClosed {
-            context.close(promise: nil)
+            inputEnded(isGone: false)
         }
         context.fireUserInboundEventTriggered(event)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(.connectionLost)
-        context.close(promise: nil)
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     private func end(_ reason: CloseReason) {
         machine.transportClosed()
@@ -151,7 +164,7 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     // MARK: SessionTransport
 
     func append(byteCount: Int, isText: Bool, _ write: (inout ByteBuffer) -> Void) {
-        guard machine.isOpen else { return }
+        guard machine.isOpen, !isGone else { return }
         let opcode = isText ? WebSocketFrameWriter.text : WebSocketFrameWriter.binary
         outbound.reserveCapacity(minimumWritableBytes: WebSocketFrameWriter.headerBytesMax + byteCount)
         WebSocketFrameWriter.writeHeader(opcode: opcode, length: byteCount, into: &outbound)
@@ -197,11 +210,12 @@ final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     func setReading(_ isReading: Bool) {
         isPaused = !isReading
-        guard let context else { return }
-        try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
+        try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
         guard isReading else { return }
-        readFrames(context)
-        if !isPaused { context.read() }
+        readFrames()
+        guard !isPaused else { return }
+        context?.read()
+        endIfAllIsRead()
     }
 
     /// Bytes that NIO keeps for the socket.

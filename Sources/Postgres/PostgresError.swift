@@ -73,9 +73,8 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         case .connection, .protocolViolation, .closed, .invalidConfiguration, .timeout, .overloaded: return false
         case .server: break
         }
-        // 25006: a standby; 57P01 to 57P05: it stops, starts, or ends the session. 55P03: a lock timeout; 57014: a timeout, a
-        // cancellation.
-        guard let sqlState, !isTransient, !["25006", "57014"].contains(sqlState) else { return false }
+        // 25006: a standby; 57P01 to 57P05: it stops, starts, or ends the session. 55P03: a lock timeout.
+        guard let sqlState, !isTransient, sqlState != "25006" else { return false }
         return !["57P", "58", "XX", "40"].contains { sqlState.hasPrefix($0) }
     }
 

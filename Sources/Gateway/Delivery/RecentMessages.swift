@@ -31,15 +31,12 @@ struct RecentMessages {
 
     mutating func insert(_ id: MessageID, xid: UInt64, createdAtMicroseconds: Int64) {
         if young.count >= entriesMax { swap() }
+        let entry = Entry(createdAtMicroseconds: createdAtMicroseconds, xid: xid, incarnation: incarnation)
+        guard let known = young.updateValue(entry, forKey: id) ?? (old.isEmpty ? nil : old[id]) else { return }
         // A late copy of an earlier stamp must not make a later one unknown.
-        if let known = entry(id), known.createdAtMicroseconds == createdAtMicroseconds,
-            known.incarnation == incarnation,
-            known.xid > xid
-        {
-            young[id] = known
-        } else {
-            young[id] = Entry(createdAtMicroseconds: createdAtMicroseconds, xid: xid, incarnation: incarnation)
-        }
+        guard known.createdAtMicroseconds == createdAtMicroseconds, known.incarnation == incarnation, known.xid > xid
+        else { return }
+        young[id] = known
     }
 
     /// Whether the message, as stamped by `xid`, is a repeat.

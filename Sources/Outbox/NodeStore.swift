@@ -90,14 +90,27 @@ public struct NodeStore: Sendable {
     /// Marks messages delivered: the outbox rows of users go, the log rows say when. Those not pending any more are passed
     /// over, so a repeat does nothing. Returns the ages of those that became `delivered` by this statement, and the ids whose
     /// rows another transaction holds.
-    public func markDelivered(_ marks: [DeliveryMark], completion: @escaping Completion<MarksWritten>) {
-        client.execute(
-            NodeMarkStatements.markDelivered,
-            [
-                .int64Array(marks.map(\.id.rawValue)), .textArray(marks.map(\.receiver)),
-                .int64Array(marks.map(\.createdAtMicroseconds)),
-            ]
-        ) { completion($0.map(MarksWritten.init(delivered:))) }
+    ///
+    /// - Parameter carefully: another transaction is known to hold rows. Otherwise that is tried first which costs less and waits some
+    ///   milliseconds for them.
+    public func markDelivered(
+        _ marks: [DeliveryMark], carefully: Bool = true, completion: @escaping Completion<MarksWritten>
+    ) {
+        let values: [PostgresValue] = [
+            .int64Array(marks.map(\.id.rawValue)), .textArray(marks.map(\.receiver)),
+            .int64Array(marks.map(\.createdAtMicroseconds)),
+        ]
+        let careful: @Sendable () -> Void = { [client] in
+            client.execute(NodeMarkStatements.markDelivered, values) {
+                completion($0.map(MarksWritten.init(delivered:)))
+            }
+        }
+        guard !carefully else { return careful() }
+        client.execute(NodeMarkStatements.markDeliveredAtOnce, values) { result in
+            // PostgreSQL docs, "lock_not_available".
+            if case .failure(let error) = result, error.sqlState == "55P03" { return careful() }
+            completion(result.map(MarksWritten.init(delivered:)))
+        }
     }
 
     /// Puts messages off that a client refused, and parks those refused `nacksMax` times.

@@ -92,6 +92,30 @@ import Testing
         await scene.close()
     }
 
+    /// What is tried first where nobody is known to hold a row.
+    @Test func `at once or carefully, the same is marked`() async throws {
+        let scene = try await Scene()
+        try await scene.application.run("rollback")
+        let marks = try await scene.marks(1...3)
+        var wrong = marks[2]
+        wrong = DeliveryMark(
+            id: wrong.id, receiver: "bob", xid: wrong.xid, createdAtMicroseconds: wrong.createdAtMicroseconds)
+        try await scene.owner.run(
+            "update belfry.message_log set status = 'parked' where id = 1; insert into belfry.parked values (1, now(), 'x')"
+        )
+        let free = try await written {
+            scene.node.markDelivered([marks[0], marks[1], wrong], carefully: false, completion: $0)
+        }
+        #expect(free.held.isEmpty && free.deliveredAgesSeconds.count == 2)
+        #expect(try await scene.statuses() == ["delivered", "delivered", "pending"])
+        #expect(try await scene.queued() == ["3"])
+        #expect(try await scene.owner.value("select count(*) from belfry.parked") == "0")
+        try await scene.application.run("begin; select belfry.cancel(3)")
+        let held = try await written { scene.node.markDelivered(marks, carefully: false, completion: $0) }
+        #expect(held.held == [MessageID(rawValue: 3)])
+        await scene.close()
+    }
+
     /// The owner of the schema may hold rows of the log alone, say by a long deletion.
     @Test func `a row held in the log alone is left out as well`() async throws {
         let scene = try await Scene()

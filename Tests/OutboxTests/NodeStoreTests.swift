@@ -132,10 +132,11 @@ import Testing
             try await plan(
                 NodeStatements.reconcile, connection, "'{a}', '{news}', '{\"\"}', '{0}', 100, true, '{0}'"),
             try await plan(NodeMarkStatements.markDelivered, connection, "'{1,2,3}', '{a,a,a}', '{1,1,1}'"),
+            try await plan(NodeMarkStatements.markDeliveredAtOnce, connection, "'{1,2,3}', '{a,a,a}', '{1,1,1}'"),
             try await plan(RelayStatements.page(rows: 100), connection, "'5:5:', null, '0', 0"),
         ]
         let marks = [
-            plans[2],
+            plans[2], plans[3],
             try await plan(
                 NodeMarkStatements.refuse, connection, "'{1,2,3}', '{a,a,a}', '{1,1,1}', 1000, 5"),
             try await plan(

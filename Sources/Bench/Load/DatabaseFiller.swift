@@ -25,6 +25,12 @@ struct DatabaseFiller: Sendable {
     /// The bare relay's table without a row.
     func emptyFloor() throws { try floor.execute("truncate bare_outbox") }
 
+    /// The Redis channel that Belfry publishes a user's messages to, with the default prefix.
+    func channel(ofUser user: String) throws -> String {
+        let installation = try belfry.execute("select replace(id::text, '-', '') from belfry.installation")
+        return "belfry:\(installation.string(0, 0)):u:\(user)"
+    }
+
     /// Puts messages numbered from 0 into Belfry's outbox, by one INSERT.
     func fillBelfry(_ count: Int) throws {
         try belfry.execute(

@@ -62,7 +62,8 @@ public struct DrainScenario: Scenario {
             try filler.belfry.execute("checkpoint")
         }
         let sample = DatabaseSample()
-        let subscriber = try BareSubscriber(redisURL: servers.redisURL, channels: ["belfry:u:user7"]) { bytes, _ in
+        let channel = try filler.channel(ofUser: "user7")
+        let subscriber = try BareSubscriber(redisURL: servers.redisURL, channels: [channel]) { bytes, _ in
             sample.took(bytes)
         }
         let before = try meter.publishes()

@@ -128,7 +128,8 @@ public struct LatencyScenario: Scenario {
         _ lane: DatabaseLane, _ servers: BenchServers, _ filler: DatabaseFiller
     ) async throws -> [String] {
         let inRedis = DatabaseLatencyLog(capacity: Self.capacity)
-        let subscriber = try BareSubscriber(redisURL: servers.redisURL, channels: ["belfry:u:\(Self.user)"]) {
+        let channel = try filler.channel(ofUser: Self.user)
+        let subscriber = try BareSubscriber(redisURL: servers.redisURL, channels: [channel]) {
             inRedis.arrived(UnsafeRawBufferPointer($0), at: $1)
         }
         var notes: [String] = []

@@ -92,7 +92,7 @@ extension Shard {
         }
         switch work {
         case .delivered(let marks):
-            context.store.markDelivered(marks, completion: ended)
+            context.store.markDelivered(marks, carefully: self.marks.hasHeld, completion: ended)
         case .refused(let marks):
             context.store.refuse(marks, delay: limits.nackDelay, nacksMax: limits.nacksMax, completion: ended)
         case .ended(let ends):

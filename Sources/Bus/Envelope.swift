@@ -70,14 +70,32 @@ public struct Envelope: Sendable, Hashable {
         into buffer: inout ByteBuffer
     ) {
         let flags = (expiresAtMilliseconds == nil ? 0 : expiresFlag) | (isRedelivered ? redeliveredFlag : 0)
-        buffer.reserveCapacity(minimumWritableBytes: prefixBytes + headerLines.count + body.count)
-        buffer.writeMultipleIntegers(
-            version, flags, origin.installation.high, origin.installation.low, origin.incarnation.high,
-            origin.incarnation.low, origin.term, id.rawValue, xid, createdAtMicroseconds)
-        buffer.writeMultipleIntegers(
-            expiresAtMilliseconds ?? 0, UInt32(clamping: headerLines.count), UInt32(clamping: body.count))
-        buffer.writeBytes(headerLines)
-        buffer.writeBytes(body)
+        let bytes = prefixBytes + headerLines.count + body.count
+        buffer.reserveCapacity(minimumWritableBytes: bytes)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes) { room in
+            // Stores at fixed places: `writeMultipleIntegers` of NIO is not specialized here and took most of the time.
+            room[0] = version
+            room[1] = flags
+            func store<Integer: FixedWidthInteger>(_ value: Integer, at offset: Int) {
+                room.storeBytes(of: value.bigEndian, toByteOffset: offset, as: Integer.self)
+            }
+            store(origin.installation.high, at: 2)
+            store(origin.installation.low, at: 10)
+            store(origin.incarnation.high, at: 18)
+            store(origin.incarnation.low, at: 26)
+            store(origin.term, at: 34)
+            store(id.rawValue, at: 42)
+            store(xid, at: 50)
+            store(createdAtMicroseconds, at: 58)
+            store(expiresAtMilliseconds ?? 0, at: 66)
+            store(UInt32(clamping: headerLines.count), at: 74)
+            store(UInt32(clamping: body.count), at: 78)
+            var rest = UnsafeMutableRawBufferPointer(rebasing: room[prefixBytes...])
+            rest.copyMemory(from: headerLines)
+            rest = UnsafeMutableRawBufferPointer(rebasing: rest[headerLines.count...])
+            rest.copyMemory(from: body)
+            return bytes
+        }
     }
 
     /// Reads the binary form, which must fill `buffer` exactly. Header lines and body are slices of it, not copies.

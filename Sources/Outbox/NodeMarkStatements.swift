@@ -30,7 +30,7 @@ enum NodeMarkStatements {
             update belfry.message_log m set status = 'delivered', status_reason = null, delivered_at = now()
             where m.id = any($1::bigint[]) and m.status in ('pending', 'parked', 'expired')
                 and not (
-                    (m.id, coalesce(m.receiver, ''), (date_part('epoch', m.created_at) * 1000000)::bigint) not in (
+                    (m.id, coalesce(m.receiver, ''), \(DeliveryMark.createdAt(of: "m"))) not in (
                         select w.id, w.receiver, w.created_at
                         from unnest($1::bigint[], $2::text[], $3::bigint[]) as w(id, receiver, created_at)))
                 and (select p.milliseconds from patience p) <> ''
@@ -140,7 +140,7 @@ enum NodeMarkStatements {
 
     /// Whether the row `m` of the log is the message `w`.
     private static let isThatMessage = """
-        coalesce(m.receiver, '') = w.receiver and (date_part('epoch', m.created_at) * 1000000)::bigint = w.created_at
+        coalesce(m.receiver, '') = w.receiver and \(DeliveryMark.createdAt(of: "m")) = w.created_at
         """
 
     /// $1, $2, $3: ids, receivers and the transaction ids under which they were handed out; $4 the delay in milliseconds, $5 the

@@ -28,8 +28,6 @@ enum NodeStatements {
     /// The life of PostgreSQL in which an answer's transaction ids were given out; null after a crash, until somebody has
     /// asked for it by `belfry.present_incarnation`.
     private static let incarnation = "(select i.id::text from belfry.incarnation i where i.only_row)"
-    /// When a row of the log `l` was written.
-    private static let createdAt = "(date_part('epoch', (b.l).created_at) * 1000000)::bigint"
 
     /// A row that is visible with a transaction id that was not given out yet comes from another cluster, and the relay is about
     /// to stamp it anew: it has its place in the order of ids.
@@ -48,7 +46,7 @@ enum NodeStatements {
             pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, \(createdAt)
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, \(DeliveryMark.createdAt(of: "(b.l)"))
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
             as r(receiver, after, snapshot, floor, session_id, place)
         cross join lateral (
@@ -86,7 +84,7 @@ enum NodeStatements {
             pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select 1, (b.l).id, b.xid, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates,
-            \(createdAt)
+            \(DeliveryMark.createdAt(of: "(b.l)"))
         from (
             select p.*, count(*) over () as candidates,
                 sum(pg_column_size((p.l).data)) over (
@@ -139,7 +137,7 @@ enum NodeStatements {
         from unnest($2::text[], $3::text[], $4::bigint[], $7::bigint[]) as r(topic, floor, since, after)
         cross join lateral (
             select o.message_id, o.xid, case when r.floor = '' then (
-                select (date_part('epoch', l.created_at) * 1000000)::bigint
+                select \(DeliveryMark.createdAt(of: "l"))
                 from belfry.message_log l where l.id = o.message_id) end as created_at
             from belfry.outbox o
             where o.topic = r.topic and o.message_id > r.after and o.not_before is null
@@ -159,7 +157,7 @@ enum NodeStatements {
             pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select 1, b.message_id, b.xid::text, false, belfry.header_lines((b.l).headers), belfry.body(b.l), null, null,
-            \(createdAt)
+            \(DeliveryMark.createdAt(of: "(b.l)"))
         from (
             select o.message_id, o.xid, l
             from belfry.outbox o join belfry.message_log l on l.id = o.message_id

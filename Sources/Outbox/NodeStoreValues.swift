@@ -172,6 +172,15 @@ public struct DeliveryMark: Hashable, Sendable {
     }
 }
 
+extension DeliveryMark {
+    /// The SQL of `createdAtMicroseconds`: marks are compared by it, so that all statements have it from here.
+    ///
+    /// - Parameter row: a row of `belfry.message_log`, by its name in the statement.
+    static func createdAt(of row: String) -> String {
+        "(date_part('epoch', \(row).created_at) * 1000000)::bigint"
+    }
+}
+
 /// A session, or a subscription, that has ended with messages not acknowledged.
 public struct SessionEnd: Hashable, Sendable {
     /// `nil` when the session goes on and only a subscription has ended.

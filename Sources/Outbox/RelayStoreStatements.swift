@@ -110,7 +110,7 @@ enum RelayStatements {
                 case when p.is_wanted and p.fits then belfry.header_lines(p.headers) end,
                 case when p.is_wanted and p.fits then
                     belfry.body(p.id, p.type, p.log_receiver, p.log_topic, p.data, p.viewed_at, p.created_at) end,
-                p.redelivered, p.fits, (date_part('epoch', p.created_at) * 1000000)::bigint
+                p.redelivered, p.fits, \(DeliveryMark.createdAt(of: "p"))
             from (
                 select p.*, l.*,
                     l.id is not null and p.not_before is null and (p.expires_at is null or p.expires_at > now())
@@ -203,7 +203,7 @@ enum RelayStatements {
                     case when \(fits) then belfry.header_lines(m.headers) end,
                     case when \(fits) then
                         belfry.body(m.id, m.type, m.receiver, m.topic, m.data, m.viewed_at, m.created_at) end,
-                    o.redelivered, \(fits), (date_part('epoch', m.created_at) * 1000000)::bigint
+                    o.redelivered, \(fits), \(DeliveryMark.createdAt(of: "m"))
                 from \(rows)
             ) p on true
             """

@@ -48,6 +48,23 @@ enum RestartStatements {
         returning c.term
         """)
 
+    /// Stamps those rows of `batch` that can be had, and takes them off the list, with those that the outbox has no more.
+    private static func stampingBatch(with xid: String) -> String {
+        """
+        free as materialized (
+            select o.message_id from batch b join belfry.outbox o on o.message_id = b.message_id
+            for update of o skip locked
+        ), stamped as (
+            update belfry.outbox o set xid = \(xid) from free f where o.message_id = f.message_id
+        ), done as (
+            delete from belfry.restart r using batch b
+            where r.message_id = b.message_id
+                and (exists (select 1 from free f where f.message_id = b.message_id)
+                    or not exists (select 1 from belfry.outbox o where o.message_id = b.message_id))
+        )
+        """
+    }
+
     /// Stamps ($2) the next rows of the list after $1. Rows that another transaction holds stay on the list.
     /// The answer: the last row that was looked at, null when there was none.
     /// Plan: a range of restart's primary key, then outbox by primary key.
@@ -57,17 +74,7 @@ enum RestartStatements {
         with batch as materialized (
             select r.message_id from belfry.restart r where r.message_id > $1::bigint
             order by r.message_id limit \(batchRows)
-        ), free as materialized (
-            select o.message_id from batch b join belfry.outbox o on o.message_id = b.message_id
-            for update of o skip locked
-        ), stamped as (
-            update belfry.outbox o set xid = $2::text::xid8 from free f where o.message_id = f.message_id
-        ), done as (
-            delete from belfry.restart r using batch b
-            where r.message_id = b.message_id
-                and (exists (select 1 from free f where f.message_id = b.message_id)
-                    or not exists (select 1 from belfry.outbox o where o.message_id = b.message_id))
-        )
+        ), \(stampingBatch(with: "$2::text::xid8"))
         select max(b.message_id) from batch b
         """)
 
@@ -106,17 +113,7 @@ enum RestartStatements {
             where r.message_id > $1::bigint
                 and exists (select 1 from belfry.relay_cursor c where c.shard = 0 and c.restart_stamp is null)
             order by r.message_id limit \(batchRows)
-        ), free as materialized (
-            select o.message_id from batch b join belfry.outbox o on o.message_id = b.message_id
-            for update of o skip locked
-        ), stamped as (
-            update belfry.outbox o set xid = pg_current_xact_id() from free f where o.message_id = f.message_id
-        ), done as (
-            delete from belfry.restart r using batch b
-            where r.message_id = b.message_id
-                and (exists (select 1 from free f where f.message_id = b.message_id)
-                    or not exists (select 1 from belfry.outbox o where o.message_id = b.message_id))
-        )
+        ), \(stampingBatch(with: "pg_current_xact_id()"))
         select (select count(*) from free), (select max(b.message_id) from batch b)
         """)
 }

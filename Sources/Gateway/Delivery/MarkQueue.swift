@@ -123,9 +123,7 @@ struct MarkQueue {
             work.append(.delivered(Array(gathering.delivered.prefix(marksMax))))
             gathering.delivered.removeFirst(marksMax)
         } else {
-            if !gathering.ended.isEmpty { work.append(.ended(gathering.ended)) }
-            if !gathering.refused.isEmpty { work.append(.refused(gathering.refused)) }
-            if !gathering.delivered.isEmpty { work.append(.delivered(gathering.delivered)) }
+            work += Self.work(gathering.delivered, gathering.refused, gathering.ended)
             waitersInFlight = gathering.waiters
             gathering = Batch()
         }
@@ -137,11 +135,14 @@ struct MarkQueue {
 
     private mutating func heldWork() -> [Work] {
         let turn = held.takeTurn(atMost: Self.heldPerBatch)
-        var work: [Work] = []
-        if !turn.ended.isEmpty { work.append(.ended(turn.ended)) }
-        if !turn.refused.isEmpty { work.append(.refused(turn.refused)) }
-        if !turn.delivered.isEmpty { work.append(.delivered(turn.delivered)) }
-        return work
+        return Self.work(turn.delivered, turn.refused, turn.ended)
+    }
+
+    /// The statements for these, the one that is run first last.
+    private static func work(
+        _ delivered: [DeliveryMark], _ refused: [DeliveryMark], _ ended: [SessionEnd]
+    ) -> [Work] {
+        [.ended(ended), .refused(refused), .delivered(delivered)].filter { $0.count > 0 }
     }
 
     /// The statement to run next; `nil` when the batch is through.

@@ -244,8 +244,7 @@ final class Session: @unchecked Sendable {
             entries = delivery.ledger.acknowledge(request.ackID.message)
             shard.acknowledged(entries, on: delivery)
         }
-        // One that was acknowledged before may not be committed yet.
-        sendReceipt(request.receipt, whenCommitted: entries.isEmpty ? [request.ackID.message] : entries.map(\.id))
+        sendReceipt(of: request, whenCommitted: entries)
     }
 
     private func refuse(_ request: AckRequest) {
@@ -254,6 +253,12 @@ final class Session: @unchecked Sendable {
             entries = delivery.ledger.refuse(request.ackID.message)
             shard.refused(entries, on: delivery)
         }
+        sendReceipt(of: request, whenCommitted: entries)
+    }
+
+    /// - Parameter entries: what the frame took out of flight. If nothing, the message was answered before, which may not be
+    ///   committed yet.
+    private func sendReceipt(of request: AckRequest, whenCommitted entries: [AckLedger.Entry]) {
         sendReceipt(request.receipt, whenCommitted: entries.isEmpty ? [request.ackID.message] : entries.map(\.id))
     }
 

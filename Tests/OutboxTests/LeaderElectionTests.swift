@@ -115,6 +115,21 @@ import Testing
         await second.connection.close()
     }
 
+    /// The sign of life that a candidate finds may be the last leader's: a new one has given none yet.
+    @Test func `a leader whose last sign of life is old is watched for a second first`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let first = try await Candidate("first", database).win(.direct)
+        let connection = try await database.connect()
+        try await connection.run("update belfry.relay_cursor set leader_seen_at = now() - interval '1 hour'")
+        let start = ContinuousClock.now
+        let second = try await Candidate("second", database).win(
+            .direct, onHung: { #expect(start.duration(to: .now) > .seconds(1)) })
+        #expect(start.duration(to: .now) > .seconds(1))
+        #expect(second.term.number == first.term.number + 1)
+        await second.connection.close()
+        await connection.close()
+    }
+
     @Test func `a cancelled candidate ends`() async throws {
         let database = try await TestServer.makeDatabase()
         let first = try await Candidate("first", database).win(.direct)

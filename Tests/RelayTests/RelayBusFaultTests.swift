@@ -39,6 +39,24 @@ import Testing
         await relay.stop()
     }
 
+    /// The page behind the one that could not be published may have been read already: it is not its turn.
+    @Test func `a bus that is away at the first page delays all pages and loses none`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let writer = try await database.connect()
+        try await writer.run(SQL.insert("alice", count: 2_500))
+        let bus = RecordingBus()
+        let tries = Atomic<Int>(0)
+        bus.setFault { _ in
+            let isFirst = tries.add(1, ordering: .relaxed).newValue == 1
+            return isFirst ? BusError(.unavailable, "The bus is away.") : nil
+        }
+        let relay = try await RunningRelay(database, bus: bus)
+        await relay.waitAsleep()
+        #expect(relay.events.contains(.busUnavailable))
+        #expect(bus.ids == Array(1...2_500))
+        await relay.stop()
+    }
+
     @Test func `a message too large for the bus is parked and the others arrive`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()

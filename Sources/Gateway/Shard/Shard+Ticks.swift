@@ -8,8 +8,7 @@ extension Shard {
     /// Addresses asked for by one reconcile statement.
     private static let addressesMax = 1_000
 
-    func tick() {
-        let now = NIODeadline.now()
+    func tick(at now: NIODeadline = .now()) {
         firstRequests.tick(at: now)
         for entry in wheel.due(at: now) {
             // Its place may have been taken by another session since: a look too many does no harm.

@@ -73,6 +73,17 @@ final class TestClient {
         try await send("SUBSCRIBE\nid:\(id)\ndestination:\(destination)\nack:\(ack)\n\(headers)\n\0")
     }
 
+    func acknowledge(_ message: Frame, receipt: String? = nil) async throws {
+        let header = receipt.map { "receipt:\($0)\n" } ?? ""
+        try await send("ACK\nid:\(message.headers["ack"] ?? "")\n\(header)\n\0")
+    }
+
+    /// Acknowledges and waits for the RECEIPT, which says that the mark is committed.
+    func acknowledgeDurably(_ message: Frame) async throws {
+        try await acknowledge(message, receipt: "acknowledged")
+        _ = try await frame(.receipt)
+    }
+
     /// Ends without a farewell. (The channel's own `finish` would take the loop's timers along.)
     func vanish() async throws {
         if channel.isActive { try await channel.close() }
@@ -164,6 +175,14 @@ final class TestClient {
         framesTaken += 1
         #expect(frame.command == command, "\(String(buffer: frame.body))", sourceLocation: sourceLocation)
         return frame
+    }
+
+    /// The next STOMP frame, which must be this message.
+    @discardableResult
+    func message(_ id: Int64, sourceLocation: SourceLocation = #_sourceLocation) async throws -> Frame {
+        let message = try await frame(.message, sourceLocation: sourceLocation)
+        #expect(message.headers["message-id"] == String(id), sourceLocation: sourceLocation)
+        return message
     }
 
     /// Waits for the node's Close frame, which must be the last thing it sends.

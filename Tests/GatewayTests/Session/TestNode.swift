@@ -72,6 +72,44 @@ final class TestNode: Sendable {
         }
     }
 
+    /// The event loop's timer comes `later`: what is remembered ages, and what is due is done.
+    func timePasses(_ later: TimeAmount) async throws {
+        let shard = shard
+        try await loop.executeInContext { shard.tick(at: .now() + later) }
+    }
+
+    /// Beats in `belfry.node` while `body` runs, as a node does from its start to its end.
+    func withHeart(_ body: () async throws -> Void) async throws {
+        let shard = shard
+        let heart = NodeHeart(
+            store: context.store, occupancy: context.occupancy, listen: "test", lease: context.lease,
+            logger: context.logger, forgotten: { shard.eventLoop.execute { shard.forgotten() } },
+            answered: { answer in
+                shard.eventLoop.execute { shard.beatAnswered(incarnation: answer.incarnation, term: answer.term) }
+            })
+        let beating = Task { await heart.run() }
+        do {
+            try await body()
+        } catch {
+            beating.cancel()
+            await beating.value
+            throw error
+        }
+        beating.cancel()
+        await beating.value
+    }
+
+    /// The bus goes away, and what the client sends is dealt with before the node hears of it.
+    func loseBus(while client: TestClient, sends text: String) async throws {
+        let (bus, channel) = (bus, client.channel)
+        let bytes = TestClient.frame(.text, Array(text.utf8))
+        try await loop.executeInContext {
+            bus.disconnect()
+            channel.pipeline.syncOperations.fireChannelRead(NIOAny(ByteBuffer(bytes: bytes)))
+            channel.pipeline.syncOperations.fireChannelReadComplete()
+        }
+    }
+
     func sessions() async throws -> Int {
         let shard = shard
         return try await loop.executeInContext { shard.sessions.count }
@@ -79,21 +117,29 @@ final class TestNode: Sendable {
 
     /// Publishes as a relay would.
     ///
-    /// - Parameter createdAt: microseconds; the id when not given.
+    /// - Parameters:
+    ///   - createdAt: microseconds; the id when not given.
+    ///   - expiresAt: milliseconds since 1970.
     func publish(
-        _ id: Int64, to address: Address, xid: UInt64 = 1, createdAt: Int64? = nil, from origin: Envelope.Origin? = nil,
-        body: [UInt8] = Array("{}".utf8), headerLines: String = ""
+        _ id: Int64, to address: Address, xid: UInt64 = 1, createdAt: Int64? = nil, expiresAt: Int64? = nil,
+        from origin: Envelope.Origin? = nil, body: [UInt8] = Array("{}".utf8), headerLines: String = ""
     ) async throws {
         var envelope = ByteBuffer()
         Array(headerLines.utf8).withUnsafeBytes { headerLines in
             body.withUnsafeBytes { body in
                 Envelope.encode(
                     origin: origin ?? self.origin, id: MessageID(rawValue: id), xid: xid,
-                    createdAtMicroseconds: createdAt ?? id, expiresAtMilliseconds: nil, headerLines: headerLines,
-                    body: body, into: &envelope)
+                    createdAtMicroseconds: createdAt ?? id, expiresAtMilliseconds: expiresAt,
+                    headerLines: headerLines, body: body, into: &envelope)
             }
         }
         try await bus.publish([BusPublication(address: address, envelope: envelope)])
+    }
+
+    /// Publishes a row of the outbox as the relay would.
+    func publish(row id: Int64, of user: String, in database: Database) async throws {
+        try await publish(
+            id, to: .user(user), xid: try await database.xid(id), createdAt: try await database.createdAt(id))
     }
 
     /// Waits until `condition` gives a value; the loop's time goes on by some milliseconds at each look.
@@ -128,6 +174,16 @@ final class TestNode: Sendable {
             throw error
         }
         await node.stop()
+    }
+
+    /// Runs `body` with a node on a database of its own, and an application's connection to it.
+    static func withDatabase(
+        limits: Limits = Limits(), _ body: (TestNode, Database) async throws -> Void
+    ) async throws {
+        let url = try await TestDatabase.shared.migrated()
+        let database = try await Database.connect(url)
+        try await with(limits: limits, databaseURL: url) { node in try await body(node, database) }
+        await database.connection.close()
     }
 }
 

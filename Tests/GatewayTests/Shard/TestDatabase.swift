@@ -102,4 +102,19 @@ struct Database: Sendable {
     }
 
     func outboxCount() async throws -> String? { try await text("select count(*) from belfry.outbox") }
+
+    /// How many rows `belfry.session` holds of a user.
+    func sessionRows(of user: String) async throws -> String? {
+        try await text("select count(*) from belfry.session where receiver = $1", [.text(user)])
+    }
+
+    /// Whether a statement in this database waits for a lock on a table.
+    func isSomebodyWaiting() async throws -> Bool {
+        try await text(
+            """
+            select exists (
+                select from pg_locks l join pg_database d on d.oid = l.database
+                where d.datname = current_database() and not l.granted)::text
+            """) == "true"
+    }
 }

@@ -84,14 +84,15 @@ let package = Package(
             ]),
         .executableTarget(name: "belfry", dependencies: ["BelfryCommands"]),
 
+        .target(name: "TestBasics", path: "Tests/TestBasics"),
         .target(
-            name: "DatabaseSupport", dependencies: ["Outbox", "Postgres", "PrivateServers"],
+            name: "DatabaseSupport", dependencies: ["TestBasics", "Outbox", "Postgres", "PrivateServers"],
             path: "Tests/DatabaseSupport"),
         .target(name: "PoolerSupport", path: "Tests/PoolerSupport"),
         .target(
             name: "TestSupport",
             dependencies: [
-                "DatabaseSupport",
+                "TestBasics", "DatabaseSupport",
                 "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrivateServers",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
             ],
@@ -100,17 +101,21 @@ let package = Package(
             name: "BusConformance", dependencies: ["Bus", "BelfryModel", nioCore, nioPosix],
             path: "Tests/BusConformance"),
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel"]),
-        .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", nioCore]),
+        .testTarget(name: "BelfryModelTests", dependencies: ["TestBasics", "BelfryModel"]),
+        .testTarget(name: "STOMPTests", dependencies: ["TestBasics", "STOMP", "BelfryModel", nioCore]),
         .testTarget(name: "BenchTests", dependencies: ["Bench", "Outbox"], exclude: ["Fixtures"]),
         .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
         .testTarget(
-            name: "PostgresTests", dependencies: ["Postgres", "PrivateServers", "PoolerSupport", "CLibpq"]),
+            name: "PostgresTests",
+            dependencies: ["TestBasics", "Postgres", "PrivateServers", "PoolerSupport", "CLibpq"]),
         .testTarget(
-            name: "DatabaseTests", dependencies: ["Postgres", "PrivateServers", "Outbox", "BelfryModel"]),
+            name: "DatabaseTests",
+            dependencies: ["TestBasics", "DatabaseSupport", "Postgres", "PrivateServers", "Outbox", "BelfryModel"]),
         .testTarget(
             name: "OutboxTests",
-            dependencies: ["DatabaseSupport", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging]),
+            dependencies: [
+                "TestBasics", "DatabaseSupport", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging,
+            ]),
         .testTarget(name: "BusTests", dependencies: ["Bus", "BusConformance", "BelfryModel", nioCore, nioPosix]),
         .testTarget(
             name: "RedisBusTests",
@@ -121,13 +126,14 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "DatabaseSupport", "PoolerSupport",
+                "TestBasics", "DatabaseSupport", "PoolerSupport",
                 "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", nioCore, nioPosix, logging,
                 lifecycle,
             ]),
         .testTarget(
             name: "GatewayTests",
             dependencies: [
+                "TestBasics", "DatabaseSupport",
                 "Gateway", "STOMP", "Bus", "Outbox", "Postgres", "BelfryModel", "PrivateServers", nioCore, nioPosix,
                 nioEmbedded, nioHTTP1, nioWebSocket, logging,
             ]),
@@ -139,12 +145,14 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "BelfryCommands", "Gateway", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging,
+                "TestBasics", "BelfryCommands", "Gateway", "Outbox", "Postgres", "PrivateServers", "BelfryModel",
+                logging,
             ]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus",
+                "TestBasics", "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus",
+                "RedisBus",
                 "Relay",
                 "Gateway", "PrivateServers", nioCore, nioPosix, logging,
             ]),

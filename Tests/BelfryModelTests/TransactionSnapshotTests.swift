@@ -1,4 +1,5 @@
 import BelfryModel
+import TestBasics
 import Testing
 
 @Suite("TransactionSnapshot")

@@ -1,6 +1,7 @@
 import DatabaseSupport
 import Foundation
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Outbox
@@ -18,14 +19,12 @@ import Testing
         let backend = try await database.connect()
         let process = try #require(pid_t(try await backend.value("select pg_backend_pid()")))
         #expect(kill(process, SIGKILL) == 0)
-        let limit = ContinuousClock.now + .seconds(20)
-        var after: InstallationIdentity?
-        while after == nil || after == before, ContinuousClock.now < limit {
-            after = try? await database.installation()
-            try await Task.sleep(for: .milliseconds(20))
+        let after = try await eventually("PostgreSQL answers under another name") { () -> InstallationIdentity? in
+            guard let present = try? await database.installation(), present != before else { return nil }
+            return present
         }
-        #expect(after?.incarnation != before.incarnation)
-        #expect(after?.id == before.id)
+        #expect(after.incarnation != before.incarnation)
+        #expect(after.id == before.id)
         await backend.close()
         await server.stop()
     }

@@ -1,5 +1,6 @@
 import DatabaseSupport
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Outbox
@@ -78,18 +79,11 @@ import Testing
         let third = RelayStore(executor: try await database.connect(role: "test_service"))
         #expect(try await third.takeOver(relay: "third", isDirect: false) == nil)
         await second.connection.close()
-        await eventuallyLeads(third)
+        try await eventually("a leader's end is seen") {
+            try await third.takeOver(relay: "third", isDirect: false) != nil
+        }
         await first.connection.close()
         await connection.close()
-    }
-
-    private func eventuallyLeads(_ store: RelayStore) async {
-        let deadline = ContinuousClock.now + .seconds(5)
-        while ContinuousClock.now < deadline {
-            if let term = try? await store.takeOver(relay: "third", isDirect: false), term.number > 0 { return }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
-        Issue.record("a leader's end was not seen")
     }
 
     @Test func `a leader whose statement takes long is not taken for one that hangs`() async throws {

@@ -3,6 +3,7 @@ import Bus
 import DatabaseSupport
 import Outbox
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Relay
@@ -48,11 +49,11 @@ import Testing
         bus.setFault { _ in BusError(.unavailable, "The bus is away.") }
         let relay = try await RunningRelay(database, bus: bus, limits: limits)
         try await writer.run("insert into belfry.message_log (topic, type) values ('news', 'JSON_MSG')")
-        await relay.wait(for: .busUnavailable)
+        try await relay.wait(for: .busUnavailable)
         try await application.run("begin; select from belfry.outbox where topic = 'news' for update")
         try await roundEnds(writer)
         bus.setFault(nil)
-        await relay.wait(for: .advanced)
+        try await relay.wait(for: .advanced)
         #expect(bus.ids == [1])
         try await application.run("rollback")
         try await eventually("nobody took it") {
@@ -73,7 +74,7 @@ import Testing
         var limits = Limits()
         limits.envelopeBytesMax = 2_000
         let relay = try await RunningRelay(database, bus: RecordingBus(), limits: limits)
-        await relay.wait(for: .advanced)
+        try await relay.wait(for: .advanced)
         #expect(try await writer.value("select status from belfry.message_log") == "pending")
         try await application.run("rollback")
         try await eventually("it is parked") {

@@ -1,5 +1,6 @@
 import BelfryModel
 import STOMP
+import TestBasics
 import Testing
 
 @Suite struct AckLedgerTests {
@@ -86,7 +87,7 @@ import Testing
 
     /// Against the plainest list that does the same.
     @Test(arguments: AckMode.allCases) func agreesWithAPlainList(_ mode: AckMode) {
-        var random = SeededGenerator(state: 3)
+        var random = SeededGenerator(seed: 3)
         var ledger = AckLedger(mode: mode)
         var list: [AckLedger.Entry] = []
         var highest: Int64 = 0

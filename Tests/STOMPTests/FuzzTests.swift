@@ -1,6 +1,7 @@
 import BelfryModel
 import NIOCore
 import STOMP
+import TestBasics
 import Testing
 
 /// Bytes that no client would send: nothing of them may trap, and how they are split must make no difference.
@@ -40,7 +41,7 @@ import Testing
 
     /// Up to 150,000 inputs of each generator, for at most four seconds (a debug build plays some 50,000 in them).
     @Test(arguments: [UInt64(11), 12]) func decoderAndMachine(_ seed: UInt64) {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var limits = Limits()
         limits.headerLineBytesMax = 60
         limits.headersMax = 6

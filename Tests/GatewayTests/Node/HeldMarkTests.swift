@@ -1,4 +1,5 @@
 import BelfryModel
+import DatabaseSupport
 import NIOCore
 import STOMP
 import Testing
@@ -15,7 +16,7 @@ struct HeldMarkTests {
 
     /// A client that has its backlog behind it, and messages of its own that came live.
     private static func live(
-        _ user: String, _ count: Int, on node: TestNode, _ database: Database
+        _ user: String, _ count: Int, on node: TestNode, _ database: Application
     ) async throws -> (client: TestClient, ids: [Int64], messages: [Frame]) {
         let client = try await node.connect(as: user)
         let first = try await database.notify(user)

@@ -12,7 +12,7 @@ struct SessionRowTests {
         try await TestNode.withDatabase { node, database in
             try await node.withHeart {
                 _ = try await node.eventually("the node's row is there") {
-                    try await database.text("select count(*) from belfry.node") == "1" ? true : nil
+                    try await database.value("select count(*) from belfry.node") == "1" ? true : nil
                 }
                 let client = try await node.connect(as: "alice")
                 try await client.subscribe("/user/queue/msg")
@@ -21,7 +21,7 @@ struct SessionRowTests {
                 }
                 try await database.connection.run("delete from belfry.node; delete from belfry.session")
                 _ = try await node.eventually("both are there again") {
-                    let nodes = try await database.text("select count(*) from belfry.node")
+                    let nodes = try await database.value("select count(*) from belfry.node")
                     return try await database.sessionRows(of: "alice") == "1" && nodes == "1" ? true : nil
                 }
                 let id = try await database.notify("alice")

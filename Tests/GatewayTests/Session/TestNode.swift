@@ -1,5 +1,6 @@
 import BelfryModel
 import Bus
+import DatabaseSupport
 import Logging
 import NIOCore
 import NIOEmbedded
@@ -137,7 +138,7 @@ final class TestNode: Sendable {
     }
 
     /// Publishes a row of the outbox as the relay would.
-    func publish(row id: Int64, of user: String, in database: Database) async throws {
+    func publish(row id: Int64, of user: String, in database: Application) async throws {
         try await publish(
             id, to: .user(user), xid: try await database.xid(id), createdAt: try await database.createdAt(id))
     }
@@ -178,10 +179,10 @@ final class TestNode: Sendable {
 
     /// Runs `body` with a node on a database of its own, and an application's connection to it.
     static func withDatabase(
-        limits: Limits = Limits(), _ body: (TestNode, Database) async throws -> Void
+        limits: Limits = Limits(), _ body: (TestNode, Application) async throws -> Void
     ) async throws {
-        let url = try await TestDatabase.shared.migrated()
-        let database = try await Database.connect(url)
+        let url = try await TestServer.makeDatabase().url
+        let database = try await Application.connect(url)
         try await with(limits: limits, databaseURL: url) { node in try await body(node, database) }
         await database.connection.close()
     }

@@ -1,4 +1,5 @@
 import BelfryModel
+import TestBasics
 
 @testable import Gateway
 

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import NIOWebSocket
+import TestBasics
 import Testing
 
 @testable import Gateway

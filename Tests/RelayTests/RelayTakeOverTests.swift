@@ -85,6 +85,31 @@ import Testing
         await relay.stop()
     }
 
+    /// The page behind may have been read already.
+    @Test func `a leader that was superseded while it published publishes no further page`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let (writer, other) = (try await database.connect(), try await database.connect())
+        try await writer.run(SQL.insert("alice", count: 2_500))
+        let bus = RecordingBus()
+        let pages = Atomic<Int>(0)
+        let published = Atomic<Int>(0)
+        let superseding = KillingBus(bus) { _ in
+            guard pages.add(1, ordering: .relaxed).newValue == 1 else { return }
+            try? await other.run(
+                "update belfry.relay_cursor set term = term + 1, relay = 'another', backend_pid = null")
+        }
+        let relay = try await RunningRelay(database, bus: superseding) { event in
+            guard event == .steppedDown(.superseded) else { return }
+            published.store(bus.ids.count, ordering: .relaxed)
+        }
+        try await relay.wait(for: .steppedDown(.superseded))
+        #expect(published.load(ordering: .relaxed) == 1_000)
+        // The other one never published anything, so this one does when it leads again.
+        try await relay.waitAsleep()
+        #expect(Set(bus.ids) == Set(1...2_500))
+        await relay.stop()
+    }
+
     @Test func `in another cluster everything in the outbox is published`() async throws {
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()

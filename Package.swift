@@ -7,7 +7,7 @@ import PackageDescription
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
-let nioTestUtils: Target.Dependency = .product(name: "NIOTestUtils", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -43,6 +43,7 @@ let package = Package(
 
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore, collections]),
+        .target(name: "Delivery", dependencies: ["BelfryModel", nioCore, collections]),
         .target(name: "Postgres", dependencies: ["CLibpq"]),
         .target(
             name: "Outbox", dependencies: ["Postgres", "BelfryModel", logging],
@@ -52,19 +53,33 @@ let package = Package(
             name: "RedisBus",
             dependencies: ["Bus", "CHiredis", "BelfryModel", nioCore, nioPosix, nioSSL, collections, logging]),
         .target(name: "Relay", dependencies: ["Outbox", "Bus", "BelfryModel", logging, metrics, lifecycle]),
+        .target(name: "Authentication", dependencies: [.product(name: "JWTKit", package: "jwt-kit")]),
+        .target(name: "Commands", dependencies: ["Authentication", "Outbox", "Postgres", "BelfryModel", nioCore]),
         .target(
-            name: "Gateway",
+            name: "Node",
             dependencies: [
-                "STOMP", "Bus", "Outbox", "BelfryModel", nioCore, nioPosix, nioHTTP1, nioWebSocket, collections,
-                logging, metrics, lifecycle,
+                "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands", "BelfryModel", nioCore,
+                nioConcurrency, collections, logging, metrics,
+            ]),
+        .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", nioCore, nioWebSocket]),
+        .target(name: "Web", resources: [.embedInCode("Pages")]),
+        .target(
+            name: "HTTPServer",
+            dependencies: [
+                "Node", "Commands", "Web", "BelfryModel", nioCore, nioPosix, nioHTTP1, nioWebSocket, collections,
+                logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "JWTKit", package: "jwt-kit"),
-            ],
-            resources: [.embedInCode("Resources")]),
+            ]),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "HTTPServer", "WebSocket", "Node", "Authentication", "Bus", "Outbox", "Postgres", "BelfryModel",
+                nioCore, nioConcurrency, logging, lifecycle,
+            ]),
         .target(
             name: "PrometheusMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
         .target(name: "PrivateServers"),
@@ -75,8 +90,9 @@ let package = Package(
         .target(
             name: "BelfryCommands",
             dependencies: [
-                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway",
-                "PrometheusMetrics", "PrivateServers", "Bench", nioCore, nioPosix, logging, metrics, lifecycle,
+                "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
+                "Authentication", "Commands", "PrometheusMetrics", "PrivateServers", "Bench", nioCore, nioPosix,
+                logging, metrics, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -92,16 +108,22 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "DatabaseSupport",
-                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrivateServers",
-                nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
+                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
+                "Authentication", "WebSocket",
+                "PrivateServers", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
             ],
             path: "Tests/TestSupport"),
         .target(
             name: "BusConformance", dependencies: ["Bus", "BelfryModel", nioCore, nioPosix],
             path: "Tests/BusConformance"),
+        .target(name: "SeededRandom", path: "Tests/SeededRandom"),
+        .target(name: "WebSocketSupport", dependencies: [nioWebSocket], path: "Tests/WebSocketSupport"),
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel"]),
-        .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", nioCore]),
+        .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel", "SeededRandom"]),
+        .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", "SeededRandom", nioCore]),
+        .testTarget(
+            name: "DeliveryTests",
+            dependencies: ["Delivery", "BelfryModel", "SeededRandom", nioCore, nioConcurrency]),
         .testTarget(name: "BenchTests", dependencies: ["Bench", "Outbox"], exclude: ["Fixtures"]),
         .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
         .testTarget(
@@ -126,27 +148,38 @@ let package = Package(
                 lifecycle,
             ]),
         .testTarget(
-            name: "GatewayTests",
+            name: "AuthenticationTests", dependencies: ["Authentication", .product(name: "JWTKit", package: "jwt-kit")]),
+        .testTarget(
+            name: "NodeTests",
             dependencies: [
-                "Gateway", "STOMP", "Bus", "Outbox", "Postgres", "BelfryModel", "PrivateServers", nioCore, nioPosix,
-                nioEmbedded, nioHTTP1, nioWebSocket, logging,
+                "Node", "WebSocket", "Delivery", "STOMP", "Bus", "Outbox", "Postgres", "Authentication", "Commands",
+                "BelfryModel", "PrivateServers", "SeededRandom", "WebSocketSupport", nioCore, nioPosix, nioEmbedded,
+                nioWebSocket,
+                nioConcurrency, logging,
             ]),
         .testTarget(
-            name: "AuthenticationTests", dependencies: ["Gateway", .product(name: "JWTKit", package: "jwt-kit")]),
+            name: "WebSocketTests",
+            dependencies: [
+                "WebSocket", "WebSocketSupport", "BelfryModel", "SeededRandom", nioCore, nioEmbedded, nioWebSocket,
+            ]),
+        .testTarget(
+            name: "HTTPServerTests",
+            dependencies: [
+                "HTTPServer", "Node", "WebSocketSupport", "BelfryModel", nioCore, nioEmbedded, nioHTTP1, nioWebSocket,
+            ]),
         .testTarget(
             name: "PrometheusMetricsTests",
             dependencies: ["PrometheusMetrics", .product(name: "CoreMetrics", package: "swift-metrics")]),
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "BelfryCommands", "Gateway", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging,
+                "BelfryCommands", "Authentication", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging,
             ]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
                 "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus",
-                "Relay",
-                "Gateway", "PrivateServers", nioCore, nioPosix, logging,
+                "Relay", "Gateway", "WebSocket", "PrivateServers", nioCore, nioPosix, logging,
             ]),
     ]
 )

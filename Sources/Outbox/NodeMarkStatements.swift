@@ -1,3 +1,4 @@
+import BelfryModel
 import Postgres
 
 /// The text of the statements that mark messages, with the plan each relies on.

@@ -1,3 +1,4 @@
+import BelfryModel
 import Postgres
 
 /// The text of every statement a node sends, with the plan it relies on.

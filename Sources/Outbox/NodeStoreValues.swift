@@ -154,44 +154,12 @@ public struct OutboxListing: Sendable {
     public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, 4) ?? 0 }
 }
 
-/// A message that a client acknowledged or refused, told from every other: by id, receiver and time.
-public struct DeliveryMark: Hashable, Sendable {
-    public let id: MessageID
-    /// The user; empty for a broadcast.
-    public let receiver: String
-    /// The transaction id under which it was handed out.
-    public let xid: UInt64
-    /// When the row of the log was written, in Unix microseconds.
-    public let createdAtMicroseconds: Int64
-
-    public init(id: MessageID, receiver: String, xid: UInt64, createdAtMicroseconds: Int64) {
-        self.id = id
-        self.receiver = receiver
-        self.xid = xid
-        self.createdAtMicroseconds = createdAtMicroseconds
-    }
-}
-
 extension DeliveryMark {
     /// The SQL of `createdAtMicroseconds`: marks are compared by it, so that all statements have it from here.
     ///
     /// - Parameter row: a row of `belfry.message_log`, by its name in the statement.
     static func createdAt(of row: String) -> String {
         "(date_part('epoch', \(row).created_at) * 1000000)::bigint"
-    }
-}
-
-/// A session, or a subscription, that has ended with messages not acknowledged.
-public struct SessionEnd: Hashable, Sendable {
-    /// `nil` when the session goes on and only a subscription has ended.
-    public let sessionID: String?
-    public let receiver: String
-    public var unacknowledged: [MessageID]
-
-    public init(sessionID: String?, receiver: String, unacknowledged: [MessageID]) {
-        self.sessionID = sessionID
-        self.receiver = receiver
-        self.unacknowledged = unacknowledged
     }
 }
 

@@ -1,3 +1,4 @@
+import BelfryModel
 import Postgres
 
 /// The text of every statement that the relay's loop sends, with the plan it relies on.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Gateway
+@testable import Authentication
 
 /// `sub`, `exp`, `nbf`, `iss` and `aud` of tokens with a good signature.
 struct ClaimTests {

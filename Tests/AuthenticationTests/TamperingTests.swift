@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Gateway
+@testable import Authentication
 
 /// What attackers try with headers, keys and shapes.
 struct TamperingTests {

@@ -1,6 +1,6 @@
 import Foundation
 
-@testable import Gateway
+@testable import Authentication
 
 /// Makes tokens of any header and payload, well-formed or not, signed with the secret of the fixtures.
 struct TokenForge {

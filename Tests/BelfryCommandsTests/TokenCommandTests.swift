@@ -1,5 +1,5 @@
 import Foundation
-import Gateway
+import Authentication
 import Testing
 
 @testable import BelfryCommands

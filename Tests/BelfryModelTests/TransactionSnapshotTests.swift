@@ -1,4 +1,5 @@
 import BelfryModel
+import SeededRandom
 import Testing
 
 @Suite("TransactionSnapshot")

@@ -4,6 +4,7 @@ import NIOCore
 import STOMP
 import TestSupport
 import Testing
+import WebSocket
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking

@@ -1,6 +1,7 @@
 import BelfryModel
 import NIOCore
 import STOMP
+import SeededRandom
 import Testing
 
 /// Bytes that no client would send: nothing of them may trap, and how they are split must make no difference.
@@ -40,7 +41,7 @@ import Testing
 
     /// Up to 150,000 inputs of each generator, for at most four seconds (a debug build plays some 50,000 in them).
     @Test(arguments: [UInt64(11), 12]) func decoderAndMachine(_ seed: UInt64) {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var limits = Limits()
         limits.headerLineBytesMax = 60
         limits.headersMax = 6
@@ -64,8 +65,7 @@ import Testing
     static func play(_ decoded: Decoded, connected: Bool) {
         var machine = SessionMachine(session: "s", server: "belfry/test")
         if connected {
-            _ = machine.frameReceived(Frame(.connect, ["accept-version": "1.2"]))
-            _ = machine.authenticated(user: "alice")
+            machine.connect(as: "alice")
         }
         for frame in decoded.frames {
             switch machine.frameReceived(frame) {
@@ -73,8 +73,8 @@ import Testing
                 if decode([Array(encoded(answer).utf8)]).error != nil { Issue.record("bad answer to \(frame)") }
             case .authenticate(let request):
                 _ = request.bearerToken
-                _ = machine.authenticated(user: "bob")
-            case .none, .open, .subscribe, .unsubscribe, .acknowledge, .refuse, .disconnect(nil):
+                _ = machine.authenticated(user: "bob", for: request)
+            case .none, .open, .subscribe, .unsubscribe, .send, .acknowledge, .refuse, .disconnect(nil):
                 break
             }
         }

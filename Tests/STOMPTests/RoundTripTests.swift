@@ -1,6 +1,7 @@
 import BelfryModel
 import NIOCore
 import STOMP
+import SeededRandom
 import Testing
 
 /// Frames made up at random come back as they were, in every version and however they are split.
@@ -46,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: ProtocolVersion.allCases) func randomFrames(_ version: ProtocolVersion) {
-        var random = SeededGenerator(state: 1)
+        var random = SeededGenerator(seed: 1)
         for round in 0..<300 {
             let frames = (0..<3).map { _ in Self.frame(version, using: &random) }
             var buffer = ByteBuffer()

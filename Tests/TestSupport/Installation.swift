@@ -1,7 +1,9 @@
+import Authentication
 import BelfryModel
 import Bus
 import Foundation
 import Gateway
+import HTTPServer
 import Logging
 import NIOCore
 import NIOPosix

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Gateway
+import HTTPServer
 import NIOCore
 import Postgres
 

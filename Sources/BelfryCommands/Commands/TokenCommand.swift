@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Gateway
+import Authentication
 import JWTKit
 
 /// `belfry token`: makes a token with the shared secret, for trying things out.

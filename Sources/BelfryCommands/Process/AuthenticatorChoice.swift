@@ -1,4 +1,4 @@
-import Gateway
+import Authentication
 import Logging
 
 /// Makes the authenticator that the settings ask for.

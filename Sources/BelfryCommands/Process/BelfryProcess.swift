@@ -1,5 +1,7 @@
+import Authentication
 import Bus
 import Gateway
+import HTTPServer
 import Logging
 import NIOCore
 import NIOPosix

@@ -20,7 +20,8 @@ let package = Package(
     name: "belfry",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "belfry", targets: ["belfry"])
+        .executable(name: "belfry", targets: ["belfry"]),
+        .executable(name: "belfry-bench", targets: ["BelfryBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -39,7 +40,6 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
-        .systemLibrary(name: "CLinux"),
 
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore, collections]),
@@ -83,15 +83,11 @@ let package = Package(
         .target(
             name: "PrometheusMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
         .target(name: "PrivateServers"),
-        .target(name: "Floors", dependencies: ["CLibpq", "CHiredis", nioCore, nioPosix]),
-        .target(
-            name: "Bench",
-            dependencies: ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis", "CLinux", nioCore]),
         .target(
             name: "BelfryCommands",
             dependencies: [
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
-                "Authentication", "Commands", "PrometheusMetrics", "PrivateServers", "Bench", nioCore, nioPosix,
+                "Authentication", "Commands", "PrometheusMetrics", "PrivateServers", nioCore, nioPosix,
                 logging, metrics, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -99,6 +95,18 @@ let package = Package(
                 .product(name: "JWTKit", package: "jwt-kit"),
             ]),
         .executableTarget(name: "belfry", dependencies: ["BelfryCommands"]),
+
+        // The benchmark, which nothing above may import. In this package, as one of its own would build swift-nio,
+        // swift-collections and swift-argument-parser once more.
+        .systemLibrary(name: "CLinux", path: "Benchmarks/CLinux"),
+        .target(name: "Floors", dependencies: ["CLibpq", "CHiredis", nioCore, nioPosix], path: "Benchmarks/Floors"),
+        .executableTarget(
+            name: "BelfryBench",
+            dependencies: [
+                "Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CLinux", nioCore,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/BelfryBench"),
 
         .target(
             name: "DatabaseSupport", dependencies: ["Outbox", "Postgres", "PrivateServers"],
@@ -124,7 +132,7 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: ["Delivery", "BelfryModel", "SeededRandom", nioCore, nioConcurrency]),
-        .testTarget(name: "BenchTests", dependencies: ["Bench", "Outbox"], exclude: ["Fixtures"]),
+        .testTarget(name: "BelfryBenchTests", dependencies: ["BelfryBench", "Outbox"], exclude: ["Fixtures"]),
         .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "PrivateServers", "PoolerSupport", "CLibpq"]),

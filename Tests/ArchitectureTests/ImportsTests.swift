@@ -14,19 +14,22 @@ private let allowed: [String: Set<String>] = [
     "PrometheusMetrics": [],
     "PrivateServers": [],
     "Floors": ["CLibpq", "CHiredis"],
-    "Bench": ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis", "CLinux"],
+    "BelfryBench": ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CLinux"],
     "InstructionCounts": [
         "BelfryModel", "STOMP", "Bus", "Outbox", "Postgres", "RedisBus", "Gateway", "PrometheusMetrics",
     ],
     "BelfryCommands": [
         "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrometheusMetrics",
-        "PrivateServers", "Bench",
+        "PrivateServers",
     ],
     "belfry": ["BelfryCommands"],
 ]
 
 private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
+
+/// Where targets are, one folder each: the product's and the benchmark's.
+private let homes = ["Sources", "Benchmarks"]
 
 /// Every Swift file under a folder of the repository, with its text.
 private func swiftFiles(in folder: String) throws -> [(path: String, text: String)] {
@@ -51,14 +54,20 @@ private func imports(of text: String) -> [String] {
 
 @Suite struct ImportsTests {
     @Test func everyTargetIsInTheTable() throws {
-        let folders = try FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent("Sources").path)
+        let folders = try homes.flatMap {
+            try FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent($0).path)
+        }
         #expect(Set(folders).subtracting(["CLibpq", "CHiredis", "CLinux"]) == Set(allowed.keys))
     }
 
     @Test(arguments: allowed.keys.sorted())
     func importsOnlyPointDown(target: String) throws {
         let ours = Set(allowed.keys).union(["CLibpq", "CHiredis", "CLinux"])
-        for file in try swiftFiles(in: "Sources/\(target)") {
+        let home = try #require(
+            homes.first {
+                FileManager.default.fileExists(atPath: root.appendingPathComponent("\($0)/\(target)").path)
+            })
+        for file in try swiftFiles(in: "\(home)/\(target)") {
             for module in imports(of: file.text) where ours.contains(module) {
                 #expect(allowed[target]?.contains(module) == true, "\(file.path) imports \(module)")
             }
@@ -81,7 +90,7 @@ private func imports(of text: String) -> [String] {
 
 @Suite struct SizeTests {
     @Test func filesStayReadable() throws {
-        let lengths = try swiftFiles(in: "Sources").map { ($0.path, $0.text.split(separator: "\n").count) }
+        let lengths = try homes.flatMap(swiftFiles).map { ($0.path, $0.text.split(separator: "\n").count) }
         for (path, lines) in lengths {
             #expect(lines <= 400, "\(path) has \(lines) lines; split it by responsibility")
         }
@@ -90,7 +99,7 @@ private func imports(of text: String) -> [String] {
     }
 
     @Test func nothingTrapsOnPurpose() throws {
-        for file in try swiftFiles(in: "Sources") {
+        for file in try homes.flatMap(swiftFiles) {
             for word in ["fatalError(", "try!", "TODO", "FIXME", "unimplemented("] {
                 #expect(!file.text.contains(word), "\(file.path) holds \(word)")
             }

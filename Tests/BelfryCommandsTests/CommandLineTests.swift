@@ -26,6 +26,7 @@ struct CommandLineTests {
 
     @Test func wrongUsageExitsWith64() async throws {
         try await fails(["--nonsense"], status: 64, "Unknown option '--nonsense'")
+        try await fails(["bench"], status: 64, "Unexpected argument 'bench'")
         try await fails(["replay"], status: 64, "Give at least one of --id")
         try await fails(["replay", "--delivered"], status: 64, "--delivered alone would replay everything")
         try await fails(["replay", "--id", "0"], status: 64, "--id must be positive numbers, not '0'")

@@ -1,6 +1,6 @@
 // swift-tools-version: 6.1
-// The folder shows the architecture: an arrow of imports only ever points down this list.
-// `Tests/ArchitectureTests` checks it; ARCHITECTURE.md says why.
+// The folder shows the architecture: a target imports only targets that stand above it in this list.
+// `Tests/ArchitectureTests` checks it; ARCHITECTURE.md says what each is for.
 
 import PackageDescription
 

@@ -43,7 +43,8 @@ public struct LeaderElection: Sendable {
 
     /// A leader's machine that vanished is noticed after five seconds and not after PostgreSQL's two hours. Planning the
     /// relay's read takes longer than an empty read, and its plan is the same for all positions. Nothing that the leader
-    /// writes need outlive a crash of PostgreSQL, which ends its session: cursors that were lost repeat what nodes know.
+    /// writes need outlive a crash of PostgreSQL, which ends its session: where cursors were lost, what was published since comes
+    /// again, and nodes drop what they know of it.
     private static let sessionSettings = """
         set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 3;
         set idle_session_timeout = 0; set plan_cache_mode = force_generic_plan; set synchronous_commit = off

@@ -2,9 +2,10 @@ import Postgres
 
 /// The text of the statements that mark messages, with the plan each relies on.
 ///
-/// None of them waits for a lock that somebody else holds on a row of a message: an application may hold it for as long as
-/// its transaction is open, and if it came to wait for a row of ours PostgreSQL would abort one of the two. Rows are locked by
-/// `skip locked`, the ids of those that are not to be had are returned, and the caller comes back to them.
+/// None of them waits for a lock that somebody else holds on a row of a message (but `markDeliveredAtOnce`, for ten
+/// milliseconds): an application may hold it for as long as its transaction is open, and if it came to wait for a row of ours
+/// PostgreSQL would abort one of the two. Rows are locked by `skip locked`, the ids of those that are not to be had are
+/// returned, and the caller comes back to them. As nothing waits, the order in which rows are locked is free.
 ///
 /// Rows are looked up by lateral queries that lock, and by `any(array(…))`: neither can become a join, for which a plan that
 /// was made while the tables were small would walk all of an index.

@@ -1,7 +1,7 @@
 import BelfryModel
 import Postgres
 
-/// Every statement a node sends: registration, backlog, delivery marks, reconcile.
+/// Every statement on the schema that a node sends: registration, backlog, delivery marks, reconcile.
 ///
 /// Completions run on a PostgreSQL thread: a caller on an event loop hops back by itself. Failures are `PostgresError`s;
 /// nothing here retries, and every statement may be repeated after a failure without harm.

@@ -211,7 +211,8 @@ enum RelayStatements {
 
     /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published, but for
     /// those whose rows another transaction holds; the answer says how many were noted.
-    /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what the nodes know already.
+    /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what was published in the last moments, up to
+    /// three times `wal_writer_delay`. Nodes drop what they know of that.
     /// Plan: as `CursorUpdate` says; outbox by primary key.
     static let advance = CursorUpdate(
         "belfry_relay_advance",

@@ -41,7 +41,7 @@ import Testing
         #expect(bus.distinct.map(\.id) == [1, 2, 3])
     }
 
-    @Test func `a crash between publishing and advancing repeats one page at most`() async throws {
+    @Test func `a relay that dies between publishing and advancing repeats one page at most`() async throws {
         let database = try await TestServer.makeDatabase()
         let writer = try await database.connect()
         try await writer.run(SQL.insert("alice", count: 2_500))

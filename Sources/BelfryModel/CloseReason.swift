@@ -4,7 +4,7 @@
 public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     /// The client sent DISCONNECT, or a WebSocket Close of its own.
     case clientDisconnected
-    /// The transport ended without a farewell.
+    /// The transport ended without a closing handshake.
     case connectionLost
     /// This process stops, and others take over.
     case shuttingDown

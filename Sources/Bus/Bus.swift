@@ -32,7 +32,7 @@ public struct BusPublication: Sendable {
     }
 }
 
-/// One event loop's ear on the bus. Every method is called on that event loop.
+/// One event loop's subscriber to the bus. Every method is called on that event loop.
 public protocol BusSubscriber: AnyObject {
     /// Asks for the address's messages. `busSubscribed` tells when they flow. Calls made in one turn of the loop go
     /// out as one batch. Asking twice does nothing.

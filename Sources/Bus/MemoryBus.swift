@@ -65,7 +65,7 @@ public final class MemoryBus: Bus {
     }
 }
 
-/// One event loop's ear on a `MemoryBus`.
+/// One event loop's subscriber to a `MemoryBus`.
 ///
 /// Unchecked: its variables are touched on its event loop only.
 final class MemorySubscriber: BusSubscriber, @unchecked Sendable {

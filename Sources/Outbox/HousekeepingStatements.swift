@@ -42,7 +42,7 @@ enum HousekeepingStatements {
     /// What sessions of killed nodes may have been shown is marked, and nodes and sessions go, all in one: a session's row stays
     /// until all of its user's messages are marked, so that one that another transaction holds keeps it for a while.
     /// Plan: node and session are small; index outbox (receiver, …).
-    static let buryNodes = PostgresStatement(
+    static let removeDeadNodes = PostgresStatement(
         "",
         """
         with dead as (

@@ -48,7 +48,7 @@ enum NodeStatements {
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
             belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, \(DeliveryMark.createdAt(of: "(b.l)"))
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
-            as r(receiver, after, snapshot, floor, session_id, place)
+            as r(receiver, after, snapshot, covered, session_id, place)
         cross join lateral (
             select exists (
                 select 1 from belfry.session s
@@ -65,7 +65,7 @@ enum NodeStatements {
                 where o.receiver = r.receiver and o.message_id > r.after
                     and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot)
                         or o.xid >= pg_snapshot_xmax(pg_current_snapshot()))
-                    and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
+                    and (r.covered = '' or not pg_visible_in_snapshot(o.xid, nullif(r.covered, '')::pg_snapshot))
                     and o.not_before is null and (o.expires_at is null or o.expires_at > now())
                 order by o.message_id
                 limit $9::bigint
@@ -134,15 +134,15 @@ enum NodeStatements {
         ) as b
         union all
         select null, r.topic, b.message_id, b.xid::text, b.created_at
-        from unnest($2::text[], $3::text[], $4::bigint[], $7::bigint[]) as r(topic, floor, since, after)
+        from unnest($2::text[], $3::text[], $4::bigint[], $7::bigint[]) as r(topic, covered, since, after)
         cross join lateral (
-            select o.message_id, o.xid, case when r.floor = '' then (
+            select o.message_id, o.xid, case when r.covered = '' then (
                 select \(DeliveryMark.createdAt(of: "l"))
                 from belfry.message_log l where l.id = o.message_id) end as created_at
             from belfry.outbox o
             where o.topic = r.topic and o.message_id > r.after and o.not_before is null
                 and (o.expires_at is null or o.expires_at > now())
-                and case when r.floor <> '' then not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot)
+                and case when r.covered <> '' then not pg_visible_in_snapshot(o.xid, nullif(r.covered, '')::pg_snapshot)
                     else o.published_at is null
                         or r.since > 0 and o.published_at >= to_timestamp(r.since / 1000000.0::float8) end
             order by o.message_id limit \(OutboxListing.topicRowsMax)

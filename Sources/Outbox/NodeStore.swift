@@ -68,7 +68,7 @@ public struct NodeStore: Sendable {
                 .textArray(sessions.map(\.sessionID)), .textArray(sessions.map(\.receiver)),
                 .textArray(reads.map(\.receiver)), .int64Array(reads.map(\.after.rawValue)),
                 .textArray(reads.map { $0.snapshot?.description ?? "" }),
-                .textArray(reads.map { $0.floor?.description ?? "" }),
+                .textArray(reads.map { $0.covered?.description ?? "" }),
                 .textArray(reads.map(\.sessionID)), .int64(Int64(rowsMax)),
             ]
         ) { completion($0.map(BacklogPages.init)) }
@@ -156,7 +156,7 @@ public struct NodeStore: Sendable {
             NodeStatements.reconcile,
             [
                 .textArray(users), .textArray(topics.map(\.topic)),
-                .textArray(topics.map { $0.floor?.description ?? "" }),
+                .textArray(topics.map { $0.covered?.description ?? "" }),
                 .int64Array(topics.map { $0.sinceMicroseconds ?? 0 }), .int64(Int64(rowsMax)),
                 .bool(isBusAvailable), .int64Array(topics.map(\.after.rawValue)),
             ]

@@ -48,18 +48,18 @@ public struct BacklogRead: Sendable {
     /// to be stamped anew); `nil` on the first page, whose answer brings it.
     public let snapshot: TransactionSnapshot?
     /// Rows not visible in it only: those were dealt with by an earlier reading.
-    public let floor: TransactionSnapshot?
+    public let covered: TransactionSnapshot?
     /// The reader's session, whose own row does not make a message `redelivered`.
     public let sessionID: String
 
     public init(
-        receiver: String, after: MessageID, snapshot: TransactionSnapshot?, floor: TransactionSnapshot?,
+        receiver: String, after: MessageID, snapshot: TransactionSnapshot?, covered: TransactionSnapshot?,
         sessionID: String
     ) {
         self.receiver = receiver
         self.after = after
         self.snapshot = snapshot
-        self.floor = floor
+        self.covered = covered
         self.sessionID = sessionID
     }
 }
@@ -110,7 +110,7 @@ public struct TopicLook: Sendable {
     public let topic: String
     /// The snapshot of the last look: only what it does not see is listed. `nil` for a first look, which lists what the relay
     /// has not published yet.
-    public let floor: TransactionSnapshot?
+    public let covered: TransactionSnapshot?
     /// Without `covered`, which means nothing in another incarnation: list also what was published from this time on, in Unix
     /// microseconds by PostgreSQL's clock.
     public let sinceMicroseconds: Int64?
@@ -118,12 +118,12 @@ public struct TopicLook: Sendable {
     public let after: MessageID
 
     public init(
-        topic: String, floor: TransactionSnapshot?, sinceMicroseconds: Int64? = nil,
+        topic: String, covered: TransactionSnapshot?, sinceMicroseconds: Int64? = nil,
         after: MessageID = MessageID(rawValue: 0)
     ) {
         self.topic = topic
         self.after = after
-        self.floor = floor
+        self.covered = covered
         self.sinceMicroseconds = sinceMicroseconds
     }
 }

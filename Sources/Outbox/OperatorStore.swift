@@ -13,7 +13,7 @@ public struct OperatorStore: Sendable {
         self.executor = executor
     }
 
-    /// How the whole installation stands, from the database's view.
+    /// The state of the whole installation, from the database's view.
     ///
     /// - Parameter byType: counts pending messages by type as well, which reads each of them.
     public func status(byType: Bool = false) async throws(PostgresError) -> OperatorStatus {

@@ -30,8 +30,8 @@ extension RelayStore {
 
     /// Removes nodes without a sign of life for 15 s, and sessions without a node, after marking what they may have been
     /// shown as redelivered.
-    public func buryDeadNodes() async throws(PostgresError) -> (nodes: Int, sessions: Int, messages: Int) {
-        let result = try await execute(HousekeepingStatements.buryNodes)
+    public func removeDeadNodes() async throws(PostgresError) -> (nodes: Int, sessions: Int, messages: Int) {
+        let result = try await execute(HousekeepingStatements.removeDeadNodes)
         return (Int(result.int64(0, 0) ?? 0), Int(result.int64(0, 1) ?? 0), Int(result.int64(0, 2) ?? 0))
     }
 

@@ -129,7 +129,7 @@ final class ListenerThread: Sendable {
 
     /// Connects, listens, and tells of notifications until the connection is lost or the end is asked for.
     private func listen(_ listening: () -> Void) throws(PostgresError) {
-        let session = try Session.connect(configuration, wake: wake) { self.isStopping ? .now : nil }
+        let session = try ServerSession.connect(configuration, wake: wake) { self.isStopping ? .now : nil }
         var isListening = false
         listening()
         var lastWord = ContinuousClock.now
@@ -154,7 +154,7 @@ final class ListenerThread: Sendable {
         }
     }
 
-    private func setListening(_ isListening: Bool, _ session: Session) throws(PostgresError) {
+    private func setListening(_ isListening: Bool, _ session: ServerSession) throws(PostgresError) {
         for channel in channels {
             _ = try session.run(
                 "\(isListening ? "listen" : "unlisten") \(channel.quotedAsSQLIdentifier)", within: Self.answerTimeout)

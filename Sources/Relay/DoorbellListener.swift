@@ -3,11 +3,10 @@ import Outbox
 import Postgres
 import Synchronization
 
-/// The relay's ear: LISTEN on a connection of its own, tested from time to time by a notification that goes the way
-/// that a writer's goes. Behind a pooler LISTEN is taken and nothing ever comes; only a test tells.
+/// LISTEN on a connection of its own, tested from time to time by a notification that takes the way that a writer's takes. Behind a pooler LISTEN is taken and nothing ever comes; only a test tells.
 ///
-/// A leader whose connection is direct listens on that, where a ring is followed by the read that it asks for, and lends
-/// this one its ear: a ring need not wake two connections, and a thread, on its way.
+/// A leader whose connection is direct listens on that, where a ring is followed by the read that it asks for, and passes on
+/// what it hears. This connection does not listen meanwhile: a ring need not wake two connections, and a thread, on its way.
 final class DoorbellListener: Sendable {
     /// In this time a test must be heard.
     static let probeTimeout: Duration = .seconds(2)
@@ -78,7 +77,7 @@ final class DoorbellListener: Sendable {
         while !Task.isCancelled {
             if !state.withLock({ $0.canHear }) { _ = await connectionChanged.wait(upTo: Self.probeTimeout) }
             var finding = Finding.unheard
-            // An ear that worked gets a second chance, as a server may be slow for a moment.
+            // What worked gets a second chance, as a server may be slow for a moment.
             for _ in 0..<(isListening == true ? 2 : 1) where finding != .heard && !Task.isCancelled {
                 tests += 1
                 finding = await probe("\(Doorbell.probePrefix)\(name):\(tests)")

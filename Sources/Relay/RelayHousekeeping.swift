@@ -4,8 +4,8 @@ import Outbox
 import Postgres
 import Synchronization
 
-/// The leader's clockwork: releases what is due, expires, settles broadcasts, buries dead nodes. It runs beside the loop
-/// and goes on while the bus is away.
+/// What the leader does by the clock: releases what is due, expires, settles broadcasts, removes dead nodes. It runs beside
+/// the loop, and goes on while the bus is away.
 final class RelayHousekeeping: Sendable {
     /// The longest pause between two looks.
     private static let interval: Duration = .seconds(1)
@@ -14,7 +14,7 @@ final class RelayHousekeeping: Sendable {
 
     /// Nodes are taken for dead only by a relay that has reached PostgreSQL for this long: after an outage all nodes are
     /// late with their heart-beats.
-    private static let buryAfter: Duration = .seconds(15)
+    private static let deadNodePatience: Duration = .seconds(15)
 
     /// On other connections than the loop's.
     let store: RelayStore
@@ -99,8 +99,8 @@ final class RelayHousekeeping: Sendable {
         }
         let changes = await doDue(dues, &failure)
         await attempt(&failure) { () async throws(PostgresError) in try await comeBack() }
-        if dues.hasDeadNodes, healthySince.duration(to: .now) > Self.buryAfter {
-            await attempt(&failure) { () async throws(PostgresError) in try await bury() }
+        if dues.hasDeadNodes, healthySince.duration(to: .now) > Self.deadNodePatience {
+            await attempt(&failure) { () async throws(PostgresError) in try await removeDeadNodes() }
         }
         // There may be more; a pause keeps a steady trickle from becoming a busy loop.
         if changes > 0 { return .milliseconds(100) }
@@ -142,13 +142,13 @@ final class RelayHousekeeping: Sendable {
         return changes
     }
 
-    private func bury() async throws(PostgresError) {
-        let buried = try await store.buryDeadNodes()
+    private func removeDeadNodes() async throws(PostgresError) {
+        let removed = try await store.removeDeadNodes()
         logger.notice(
             "Removed nodes that gave no sign of life for 15 s.",
             metadata: [
-                "nodes": "\(buried.nodes)", "sessions": "\(buried.sessions)",
-                "messages_redelivered": "\(buried.messages)",
+                "nodes": "\(removed.nodes)", "sessions": "\(removed.sessions)",
+                "messages_redelivered": "\(removed.messages)",
             ])
     }
 

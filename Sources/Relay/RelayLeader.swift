@@ -29,26 +29,26 @@ struct RelayLeader: Sendable {
 
     /// Leads until something ends it, and closes the leader's connection.
     ///
-    /// - Parameter ear: says whether rings can be heard; on a direct connection the leader takes its place.
-    func lead(ear: DoorbellListener) async -> StepDownReason {
+    /// - Parameter listener: says whether rings can be heard; on a direct connection the leader takes its place.
+    func lead(listener: DoorbellListener) async -> StepDownReason {
         _ = mailbox.take()
         leadership.connection.whenEnded { [mailbox, term] _ in mailbox.connectionLost(term: term) }
         if leadership.mode == .direct {
             do throws(PostgresError) {
-                try await takePlace(of: ear)
+                try await takePlace(of: listener)
             } catch {
                 logger.warning("The relay gives up its leadership, as it cannot listen: \(error)")
                 await leadership.connection.close()
                 return .postgresFailed
             }
         }
-        defer { ear.setLeaderListening(false) }
+        defer { listener.setLeaderListening(false) }
         let reason = await withTaskGroup(of: StepDownReason?.self) { group in
             // On the thread of the connection that it asks: a change of threads costs more than a small read.
             group.addTask(executorPreference: leadership.connection.taskExecutor) {
-                await loop(isListening: ear.isListening == true)
+                await loop(isListening: listener.isListening == true)
             }
-            group.addTask { await beat(ear) }
+            group.addTask { await beat(listener) }
             group.addTask {
                 await housekeeping.run()
                 return nil
@@ -59,7 +59,7 @@ struct RelayLeader: Sendable {
             return reason ?? .stopped
         }
         if reason == .stopped {
-            // Writers need not ring while nobody hears, and the next relay need not wait. Both are courtesies.
+            // Writers need not ring while nobody listens, and the next relay need not wait. It would go without either.
             _ = try? await store.setDoorbell(.awake, term: term)
             try? await store.resign(term: term)
         }
@@ -69,9 +69,9 @@ struct RelayLeader: Sendable {
 
     /// Listens on the leader's own connection, known to be direct: before the doorbell is next armed, so that nothing that
     /// rings after it goes unheard.
-    private func takePlace(of ear: DoorbellListener) async throws(PostgresError) {
-        try await leadership.connection.listen(to: Doorbell.channel) { _, payload in ear.heard(payload) }
-        ear.setLeaderListening(true)
+    private func takePlace(of listener: DoorbellListener) async throws(PostgresError) {
+        try await leadership.connection.listen(to: Doorbell.channel) { _, payload in listener.heard(payload) }
+        listener.setLeaderListening(true)
     }
 
     // MARK: the loop
@@ -287,15 +287,15 @@ struct RelayLeader: Sendable {
     /// Renews the leader's sign of life, on another connection than the loop's: a leader whose statement takes long is not silent.
     /// The loop's own connection is watched for its end. A term won by lease is made fast by its backend once the connection is
     /// known to be direct.
-    private func beat(_ ear: DoorbellListener) async -> StepDownReason? {
+    private func beat(_ listener: DoorbellListener) async -> StepDownReason? {
         var isByLease = leadership.mode == .lease
         var hasFailed = false
         while !Task.isCancelled {
             do {
-                if isByLease, ear.isListening == true {
+                if isByLease, listener.isListening == true {
                     guard try await leadership.becomeDirect() else { return .superseded }
                     isByLease = false
-                    try await takePlace(of: ear)
+                    try await takePlace(of: listener)
                 }
                 guard let beat = try await store.beat(term: term) else { return .superseded }
                 if beat.serverWasReset { return .serverWasReset }

@@ -290,7 +290,7 @@ struct RelayMachine: ~Copyable {
         }
     }
 
-    /// The ear was lost, or found again; rings in between went unheard.
+    /// LISTEN was lost, or works again; rings in between were not heard.
     mutating func listeningChanged(_ isListening: Bool) -> Action {
         self.isListening = isListening
         if case .waiting(let pause) = state, pause == .asleep, !isListening { return setDoorbell(.awake) }

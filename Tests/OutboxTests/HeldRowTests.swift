@@ -230,11 +230,11 @@ import Testing
                 (gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'alice', now() - interval '1 hour'),
                 (gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'bob', now() - interval '1 hour')
             """)
-        let first = try await scene.relay.buryDeadNodes()
+        let first = try await scene.relay.removeDeadNodes()
         #expect((first.nodes, first.sessions, first.messages) == (1, 1, 2))
         #expect(try await scene.owner.value("select receiver from belfry.session") == "alice")
         try await scene.application.run("rollback")
-        let second = try await scene.relay.buryDeadNodes()
+        let second = try await scene.relay.removeDeadNodes()
         #expect((second.nodes, second.sessions, second.messages) == (0, 1, 1))
         await scene.close()
     }

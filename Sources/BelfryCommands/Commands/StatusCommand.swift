@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Outbox
 
-/// `belfry status`: how the whole installation stands.
+/// `belfry status`: the state of the whole installation.
 struct StatusCommand: BelfrySubcommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show pending messages, the relay and its lag, nodes and sessions.")

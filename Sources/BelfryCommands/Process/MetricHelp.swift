@@ -17,7 +17,7 @@ enum MetricHelp {
         "belfry_messages_refused_total": "Messages that clients refused with NACK.",
         "belfry_messages_parked_total": "Messages parked because clients refused them too often.",
         "belfry_messages_missed_total": "Messages found in PostgreSQL that the bus had not brought.",
-        "belfry_bus_connections_total": "How often a shard's subscriber was connected to the bus.",
+        "belfry_bus_connections_total": "How often an event loop's subscriber was connected to the bus.",
         "belfry_node_statement_failures_total": "Statements of this node that failed.",
         "belfry_delivery_seconds": "From the insertion of a message to the commit of its acknowledgement.",
         "belfry_relay_published_total": "Messages published to the bus.",

@@ -65,7 +65,7 @@ extension Shard {
         readBegan = .now()
         let reads = batch.map { delivery, page in
             BacklogRead(
-                receiver: delivery.session.user ?? "", after: page.after, snapshot: page.snapshot, floor: page.floor,
+                receiver: delivery.session.user ?? "", after: page.after, snapshot: page.snapshot, covered: page.floor,
                 sessionID: delivery.session.id)
         }
         let (asked, opened) = (batch, openings)

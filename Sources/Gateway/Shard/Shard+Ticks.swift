@@ -60,7 +60,7 @@ extension Shard {
                 audience.watch?.tick(at: now)
                 topics.append(
                     TopicLook(
-                        topic: topic, floor: audience.watch?.floor,
+                        topic: topic, covered: audience.watch?.floor,
                         sinceMicroseconds: audience.watch?.sinceMicroseconds))
             }
         }
@@ -120,7 +120,7 @@ extension Shard {
             return lookFurther(look, rows)
         }
         // Another incarnation may have come between.
-        guard watch.floor == look.topic.floor else { return }
+        guard watch.floor == look.topic.covered else { return }
         let missed =
             audience.watch?.listed(rows, snapshot: look.snapshot, at: look.at, isBusAvailable: isBusAvailable) ?? []
         for delivery in audience.deliveries { payReceipt(delivery) }
@@ -130,7 +130,7 @@ extension Shard {
 
     private func lookFurther(_ look: Look, _ rows: Rows) {
         let next = TopicLook(
-            topic: look.topic.topic, floor: look.topic.floor, sinceMicroseconds: look.topic.sinceMicroseconds,
+            topic: look.topic.topic, covered: look.topic.covered, sinceMicroseconds: look.topic.sinceMicroseconds,
             after: rows.last?.id ?? MessageID(rawValue: 0))
         context.store.reconcile(
             users: [], topics: [next], rowsMax: limits.inFlightMax, isBusAvailable: isBusAvailable

@@ -53,7 +53,8 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// A short sentence for a person, in the Close frame and in the `message` header of the ERROR frame; under 100 bytes.
+    /// A short sentence for a person, in the Close frame and in the `message` header of the ERROR frame; under 100
+    /// bytes.
     public var text: String {
         switch self {
         case .clientDisconnected: "The client disconnected."
@@ -70,7 +71,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .slowConsumer: "The client reads too slowly; connect again, nothing was lost."
         case .tooManySessions: "This user has too many sessions."
         case .overloaded: "This node is full; connect again."
-        case .internalError: "The node had a fault of its own; connect again, nothing was lost."
+        case .internalError: "The node had an internal error; connect again, nothing was lost."
         }
     }
 

@@ -83,7 +83,7 @@ final class ConnectionThread: Sendable {
             if let end = mailbox.end { return end }
             if mailbox.closeDeadline != nil { return Self.closedError }
             guard mailbox.jobs.count < Self.jobsMax else {
-                return PostgresError(.overloaded, "\(Self.jobsMax) statements wait for \(configuration) already.")
+                return PostgresError(.overloaded, "\(Self.jobsMax) statements already wait for \(configuration).")
             }
             mailbox.jobs.append(job)
             if mailbox.isAsleep {
@@ -148,7 +148,9 @@ final class ConnectionThread: Sendable {
 
     /// The session ends with this call, before anybody is told of it.
     private func connectAndLoop(_ connected: (PostgresError?) -> Void) throws(PostgresError) -> Ending {
-        let session = try ServerSession.connect(configuration, wake: wake) { self.mailbox.withLock { $0.closeDeadline } }
+        let session = try ServerSession.connect(configuration, wake: wake) {
+            self.mailbox.withLock { $0.closeDeadline }
+        }
         if let queue, !queue.join(self) { throw Self.closedError }
         connected(nil)
         return loop(session)
@@ -269,8 +271,8 @@ final class ConnectionThread: Sendable {
 
 // MARK: Tasks
 
-/// Runs pieces of Swift tasks between statements, so that a task which mostly waits for this connection's answers gets them
-/// without a change of threads. What it runs must not block.
+/// Runs pieces of Swift tasks between statements, so that a task which mostly waits for this connection's answers gets
+/// them without a change of threads. What it runs must not block.
 extension ConnectionThread: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)

@@ -1,7 +1,8 @@
 import CLibpq
 import Glibc
 
-/// A session with the server: a `PGconn` and what belongs to it, used by one thread only. Every wait is a poll(2) that `wake` can end.
+/// A session with the server: a `PGconn` and what belongs to it, used by one thread only. Every wait is a poll(2) that
+/// `wake` can end.
 final class ServerSession {
     private let connection: OpaquePointer
     private let configuration: PostgresConfiguration
@@ -293,7 +294,7 @@ final class ServerSession {
     private func notUnderstood(_ what: String) -> PostgresError {
         PostgresError(
             .protocolViolation,
-            "\(configuration) gave an answer that is not understood here (\(what)): the connection is dropped.")
+            "\(configuration) sent an answer that is not understood (\(what)): the connection is dropped.")
     }
 
     private func refusedToSend() -> PostgresError {

@@ -82,10 +82,10 @@ public final class RelayService: Service {
                     mode: { listener.isListening == true ? .direct : .lease },
                     onStandby: {
                         self.observe(.standsBy)
-                        self.logger.info("Another relay leads; this one stands by.")
+                        self.logger.info("Another relay is the leader; this one is on standby.")
                     },
                     onHung: {
-                        self.logger.warning("The leading relay gave no sign of life; it is superseded.")
+                        self.logger.warning("The leading relay sends no heart-beat and does nothing; it is replaced.")
                     })
                 hasFailed = false
                 let began = ContinuousClock.now
@@ -106,7 +106,7 @@ public final class RelayService: Service {
     ) async {
         let term = leadership.term
         logger.notice(
-            "This relay leads.",
+            "This relay is the leader.",
             metadata: ["term": "\(term.number)", "by": "\(leadership.mode == .lease ? "lease" : "backend")"])
         status.update {
             $0.isLeader = true
@@ -127,7 +127,8 @@ public final class RelayService: Service {
         metrics.lagSeconds.record(0)
         metrics.pending.record(0)
         metrics.parkedNow.record(0)
-        logger.notice("This relay leads no longer.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
+        logger.notice(
+            "This relay is no longer the leader.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
         observe(.steppedDown(reason))
     }
 

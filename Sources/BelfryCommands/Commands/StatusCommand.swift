@@ -9,7 +9,7 @@ struct StatusCommand: BelfrySubcommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Flag(help: "As a JSON object; ages are in seconds.")
+    @Flag(help: "Print a JSON object; ages are in seconds.")
     var json = false
 
     @Flag(name: .customLong("by-type"), help: "Count pending messages by type as well, which reads each of them.")

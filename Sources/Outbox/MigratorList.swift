@@ -20,8 +20,8 @@ public struct Migration: Hashable, Sendable {
 }
 
 extension Migration {
-    /// The migrations of this binary, in order. Their texts are embedded from the folder `migrations`; the compiler does
-    /// not list what it embeds, so each has its line here, and a test compares the lines with the folder.
+    /// The migrations of this binary, in order. Their texts are embedded from the folder `migrations`; the compiler
+    /// does not list what it embeds, so each has its line here, and a test compares the lines with the folder.
     public static let all: [Migration] = [
         ("create_schema", PackageResources._00001_create_schema_sql),
         ("create_schema_check", PackageResources._00002_create_schema_check_sql),

@@ -20,20 +20,20 @@ enum NodeStatements {
     static let presentIncarnation = PostgresStatement(
         "belfry_node_present_incarnation", "select belfry.present_incarnation()::text")
 
-    /// The rows of sessions that could not be closed stay: what they were shown is not marked yet, and the relay does it.
-    /// Plan: by primary key.
+    /// The rows of sessions that could not be closed stay: what they were shown is not marked yet, and the relay does
+    /// it. Plan: by primary key.
     static let leave = PostgresStatement(
         "belfry_node_leave", "delete from belfry.node where id = $1::uuid")
 
-    /// The life of PostgreSQL in which an answer's transaction ids were given out; null after a crash, until somebody has
-    /// asked for it by `belfry.present_incarnation`.
+    /// The life of PostgreSQL in which an answer's transaction ids were given out; null after a crash, until somebody
+    /// has asked for it by `belfry.present_incarnation`.
     private static let incarnation = "(select i.id::text from belfry.incarnation i where i.only_row)"
 
-    /// A row that is visible with a transaction id that was not given out yet comes from another cluster, and the relay is about
-    /// to stamp it anew: it has its place in the order of ids.
+    /// A row that is visible with a transaction id that was not given out yet comes from another cluster, and the relay
+    /// is about to stamp it anew: it has its place in the order of ids.
     /// Plan: a nested loop over the reads, each an index scan on outbox (receiver, message_id) that stops at the limit,
-    /// then message_log by primary key. `offset 0` looks for other sessions once a read, not once a row. The first row of the
-    /// answer holds the statement's snapshot.
+    /// then message_log by primary key. `offset 0` looks for other sessions once a read, not once a row. The first row
+    /// of the answer holds the statement's snapshot.
     static let readBacklog = PostgresStatement(
         "belfry_node_read_backlog",
         """
@@ -46,7 +46,8 @@ enum NodeStatements {
             pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, \(DeliveryMark.createdAt(of: "(b.l)"))
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates,
+            \(DeliveryMark.createdAt(of: "(b.l)"))
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
             as r(receiver, after, snapshot, covered, session_id, place)
         cross join lateral (
@@ -104,11 +105,12 @@ enum NodeStatements {
         order by (b.l).id)
         """)
 
-    /// While the bus works ($6) a user's rows that a relay at work has not published yet are its business, and not listed;
-    /// one that has not moved for two seconds may be away, and then all are. Of a topic is listed what the last look ($3)
-    /// did not see. A first look lists what was not published yet; one after another incarnation, in which that look's
-    /// snapshot means nothing, also what was published since the first ($4, in Unix microseconds). Ids above $7 only.
-    /// Plan: a nested loop over users and topics, each a walk of its part of outbox (receiver, …) or (topic, …).
+    /// While the bus works ($6) a user's rows that a relay at work has not published yet are its business, and not
+    /// listed; one that has not moved for two seconds may be away, and then all are. Of a topic is listed what the last
+    /// look ($3) did not see. A first look lists what was not published yet; one after another incarnation, in which
+    /// that look's snapshot means nothing, also what was published since the first ($4, in Unix microseconds). Ids
+    /// above $7 only. Plan: a nested loop over users and topics, each a walk of its part of outbox (receiver, …) or
+    /// (topic, …).
     static let reconcile = PostgresStatement(
         "belfry_node_reconcile",
         """

@@ -19,16 +19,16 @@ public struct NodeHeartBeat: Sendable {
     public struct Answer: Sendable {
         /// The row was not there: this is the first beat, or others took this node for dead and removed its sessions.
         public let wasForgotten: Bool
-        /// The life of the PostgreSQL that answered: when it changes, transaction ids that were seen before may have been
-        /// lost and given out anew.
+        /// The life of the PostgreSQL that answered: when it changes, transaction ids that were seen before may have
+        /// been lost and given out anew.
         public let incarnation: UniqueID
         /// The present leader's term.
         public let term: Int64
     }
 }
 
-/// A session whose row is to be written with a reading: before the first one of its user's backlog, and again when the row may
-/// be missing.
+/// A session whose row is to be written with a reading: before the first one of its user's backlog, and again when the
+/// row may be missing.
 public struct SessionOpening: Sendable {
     public let sessionID: String
     public let receiver: String
@@ -44,8 +44,8 @@ public struct BacklogRead: Sendable {
     public let receiver: String
     /// Rows with greater ids only.
     public let after: MessageID
-    /// Rows visible in it only, and those with a transaction id that this cluster has not given out yet (from another cluster,
-    /// to be stamped anew); `nil` on the first page, whose answer brings it.
+    /// Rows visible in it only, and those with a transaction id that this cluster has not given out yet (from another
+    /// cluster, to be stamped anew); `nil` on the first page, whose answer brings it.
     public let snapshot: TransactionSnapshot?
     /// Rows not visible in it only: those were dealt with by an earlier reading.
     public let covered: TransactionSnapshot?
@@ -68,8 +68,8 @@ public struct BacklogRead: Sendable {
 public struct BacklogPages: Sendable {
     /// The snapshot under which all rows were read; `nil` only when PostgreSQL sent something unreadable.
     public let snapshot: TransactionSnapshot?
-    /// The life of PostgreSQL that the snapshot and the transaction ids belong to; `nil` just after a crash, when it has no
-    /// name yet.
+    /// The life of PostgreSQL that the snapshot and the transaction ids belong to; `nil` just after a crash, when it
+    /// has no name yet.
     public let incarnation: UniqueID?
     private let result: PostgresResult
     /// Row numbers of messages in the result: the first row holds the snapshot.
@@ -108,11 +108,11 @@ public struct BacklogPages: Sendable {
 /// A topic to be looked at by reconcile.
 public struct TopicLook: Sendable {
     public let topic: String
-    /// The snapshot of the last look: only what it does not see is listed. `nil` for a first look, which lists what the relay
-    /// has not published yet.
+    /// The snapshot of the last look: only what it does not see is listed. `nil` for a first look, which lists what the
+    /// relay has not published yet.
     public let covered: TransactionSnapshot?
-    /// Without `covered`, which means nothing in another incarnation: list also what was published from this time on, in Unix
-    /// microseconds by PostgreSQL's clock.
+    /// Without `covered`, which means nothing in another incarnation: list also what was published from this time on,
+    /// in Unix microseconds by PostgreSQL's clock.
     public let sinceMicroseconds: Int64?
     /// Greater ids only.
     public let after: MessageID
@@ -158,8 +158,8 @@ public struct OutboxListing: Sendable {
     public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, 4) ?? 0 }
 }
 
-/// A message that a client acknowledged or refused. It is told from every other by id, receiver and time of writing; a refusal,
-/// which must count once for each time that it was published, by id, receiver and transaction id.
+/// A message that a client acknowledged or refused. It is told from every other by id, receiver and time of writing; a
+/// refusal, which must count once for each time that it was published, by id, receiver and transaction id.
 public struct DeliveryMark: Hashable, Sendable {
     public let id: MessageID
     /// The user; empty for a broadcast.

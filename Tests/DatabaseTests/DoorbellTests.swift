@@ -4,7 +4,8 @@ import Testing
 
 /// A writer rings when the relay sleeps, and only then.
 @Suite struct DoorbellTests {
-    /// A listener on the channel. A barrier of its own ends each look: notifications come in the order of their commits.
+    /// A listener on the channel. A barrier of its own ends each look: notifications come in the order of their
+    /// commits.
     private final class Listener: Sendable {
         private let heard = Mutex<[String]>([])
         private let isListening = Mutex(false)

@@ -119,8 +119,10 @@ import Testing
         #expect(before.first == ["the relay"])
         try await database.query("update belfry.relay_cursor set snapshot = pg_current_snapshot()")
         let after = try await database.query(
-            "select regexp_replace(waits_for, ': [0-9].*', ''), last_error, attempts from belfry.undelivered order by id"
-        )
+            """
+            select regexp_replace(waits_for, ': [0-9].*', ''), last_error, attempts
+            from belfry.undelivered order by id
+            """)
         #expect(
             after == [
                 ["a session of its receiver", nil, "0"], ["an acknowledgement by a session", nil, "0"],

@@ -81,7 +81,8 @@ enum ReconnectPostgres {
             pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, (date_part('epoch', (b.l).created_at) * 1000000)::bigint
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates,
+            (date_part('epoch', (b.l).created_at) * 1000000)::bigint
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
             as r(receiver, after, snapshot, covered, session_id, place)
         cross join lateral (

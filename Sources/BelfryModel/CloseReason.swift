@@ -3,7 +3,7 @@
 public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     /// The client sent DISCONNECT, or closed its connection with a farewell.
     case clientDisconnected
-    /// The transport ended without a farewell.
+    /// The transport ended without a closing handshake.
     case connectionLost
     /// This process stops, and others take over.
     case shuttingDown
@@ -32,7 +32,8 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     /// PostgreSQL or an invariant failed us; nothing is lost.
     case internalError
 
-    /// A short sentence for a person, in the transport's farewell and in the `message` header of the ERROR frame; under 100 bytes.
+    /// A short sentence for a person, in the transport's farewell and in the `message` header of the ERROR frame; under
+    /// 100 bytes.
     public var text: String {
         switch self {
         case .clientDisconnected: "The client disconnected."
@@ -49,7 +50,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .slowConsumer: "The client reads too slowly; connect again, nothing was lost."
         case .tooManySessions: "This user has too many sessions."
         case .overloaded: "This node is full; connect again."
-        case .internalError: "The node had a fault of its own; connect again, nothing was lost."
+        case .internalError: "The node had an internal error; connect again, nothing was lost."
         }
     }
 

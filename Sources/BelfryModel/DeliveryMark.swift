@@ -1,4 +1,5 @@
-/// A message that a client acknowledged or refused, told from every other: by id, receiver and time.
+/// A message that a client acknowledged or refused. It is told from every other by id, receiver and time of writing; a
+/// refusal, which must count once for each time that it was published, by id, receiver and transaction id.
 public struct DeliveryMark: Hashable, Sendable {
     public let id: MessageID
     /// The user; empty for a broadcast.

@@ -1,4 +1,4 @@
-/// A session, or a subscription, that has ended with messages not acknowledged.
+/// A session that has ended, or what a subscription left unacknowledged when it ended.
 public struct SessionEnd: Hashable, Sendable {
     /// `nil` when the session goes on and only a subscription has ended.
     public let sessionID: String?

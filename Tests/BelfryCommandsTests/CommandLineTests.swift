@@ -61,7 +61,7 @@ struct CommandLineTests {
             ["serve", "--postgres-url", "postgresql://b@127.0.0.1:1/a"],
             environment: ["BELFRY_JWT_SECRET": "too short"], "has 9 bytes; at least 32 are needed")
         try await fails(
-            ["serve", "--postgres-url", "postgresql://b:secret@127.0.0.1:1/a"], "stands on the command line")
+            ["serve", "--postgres-url", "postgresql://b:secret@127.0.0.1:1/a"], "was given on the command line")
     }
 
     @Test func aPasswordIsNeverShown() async throws {

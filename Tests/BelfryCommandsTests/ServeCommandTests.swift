@@ -46,7 +46,7 @@ struct ServeCommandTests {
     private func listeningPort(of program: BelfryProgram, part: String = "node") -> Int? {
         program.errorText.split(separator: "\n").lazy.compactMap { line -> Int? in
             let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            guard object?["message"] as? String == "The \(part) listens." else { return nil }
+            guard object?["message"] as? String == "The \(part) is listening." else { return nil }
             return ((object?["metadata"] as? [String: String])?["address"]).flatMap { ListenAddress(parsing: $0)?.port }
         }.first
     }

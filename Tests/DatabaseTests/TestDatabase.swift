@@ -20,7 +20,8 @@ struct TestDatabase: Sendable {
         try await self.init(url: DatabaseServer.shared.makeDatabase())
     }
 
-    /// The one database, with the type ORDER_CREATED, of the tests that leave nothing in it; and a connection of one's own.
+    /// The one database, with the type ORDER_CREATED, of the tests that leave nothing in it; and a connection of one's
+    /// own.
     static func shared() async throws -> TestDatabase {
         try await TestDatabase(url: DatabaseServer.shared.sharedDatabase())
     }

@@ -50,7 +50,8 @@ import WebSocket
         }
     }
 
-    /// RFC 6455, section 7.1.7: after a frame that breaks the protocol TCP is closed, and the peer's Close is not waited for.
+    /// RFC 6455, section 7.1.7: after a frame that breaks the protocol TCP is closed, and the peer's Close is not
+    /// waited for.
     @Test func aBrokenFrameEndsTheConnectionAtOnce() async throws {
         try await Installation.with { belfry in
             let start = ContinuousClock.now

@@ -25,7 +25,8 @@ public actor TestServers {
         return try await task.value
     }
 
-    /// The URL of a new database with the schema applied: on the server that all tests share, or on one of the test's own.
+    /// The URL of a new database with the schema applied: on the server that all tests share, or on one of the test's
+    /// own.
     public func migratedDatabase(on server: PrivatePostgres? = nil) async throws -> String {
         guard let server else { return try await TestServer.makeDatabase().url }
         databases += 1

@@ -77,7 +77,7 @@ final class BacklogReader: @unchecked Sendable {
         readingSince = .now()
         let reads = batch.map { consumer, page in
             BacklogRead(
-                receiver: consumer.receiver, after: page.after, snapshot: page.snapshot, floor: page.covered,
+                receiver: consumer.receiver, after: page.after, snapshot: page.snapshot, covered: page.covered,
                 sessionID: consumer.session.id.description)
         }
         let opened = openings.map(\.session.id)

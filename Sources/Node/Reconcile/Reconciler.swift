@@ -69,7 +69,7 @@ final class Reconciler: @unchecked Sendable {
                 audience.tick(at: now)
                 topics.append(
                     TopicLook(
-                        topic: topic, floor: audience.lastLook,
+                        topic: topic, covered: audience.lastLook,
                         sinceMicroseconds: audience.firstLookMicroseconds))
             }
         }
@@ -158,7 +158,7 @@ final class Reconciler: @unchecked Sendable {
         let rows = before + found
         guard found.count < OutboxListing.topicRowsMax else { return lookFurther(look, rows) }
         // Another incarnation may have come between.
-        guard audience.lastLook == look.topic.floor else { return }
+        guard audience.lastLook == look.topic.covered else { return }
         let missed = audience.listed(rows, snapshot: look.snapshot, at: look.at, isBusAvailable: feed.isBusAvailable)
         onLook(audience)
         if !missed.isEmpty { readMissed(missed[...], for: audience) }
@@ -167,7 +167,7 @@ final class Reconciler: @unchecked Sendable {
 
     private func lookFurther(_ look: Look, _ rows: [MessageStamp]) {
         let further = TopicLook(
-            topic: look.topic.topic, floor: look.topic.floor, sinceMicroseconds: look.topic.sinceMicroseconds,
+            topic: look.topic.topic, covered: look.topic.covered, sinceMicroseconds: look.topic.sinceMicroseconds,
             after: rows.last?.id ?? MessageID(rawValue: 0))
         list(users: [], topics: [further]) { listing in
             guard let listing, self.origins.adopt(listing.incarnation) else { return }

@@ -82,10 +82,10 @@ enum ReconnectPostgres {
             pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, \
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates,
             (date_part('epoch', (b.l).created_at) * 1000000)::bigint
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
-            as r(receiver, after, snapshot, floor, session_id, place)
+            as r(receiver, after, snapshot, covered, session_id, place)
         cross join lateral (
             select exists (
                 select 1 from belfry.session s
@@ -102,7 +102,7 @@ enum ReconnectPostgres {
                 where o.receiver = r.receiver and o.message_id > r.after
                     and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot)
                         or o.xid >= pg_snapshot_xmax(pg_current_snapshot()))
-                    and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
+                    and (r.covered = '' or not pg_visible_in_snapshot(o.xid, nullif(r.covered, '')::pg_snapshot))
                     and o.not_before is null and (o.expires_at is null or o.expires_at > now())
                 order by o.message_id
                 limit $9::bigint

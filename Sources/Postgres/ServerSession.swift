@@ -1,8 +1,9 @@
 import CLibpq
 import Glibc
 
-/// A `PGconn` and what belongs to it, used by one thread only. Every wait is a poll(2) that `wake` can end.
-final class Session {
+/// A session with the server: a `PGconn` and what belongs to it, used by one thread only. Every wait is a poll(2) that
+/// `wake` can end.
+final class ServerSession {
     private let connection: OpaquePointer
     private let configuration: PostgresConfiguration
     private let wake: WakeUp
@@ -24,15 +25,15 @@ final class Session {
     static func connect(
         _ configuration: PostgresConfiguration, wake: WakeUp,
         deadlineWhenWoken: @escaping () -> ContinuousClock.Instant?
-    ) throws(PostgresError) -> Session {
-        let session: Session
+    ) throws(PostgresError) -> ServerSession {
+        let session: ServerSession
         do throws(PostgresError) {
-            session = try Session(configuration, configuration.options, wake, deadlineWhenWoken)
+            session = try ServerSession(configuration, configuration.options, wake, deadlineWhenWoken)
         } catch {
             // PgBouncer's words, and Amazon RDS Proxy's.
             let refusals = ["unsupported startup parameter", "command-line options"]
             guard refusals.contains(where: error.message.contains) else { throw error }
-            session = try Session(configuration, configuration.ownOptions, wake, deadlineWhenWoken)
+            session = try ServerSession(configuration, configuration.ownOptions, wake, deadlineWhenWoken)
         }
         session.sendsPath = try !session.holdsPath()
         return session
@@ -283,17 +284,17 @@ final class Session {
 
     /// The connection has ended: by the server's last words if there were any, else by libpq's.
     private func lost(_ failure: PostgresError? = nil) -> PostgresError {
-        let farewell = notices.farewell
+        let fatal = notices.fatalNotice
         return PostgresError(
             .connection,
-            "The connection to \(configuration) was lost: \(failure?.message ?? farewell?.message ?? libpqMessage)",
-            sqlState: failure?.sqlState ?? farewell?.sqlState, underlying: failure)
+            "The connection to \(configuration) was lost: \(failure?.message ?? fatal?.message ?? libpqMessage)",
+            sqlState: failure?.sqlState ?? fatal?.sqlState, underlying: failure)
     }
 
     private func notUnderstood(_ what: String) -> PostgresError {
         PostgresError(
             .protocolViolation,
-            "\(configuration) gave an answer that is not understood here (\(what)): the connection is dropped.")
+            "\(configuration) sent an answer that is not understood (\(what)): the connection is dropped.")
     }
 
     private func refusedToSend() -> PostgresError {

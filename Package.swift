@@ -53,7 +53,9 @@ let package = Package(
             name: "RedisBus",
             dependencies: ["Bus", "CHiredis", "BelfryModel", nioCore, nioPosix, nioSSL, collections, logging]),
         .target(name: "Relay", dependencies: ["Outbox", "Bus", "BelfryModel", logging, metrics, lifecycle]),
-        .target(name: "Authentication", dependencies: [.product(name: "JWTKit", package: "jwt-kit")]),
+        .target(name: "Authentication"),
+        .target(
+            name: "JWTAuthentication", dependencies: ["Authentication", .product(name: "JWTKit", package: "jwt-kit")]),
         .target(name: "Commands", dependencies: ["Authentication", "Outbox", "Postgres", "BelfryModel", nioCore]),
         .target(
             name: "Node",
@@ -77,7 +79,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "HTTPServer", "WebSocket", "Node", "Authentication", "Bus", "Outbox", "Postgres", "BelfryModel",
+                "HTTPServer", "WebSocket", "Node", "Commands", "Authentication", "Bus", "Outbox", "Postgres",
+                "BelfryModel",
                 nioCore, nioConcurrency, logging, lifecycle,
             ]),
         .target(
@@ -87,7 +90,8 @@ let package = Package(
             name: "BelfryCommands",
             dependencies: [
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
-                "Authentication", "Commands", "PrometheusMetrics", "PrivateServers", nioCore, nioPosix,
+                "Authentication", "JWTAuthentication", "Commands", "PrometheusMetrics", "PrivateServers", nioCore,
+                nioPosix,
                 logging, metrics, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -108,14 +112,15 @@ let package = Package(
             ],
             path: "Benchmarks/BelfryBench"),
 
+        .target(name: "TestBasics", path: "Tests/TestBasics"),
         .target(
-            name: "DatabaseSupport", dependencies: ["Outbox", "Postgres", "PrivateServers"],
+            name: "DatabaseSupport", dependencies: ["TestBasics", "Outbox", "Postgres", "PrivateServers"],
             path: "Tests/DatabaseSupport"),
         .target(name: "PoolerSupport", path: "Tests/PoolerSupport"),
         .target(
             name: "TestSupport",
             dependencies: [
-                "DatabaseSupport",
+                "TestBasics", "DatabaseSupport",
                 "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
                 "Authentication", "WebSocket",
                 "PrivateServers", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
@@ -124,23 +129,26 @@ let package = Package(
         .target(
             name: "BusConformance", dependencies: ["Bus", "BelfryModel", nioCore, nioPosix],
             path: "Tests/BusConformance"),
-        .target(name: "SeededRandom", path: "Tests/SeededRandom"),
         .target(name: "WebSocketSupport", dependencies: [nioWebSocket], path: "Tests/WebSocketSupport"),
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel", "SeededRandom"]),
-        .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", "SeededRandom", nioCore]),
+        .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel", "TestBasics"]),
+        .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", "TestBasics", nioCore]),
         .testTarget(
             name: "DeliveryTests",
-            dependencies: ["Delivery", "BelfryModel", "SeededRandom", nioCore, nioConcurrency]),
+            dependencies: ["Delivery", "BelfryModel", "TestBasics", nioCore, nioConcurrency]),
         .testTarget(name: "BelfryBenchTests", dependencies: ["BelfryBench", "Outbox"], exclude: ["Fixtures"]),
         .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
         .testTarget(
-            name: "PostgresTests", dependencies: ["Postgres", "PrivateServers", "PoolerSupport", "CLibpq"]),
+            name: "PostgresTests",
+            dependencies: ["TestBasics", "Postgres", "PrivateServers", "PoolerSupport", "CLibpq"]),
         .testTarget(
-            name: "DatabaseTests", dependencies: ["Postgres", "PrivateServers", "Outbox", "BelfryModel"]),
+            name: "DatabaseTests",
+            dependencies: ["TestBasics", "DatabaseSupport", "Postgres", "PrivateServers", "Outbox", "BelfryModel"]),
         .testTarget(
             name: "OutboxTests",
-            dependencies: ["DatabaseSupport", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging]),
+            dependencies: [
+                "TestBasics", "DatabaseSupport", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging,
+            ]),
         .testTarget(name: "BusTests", dependencies: ["Bus", "BusConformance", "BelfryModel", nioCore, nioPosix]),
         .testTarget(
             name: "RedisBusTests",
@@ -151,24 +159,26 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "DatabaseSupport", "PoolerSupport",
+                "TestBasics", "DatabaseSupport", "PoolerSupport",
                 "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", nioCore, nioPosix, logging,
                 lifecycle,
             ]),
         .testTarget(
-            name: "AuthenticationTests", dependencies: ["Authentication", .product(name: "JWTKit", package: "jwt-kit")]),
+            name: "AuthenticationTests",
+            dependencies: ["Authentication", "JWTAuthentication", .product(name: "JWTKit", package: "jwt-kit")]),
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Node", "WebSocket", "Delivery", "STOMP", "Bus", "Outbox", "Postgres", "Authentication", "Commands",
-                "BelfryModel", "PrivateServers", "SeededRandom", "WebSocketSupport", nioCore, nioPosix, nioEmbedded,
+                "DatabaseSupport", "Node", "WebSocket", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",
+                "Authentication", "Commands",
+                "BelfryModel", "PrivateServers", "TestBasics", "WebSocketSupport", nioCore, nioPosix, nioEmbedded,
                 nioWebSocket,
                 nioConcurrency, logging,
             ]),
         .testTarget(
             name: "WebSocketTests",
             dependencies: [
-                "WebSocket", "WebSocketSupport", "BelfryModel", "SeededRandom", nioCore, nioEmbedded, nioWebSocket,
+                "WebSocket", "WebSocketSupport", "BelfryModel", "TestBasics", nioCore, nioEmbedded, nioWebSocket,
             ]),
         .testTarget(
             name: "HTTPServerTests",
@@ -181,12 +191,14 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "BelfryCommands", "Authentication", "Outbox", "Postgres", "PrivateServers", "BelfryModel", logging,
+                "TestBasics", "BelfryCommands", "JWTAuthentication", "Outbox", "Postgres", "PrivateServers",
+                "BelfryModel", logging,
             ]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus",
+                "TestBasics", "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus",
+                "RedisBus",
                 "Relay", "Gateway", "WebSocket", "PrivateServers", nioCore, nioPosix, logging,
             ]),
     ]

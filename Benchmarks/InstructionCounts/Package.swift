@@ -30,23 +30,33 @@ let package = Package(
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore, collections]),
+        .target(name: "Delivery", dependencies: ["BelfryModel", nioCore, collections]),
         .target(name: "Bus", dependencies: ["BelfryModel", nioCore]),
         .target(name: "Postgres", dependencies: ["CLibpq"]),
-        .target(name: "Outbox", dependencies: ["Postgres", "BelfryModel"]),
+        .target(
+            name: "Outbox", dependencies: ["Postgres", "BelfryModel", logging],
+            resources: [.embedInCode("Migrations")]),
+        .target(name: "Authentication"),
+        .target(name: "Commands", dependencies: ["Authentication", "Outbox", "Postgres", "BelfryModel", nioCore]),
         .target(
             name: "PrometheusMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
         .target(name: "Counting", dependencies: ["Bus", "BelfryModel", nioCore]),
         .target(name: "RedisBus", dependencies: ["Counting", "Bus", "CHiredis", "BelfryModel", nioCore]),
         .target(
-            name: "Gateway",
+            name: "Node",
             dependencies: [
-                "Counting", "STOMP", "Bus", "Outbox", "Postgres", "BelfryModel", nioCore, nioConcurrency, nioEmbedded,
-                nioWebSocket, collections, logging, metrics,
+                "Counting", "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands",
+                "BelfryModel", nioCore, nioConcurrency, collections, logging, metrics,
             ]),
+        .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", nioCore, nioWebSocket]),
+        .target(
+            name: "NodeCases",
+            dependencies: ["Counting", "Node", "WebSocket", "BelfryModel", nioCore, nioConcurrency, nioEmbedded]),
         .executableTarget(
             name: "InstructionCounts",
             dependencies: [
-                "Counting", "STOMP", "Bus", "RedisBus", "Gateway", "PrometheusMetrics", "BelfryModel", nioCore, metrics,
+                "Counting", "STOMP", "Delivery", "Bus", "RedisBus", "NodeCases", "PrometheusMetrics", "BelfryModel",
+                nioCore, metrics,
             ]),
     ]
 )

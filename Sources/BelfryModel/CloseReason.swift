@@ -1,5 +1,5 @@
-/// Why a session was ended: one list for logs, metrics, the ERROR frame and the farewell of every transport, which has codes of
-/// its own for them.
+/// Why a session was ended: one list for logs, metrics, the ERROR frame and the farewell of every transport, which has
+/// codes of its own for them.
 public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     /// The client sent DISCONNECT, or closed its connection with a farewell.
     case clientDisconnected

@@ -1,7 +1,7 @@
 /// A message as the outbox holds it at one time: which message, and the transaction that put it there.
 ///
-/// `id` and `createdAtMicroseconds` tell the message from every other; `xid` tells whether it was put (back) into the outbox
-/// since, as a replay and a refusal do.
+/// `id` and `createdAtMicroseconds` tell the message from every other; `xid` tells whether it was put (back) into the
+/// outbox since, as a replay and a refusal do.
 public struct MessageStamp: Hashable, Sendable {
     public let id: MessageID
     /// The transaction that wrote the row of the outbox, or stamped it anew.

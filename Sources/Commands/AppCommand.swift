@@ -1,8 +1,8 @@
 import Authentication
 import NIOCore
 
-/// Something that a client may ask for beyond subscribing: a use case of its own, called alike by a STOMP frame and by an HTTP
-/// request. It knows no protocol, no socket and no event loop.
+/// Something that a client may ask for beyond subscribing: a use case of its own, called alike by a STOMP frame and by
+/// an HTTP request. It knows no protocol, no socket and no event loop.
 public protocol AppCommand: Sendable {
     /// The name under which clients know it: a SEND to `/app/<name>`.
     var name: String { get }

@@ -44,7 +44,8 @@ public struct Message: Sendable {
     /// Bytes that it holds while it is kept.
     var keptBytes: Int { headerLines.readableBytes + body.readableBytes + 128 }
 
-    /// The same in memory of its own: what the bus brings is a slice of all that one read brought, which it would keep alive.
+    /// The same in memory of its own: what the bus brings is a slice of all that one read brought, which it would keep
+    /// alive.
     func kept() -> Message {
         var bytes = ByteBufferAllocator().buffer(capacity: headerLines.readableBytes + body.readableBytes)
         bytes.writeImmutableBuffer(headerLines)

@@ -1,6 +1,7 @@
 import Authentication
 import BelfryModel
 import Bus
+import Commands
 import Foundation
 import HTTPServer
 import Logging
@@ -13,11 +14,14 @@ import WebSocket
 
 /// A node: one port for HTTP and WebSocket, one worker an event loop. Puts the parts together.
 ///
-/// On graceful shutdown it stops accepting, closes its sessions with `CloseReason.shuttingDown`, writes the delivery marks
-/// that are left, and removes its rows from the database.
+/// On graceful shutdown it stops accepting, closes its sessions with `CloseReason.shuttingDown`, writes the delivery
+/// marks that are left, and removes its rows from the database.
 public final class GatewayServer: Service {
     /// Time at the end for marks to be written; what is left then is redelivered, not lost.
     private static let farewellTimeout = Duration.seconds(5)
+
+    /// What clients may ask for by a SEND to `/app/<name>`.
+    private static let commands: [any AppCommand] = []
 
     private let configuration: GatewayConfiguration
     private let eventLoopGroup: any EventLoopGroup
@@ -43,8 +47,8 @@ public final class GatewayServer: Service {
         self.tokensAreUnproven = authenticator.tokensAreUnproven
         self.context = NodeContext(
             store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
-            bus: bus, authenticator: authenticator, limits: configuration.limits, version: configuration.version,
-            installation: installation, logger: logger)
+            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands),
+            limits: configuration.limits, version: configuration.version, installation: installation, logger: logger)
         self.routes = Routes(
             health: health, metricsText: metricsText, development: configuration.developmentRoutes,
             version: configuration.version)

@@ -118,8 +118,8 @@ extension SessionMachine {
         }
     }
 
-    /// The caller ends the session for a reason of its own: a slow consumer, missed heart-beats, a token that expired, a
-    /// request that the user may not make, a fault of the database.
+    /// The caller ends the session for a reason of its own: a slow consumer, missed heart-beats, a token that expired,
+    /// a request that the user may not make, a fault of the database.
     ///
     /// - Parameters:
     ///   - sentence: for the developer of the client.

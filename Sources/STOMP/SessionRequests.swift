@@ -91,8 +91,8 @@ public struct SendRequest: Sendable {
 /// What a client asks for with ACK or NACK.
 public struct AckRequest: Hashable, Sendable {
     public let ackID: AckID
-    /// `nil` when the subscription has ended meanwhile: its messages went back to the backlog, and there is nothing left
-    /// to acknowledge.
+    /// `nil` when the subscription has ended meanwhile: its messages went back to the backlog, and there is nothing
+    /// left to acknowledge.
     public let subscription: Subscription?
     /// The header `receipt`, to be answered once what was asked for is committed.
     public let receipt: String?

@@ -21,7 +21,8 @@ extension CloseReason {
         }
     }
 
-    /// Whether what the peer sent was no WebSocket any more, or too much of it ("_Fail the WebSocket Connection_", RFC 6455).
+    /// Whether what the peer sent was no WebSocket any more, or too much of it ("_Fail the WebSocket Connection_", RFC
+    /// 6455).
     var failsTheConnection: Bool {
         switch self {
         case .protocolViolation, .invalidUTF8, .frameTooLarge: true

@@ -17,8 +17,8 @@ struct ClientFrame {
 
 /// Cuts a client's bytes, however they are split, into WebSocket frames, and unmasks them (RFC 6455, section 5.2).
 ///
-/// NIO's `WebSocketFrameDecoder` does the same as a handler of its own, with a buffer, two objects and a copy of the payload
-/// a frame: it took a quarter of the time of reading a heart-beat, and half a kilobyte a session.
+/// NIO's `WebSocketFrameDecoder` does the same as a handler of its own, with a buffer, two objects and a copy of the
+/// payload a frame: it took a quarter of the time of reading a heart-beat, and half a kilobyte a session.
 struct WebSocketFrameReader {
     /// What is wrong with a frame's header. Nothing can be read after it.
     enum Failure: Error {

@@ -2,8 +2,8 @@ import BelfryModel
 import NIOCore
 import Node
 
-/// A WebSocket as the transport of a session: runs the actions of `WebSocketMachine`, gathers what the session writes and
-/// flushes it in one write.
+/// A WebSocket as the transport of a session: runs the actions of `WebSocketMachine`, gathers what the session writes
+/// and flushes it in one write.
 public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     public typealias InboundIn = ByteBuffer
     public typealias OutboundOut = ByteBuffer
@@ -14,7 +14,8 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     public static let shutdownTimeout = TimeAmount.seconds(2)
     /// Bytes that a peer may still send after our Close; more, and it is not waited for any longer.
     public static let discardedBytesMax = 1024 * 1024
-    /// Pings between two flushes that are answered each for itself; of further ones the last is (RFC 6455, section 5.5.3).
+    /// Pings between two flushes that are answered each for itself; of further ones the last is (RFC 6455, section
+    /// 5.5.3).
     private static let pongsMax = 16
 
     private let worker: Worker
@@ -206,8 +207,8 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         let timeout = reason == .shuttingDown ? Self.shutdownTimeout : Self.closeTimeout
         context.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
         guard reason.failsTheConnection else { return }
-        // RFC 6455, section 7.1.7: nothing more is read, and TCP is closed. Our direction first: closed as a whole, with bytes
-        // that the peer has sent and we have not read, it would be reset, and the peer might not see why.
+        // RFC 6455, section 7.1.7: nothing more is read, and TCP is closed. Our direction first: closed as a whole,
+        // with bytes that the peer has sent and we have not read, it would be reset, and the peer might not see why.
         stopReading()
         channel.close(mode: .output, promise: nil)
     }

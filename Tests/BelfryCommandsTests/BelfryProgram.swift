@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestBasics
 
 /// The program itself, as a user runs it.
 final class BelfryProgram: Sendable {
@@ -54,7 +55,7 @@ final class BelfryProgram: Sendable {
 
     /// Waits for the end, 60 s at most; then it is killed.
     func outcome() async -> Outcome {
-        let ended = await eventually(within: .seconds(60)) { self.process.withLock { !$0.isRunning } }
+        let ended = await isEventually(within: .seconds(60)) { self.process.withLock { !$0.isRunning } }
         if !ended { kill(processIdentifier, SIGKILL) }
         process.withLock { $0.waitUntilExit() }
         // The pipes may hold a last line still.
@@ -80,14 +81,4 @@ private final class TextBox: Sendable {
 
     var text: String { data.withLock { String(decoding: $0, as: UTF8.self) } }
     func append(_ piece: Data) { data.withLock { $0.append(piece) } }
-}
-
-/// Polls a condition until it holds.
-func eventually(within limit: Duration = .seconds(30), _ condition: () async -> Bool) async -> Bool {
-    let deadline = ContinuousClock.now.advanced(by: limit)
-    while ContinuousClock.now < deadline {
-        if await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(25))
-    }
-    return await condition()
 }

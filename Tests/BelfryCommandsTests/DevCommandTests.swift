@@ -1,4 +1,5 @@
 import Foundation
+import TestBasics
 import Testing
 
 @testable import BelfryCommands
@@ -30,13 +31,13 @@ struct DevCommandTests {
         let folder = try Self.makeFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let program = try BelfryProgram(["dev", "--listen", "127.0.0.1:0"] + options, folder: folder)
-        let isReady = await eventually { program.outputText.contains("Ctrl-C") }
+        let isReady = await isEventually { program.outputText.contains("Ctrl-C") }
         #expect(isReady, "\(program.errorText)")
         let port = try #require(listeningPort(of: program))
 
         #expect(await HTTPClient.get("/health/live", port: port)?.status == 200)
         let names = options.isEmpty ? ["postgres", "redis", "listen"] : ["postgres", "listen"]
-        let isHealthy = await eventually {
+        let isHealthy = await isEventually {
             let ready = await HTTPClient.get("/health/ready", port: port)
             return names.allSatisfy { ready?.body.contains("\"\($0)\":{\"state\":\"up\"}") == true }
         }
@@ -98,7 +99,7 @@ struct DevCommandTests {
         for round in 1...2 {
             let program = try BelfryProgram(
                 ["dev", "--no-redis", "--listen", "127.0.0.1:0", "--data", "kept"], folder: folder)
-            let isReady = await eventually { program.outputText.contains("Ctrl-C") }
+            let isReady = await isEventually { program.outputText.contains("Ctrl-C") }
             #expect(isReady, "\(program.errorText)")
             #expect(program.outputText.contains("kept, kept"))
             let sent = try await BelfryProgram.run([
@@ -117,7 +118,7 @@ struct DevCommandTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let first = try BelfryProgram(
             ["dev", "--no-redis", "--listen", "127.0.0.1:0", "--data", "one"], folder: folder)
-        #expect(await eventually { first.outputText.contains("Ctrl-C") })
+        #expect(await isEventually { first.outputText.contains("Ctrl-C") })
         let port = try #require(listeningPort(of: first))
         let second = try BelfryProgram(
             ["dev", "--no-redis", "--listen", "127.0.0.1:\(port)", "--data", "two"], folder: folder)
@@ -138,7 +139,8 @@ struct DevCommandTests {
         let folder = try Self.makeFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let program = try BelfryProgram(["dev", "--listen", "127.0.0.1:0"], folder: folder)
-        #expect(await eventually { FileManager.default.fileExists(atPath: folder.appendingPathComponent(".dev").path) })
+        #expect(
+            await isEventually { FileManager.default.fileExists(atPath: folder.appendingPathComponent(".dev").path) })
         program.terminate()
         #expect(await program.outcome().status == 0)
         #expect(!FileManager.default.fileExists(atPath: folder.appendingPathComponent(".dev").path))

@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import PrivateServers
+import TestBasics
 import Testing
 
 @testable import BelfryCommands
@@ -76,13 +77,13 @@ struct ServeCommandTests {
             #expect(try await BelfryProgram.run(["migrate"], environment: settings).status == 0)
             let relay = try BelfryProgram(["relay"], environment: settings)
             let node = try BelfryProgram(["node"], environment: settings)
-            let listens = await eventually { listeningPort(of: node) != nil }
+            let listens = await isEventually { listeningPort(of: node) != nil }
             #expect(listens, "\(node.errorText)")
             let port = try #require(listeningPort(of: node))
             let allUp = #"{"status":"ready","checks":{"postgres":{"state":"up"},"redis":{"state":"up"}}}"#
             #expect(await answers("/health/ready", port, 200, allUp))
             #expect(await HTTPClient.get("/dev/info", port: port)?.status == 404)
-            let leads = await eventually {
+            let leads = await isEventually {
                 let status = try? await BelfryProgram.run(["status"], environment: settings)
                 return status?.output.contains("leads (term ") == true && status?.output.contains("nodes     1") == true
             }
@@ -106,7 +107,7 @@ struct ServeCommandTests {
 
     /// Polls until the node's answer has the status and holds the text.
     private func answers(_ path: String, _ port: Int, _ status: Int, _ text: String) async -> Bool {
-        await eventually {
+        await isEventually {
             guard let answer = await HTTPClient.get(path, port: port) else { return false }
             return answer.status == status && answer.body.contains(text)
         }
@@ -126,7 +127,7 @@ struct ServeCommandTests {
     @Test func aSignalEndsAProcessThatWaitsForItsDatabase() async throws {
         let program = try BelfryProgram(
             ["serve", "--auth", "dev", "--postgres-url", "postgresql://belfry@127.0.0.1:1/app"])
-        let waits = await eventually { program.errorText.contains("The database is away; waiting for it.") }
+        let waits = await isEventually { program.errorText.contains("The database is away; waiting for it.") }
         #expect(waits, "\(program.errorText)")
         program.terminate()
         #expect(await program.outcome().status == 0)
@@ -152,7 +153,7 @@ struct ServeCommandTests {
             let node = try BelfryProgram(
                 ["serve", "--auth", "dev", "--listen", "0.0.0.0:0", "--dev-beyond-loopback"],
                 environment: environment(postgres))
-            let listens = await eventually { listeningPort(of: node) != nil }
+            let listens = await isEventually { listeningPort(of: node) != nil }
             #expect(listens, "\(node.errorText)")
             #expect(node.errorText.contains("Anyone who reaches this node can be any user"))
             node.terminate()

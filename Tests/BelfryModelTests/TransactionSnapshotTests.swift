@@ -1,5 +1,5 @@
 import BelfryModel
-import SeededRandom
+import TestBasics
 import Testing
 
 @Suite("TransactionSnapshot")

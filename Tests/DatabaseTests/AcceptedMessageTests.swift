@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import TestBasics
 import Testing
 
 /// Every way of writing rows that an application may use ends in rows of the outbox.
@@ -7,7 +8,7 @@ import Testing
     private static let insert = "insert into belfry.message_log (receiver, type, data)"
 
     @Test func aPlainInsertIsQueuedUnderItsTransaction() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run("begin")
         let id = try await database.value("\(Self.insert) values ('alice', 'JSON_MSG', '{}') returning id")
         let queued = try await database.query(
@@ -18,7 +19,7 @@ import Testing
     }
 
     @Test func severalRowsAndSelectsAreQueuedInTheOrderOfTheirIds() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("\(Self.insert) values ('a', 'JSON_MSG', '1'), ('b', 'STRING_MSG', '\"x\"')")
         try await database.query("\(Self.insert) select 'user' || i, 'JSON_MSG', '2' from generate_series(1, 500) i")
         let order = try await database.query(
@@ -28,7 +29,7 @@ import Testing
     }
 
     @Test func copyIsQueued() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             #"""
             copy belfry.message_log (receiver, topic, type, data)
@@ -39,7 +40,7 @@ import Testing
     }
 
     @Test func rowsThatOnConflictSkipsAreNotQueued() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let sql = """
             insert into belfry.message_log (receiver, type, data, idempotency_key)
             values ('alice', 'JSON_MSG', '1', 'k1'), ('alice', 'JSON_MSG', '2', $1) on conflict do nothing
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func aSavepointRolledBackTakesItsMessagesWithIt() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             """
             begin;
@@ -72,14 +73,14 @@ import Testing
 
     @Test(arguments: ["read committed", "repeatable read", "serializable"])
     func everyIsolationLevelWorks(level: String) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             "begin isolation level \(level); \(Self.insert) values ('alice', 'JSON_MSG', '1'); commit")
         #expect(try await database.queued() == ["1"])
     }
 
     @Test func notifyAndBroadcastAreTheInsert() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let id = try await database.value(
             """
             select belfry.notify('alice', 'STRING_MSG', '"hi"', headers => '{"traceparent": "00-1"}',
@@ -100,7 +101,7 @@ import Testing
     }
 
     @Test func aKeyUsedBeforeReturnsTheFirstId() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let sql = "select belfry.notify('alice', 'JSON_MSG', $1::jsonb, idempotency_key => 'order-17')"
         let first = try await database.value(sql, .text("1"))
         #expect(try await database.value(sql, .text("2")) == first)
@@ -115,7 +116,7 @@ import Testing
     }
 
     @Test func aKeyOfATransactionStillRunningIsWaitedFor() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let other = try await database.connect()
         let sql = "select belfry.notify('alice', 'JSON_MSG', '1', idempotency_key => 'k')"
         try await other.run("begin")
@@ -129,7 +130,7 @@ import Testing
     }
 
     @Test func aTimeThatHasPassedHoldsNothingBack() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("select belfry.notify('a', 'JSON_MSG', '1', not_before => now() - interval '1 s')")
         try await database.query("select belfry.notify('a', 'JSON_MSG', '1', expires_at => now() - interval '1 s')")
         let rows = try await database.query("select not_before, expires_at < now() from belfry.outbox order by 2")
@@ -140,7 +141,7 @@ import Testing
         ("infinity", nil), ("-infinity", "1970-01-01 00:00:00"), ("4713-01-01 BC", "1970-01-01 00:00:00"),
     ])
     func anExpiryWithoutANumberIsQueuedAsOneThatHasOne(expiresAt: String, queued: String?) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query(
             "\(Self.insert.replacing(")", with: ", expires_at)")) values ('alice', 'JSON_MSG', '1', '\(expiresAt)')")
         let rows = try await database.query("select (expires_at at time zone 'UTC')::text from belfry.outbox")
@@ -150,7 +151,7 @@ import Testing
     }
 
     @Test func historyFromElsewhereIsNotQueued() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query(
             """
             insert into belfry.message_log (receiver, type, data, status, delivered_at)
@@ -158,16 +159,4 @@ import Testing
             """)
         #expect(try await database.queued().isEmpty)
     }
-}
-
-/// Polls a condition, for ten seconds at most.
-func eventually(
-    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while ContinuousClock.now < deadline {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-    Issue.record("Not within ten seconds: \(what)", sourceLocation: sourceLocation)
 }

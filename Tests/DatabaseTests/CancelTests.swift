@@ -1,4 +1,5 @@
 import Postgres
+import TestBasics
 import Testing
 
 /// Taking a message back, in each state that it may be in.
@@ -8,7 +9,7 @@ import Testing
         ("expired", false, "expired"), ("cancelled", false, "cancelled"),
     ])
     func whatIsNotDeliveredIsTakenBack(status: String, isCancelled: Bool, after: String) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.makeMessage(status: status)
         #expect(try await database.value("select belfry.cancel(1)") == (isCancelled ? "t" : "f"))
         #expect(try await database.statuses() == [after])
@@ -22,7 +23,7 @@ import Testing
 
     /// One session has acknowledged it; nodes that were away have still to find it.
     @Test func aBroadcastThatWasDeliveredStaysForTheOthers() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("select belfry.broadcast('news', 'JSON_MSG', '1')")
         try await database.connection.run("update belfry.message_log set status = 'delivered'")
         #expect(try await database.value("select belfry.cancel(1)") == "f")
@@ -30,12 +31,12 @@ import Testing
     }
 
     @Test func whatDoesNotExistIsNotCancelled() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         #expect(try await database.value("select belfry.cancel(42)") == "f")
     }
 
     @Test func aCancelRolledBackLeavesTheMessage() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.makeMessage(status: "pending")
         try await database.connection.run("begin; select belfry.cancel(1); rollback")
         #expect(try await database.statuses() == ["pending"])
@@ -43,7 +44,7 @@ import Testing
     }
 
     @Test func anAcknowledgementUnderWayWins() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.makeMessage(status: "pending")
         let node = try await database.connect()
         try await node.run(
@@ -62,7 +63,7 @@ import Testing
     }
 }
 
-extension TestDatabase {
+extension SchemaDatabase {
     /// Makes the one message 1 for alice, in the given status, with the rows that belong to it.
     func makeMessage(status: String) async throws {
         try await query("select belfry.notify('alice', 'JSON_MSG', '1')")

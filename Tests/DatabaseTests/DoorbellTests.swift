@@ -1,5 +1,6 @@
 import Postgres
 import Synchronization
+import TestBasics
 import Testing
 
 /// A writer rings when the relay sleeps, and only then.
@@ -11,7 +12,7 @@ import Testing
         private let isListening = Mutex(false)
         private let listener = Mutex<PostgresListener?>(nil)
 
-        init(_ database: TestDatabase) async throws {
+        init(_ database: SchemaDatabase) async throws {
             let configuration = try PostgresConfiguration(url: database.url, applicationName: "listener")
             let listener = PostgresListener(configuration: configuration, channels: ["belfry_doorbell"]) {
                 [weak self] event in
@@ -27,7 +28,7 @@ import Testing
         }
 
         /// Rings since the last look.
-        func rings(_ database: TestDatabase) async throws -> Int {
+        func rings(_ database: SchemaDatabase) async throws -> Int {
             try await database.query("select pg_notify('belfry_doorbell', 'barrier')")
             try await eventually("the barrier") { heard.withLock { $0.contains("barrier") } }
             return heard.withLock { heard in
@@ -42,7 +43,7 @@ import Testing
     private static let insert = "insert into belfry.message_log (receiver, type, data) values ('a', 'JSON_MSG', '1')"
 
     @Test func itRingsOnlyWhileTheRelaySleeps() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let listener = try await Listener(database)
         try await database.query(Self.insert)
         #expect(try await listener.rings(database) == 1, "it is armed at first")
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test func whatWritesNothingDoesNotRing() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let listener = try await Listener(database)
         try await database.connection.run("begin; \(Self.insert); rollback")
         try await database.query("insert into belfry.message_log (receiver, type) select 'a', 'JSON_MSG' where false")
@@ -76,7 +77,7 @@ import Testing
 
     @Test(arguments: ["repeatable read", "serializable"])
     func aSnapshotFromBeforeTheArmingSeesIt(level: String) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let listener = try await Listener(database)
         try await database.query("select setval('belfry.doorbell', 2)")
         let writer = try await database.connect()
@@ -88,7 +89,7 @@ import Testing
     }
 
     @Test func replayRings() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query(Self.insert)
         let listener = try await Listener(database)
         try await database.query("select belfry.replay('{1}', dry_run => true)")

@@ -1,3 +1,4 @@
+import DatabaseSupport
 import Foundation
 import Outbox
 import Postgres
@@ -6,7 +7,7 @@ import Testing
 /// What the migrations do on their way in.
 @Suite struct MigrationTests {
     private func refusalOfRoles(_ prepare: String) async throws -> PostgresError {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         // Roles belong to the server, which other tests use: everything happens in a transaction that is rolled back.
         try await database.connection.run("begin; drop schema belfry cascade; \(prepare)")
         let first = try #require(Migration.all.first)
@@ -29,18 +30,18 @@ import Testing
     }
 
     @Test func rolesThatExistAreLeftAlone() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let roles = "select rolname, oid, rolcanlogin from pg_roles where rolname like 'belfry\\_%' order by 1"
         let before = try await database.query(roles)
         try await database.connection.run("create database belfry_other template template0 encoding 'UTF8'")
         let url = database.url(of: "belfry_other")
         _ = try await Migrator(configuration: PostgresConfiguration(url: url, applicationName: "migrate")).apply()
         #expect(try await database.query(roles) == before)
-        #expect(before.filter { $0[2] == "t" }.map { $0[0] } == [DatabaseServer.owner])
+        #expect(before.filter { $0[2] == "t" }.map { $0[0] } == [TestServer.owner])
     }
 
     @Test func anotherEncodingIsRefused() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             "create database belfry_latin template template0 encoding 'LATIN1' locale 'C'")
         let url = database.url(of: "belfry_latin")

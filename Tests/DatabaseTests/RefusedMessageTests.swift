@@ -129,7 +129,7 @@ import Testing
 
     @Test(arguments: addresses + contents + headers + reservedHeaders + sizedHeaders)
     func theWriterIsToldAndNothingStays(refused: Case) async throws {
-        let database = try await TestDatabase.shared()
+        let database = try await SchemaDatabase.shared()
         try await database.connection.run("set timezone = 'UTC'; create temp table business (id int)")
         try await database.connection.run("begin")
         try await database.query("insert into business values (1)")
@@ -151,7 +151,7 @@ import Testing
     }
 
     @Test func oneWrongRowOfManyRefusesTheStatement() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let error = try await database.refusal(
             """
             insert into belfry.message_log (receiver, type, data)
@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test func aRefusalBehindASavepointLeavesTheRest() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run("begin")
         try await database.query("select belfry.notify('alice', 'JSON_MSG', '1')")
         try await database.connection.run("savepoint s")
@@ -172,7 +172,7 @@ import Testing
     }
 
     @Test func whatJustFitsIsAccepted() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query(
             """
             insert into belfry.message_log (receiver, type, data, headers)
@@ -184,7 +184,7 @@ import Testing
     }
 
     @Test func theLimitOfDataIsASetting() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("update belfry.setting set data_bytes_max = 10")
         try await database.query("select belfry.notify('alice', 'STRING_MSG', '\"12345678\"')")
         let error = try await database.refusal("select belfry.notify('alice', 'STRING_MSG', '\"123456789\"')")
@@ -193,7 +193,7 @@ import Testing
 
     @Test(arguments: ["null", "'unread'"])
     func aStatusThatIsNoneIsRefused(status: String) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let error = try await database.refusal(
             "insert into belfry.message_log (receiver, type, status) values ('a', 'JSON_MSG', \(status))")
         #expect(["23502", "23514"].contains(error.sqlState))
@@ -201,7 +201,7 @@ import Testing
 
     @Test(arguments: ["''", "repeat('k', 256)"])
     func aKeyThatIsEmptyOrTooLongIsRefused(key: String) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let error = try await database.refusal(
             "select belfry.notify('alice', 'JSON_MSG', '1', idempotency_key => \(key))")
         #expect(error.sqlState == "23514")

@@ -5,7 +5,7 @@ import Testing
 @Suite struct ReplayTests {
     @Test(arguments: ["parked", "expired", "cancelled", "delivered"])
     func whatLeftTheOutboxComesBackAsRedelivered(status: String) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.makeMessage(status: status)
         let answer = try await database.query("select * from belfry.replay('{1}', include_delivered => true)")
         #expect(answer == [["1", status, "queue again"]])
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func aPendingOneIsStampedAnew() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.makeMessage(status: "pending")
         try await database.connection.run(
             """
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func anExpiryThatHasPassedIsDroppedAndALaterOneKept() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("select belfry.notify('a', 'JSON_MSG', '1', expires_at => now() - interval '1 s')")
         try await database.query("select belfry.notify('a', 'JSON_MSG', '1', expires_at => now() + interval '1 day')")
         try await database.connection.run("delete from belfry.outbox; update belfry.message_log set status = 'expired'")
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func deliveredOnesComeOnlyWhenAskedFor() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.makeMessage(status: "delivered")
         #expect(try await database.query("select * from belfry.replay(receiver => 'alice')").isEmpty)
         #expect(
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test func aDeliveredBroadcastThatIsStillHeldComesAgain() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("select belfry.broadcast('news', 'JSON_MSG', '1')")
         try await database.connection.run(
             """
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func cancelledOnesComeOnlyByNameOrStatus() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.makeMessage(status: "cancelled")
         #expect(try await database.query("select * from belfry.replay(receiver => 'alice')").isEmpty)
         #expect(try await database.queued().isEmpty)
@@ -98,7 +98,7 @@ import Testing
         ("ids => '{1, 3}', status => 'parked'", ["3"]),
     ])
     func criteriaChooseTogether(criteria: String, chosen: [String]) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             """
             select belfry.notify('alice', 'JSON_MSG', '1'), belfry.notify('alice', 'STRING_MSG', '"2"'),
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test func withoutACriterionItIsRefused() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let error = try await database.refusal("select belfry.replay(include_delivered => true, dry_run => true)")
         #expect(
             error.message.contains("replay needs at least one of ids, receiver, topic, type, since, until and status."))
@@ -131,7 +131,7 @@ import Testing
 
     /// An application that holds some of the rows, and waits for others, would be aborted by a deadlock.
     @Test func whatAnotherTransactionHoldsIsLeftAlone() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         for _ in 1...3 { try await database.makeMessage(status: "pending") }
         let application = try await database.connect()
         try await application.run("begin; select belfry.cancel(3)")

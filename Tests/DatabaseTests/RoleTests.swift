@@ -84,7 +84,7 @@ import Testing
     ]
 
     private func expectDenied(_ role: String, _ statements: [String]) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("select belfry.notify('alice', 'JSON_MSG', '1')")
         try await database.connection.run("set role \(role)")
         for statement in statements {
@@ -114,7 +114,7 @@ import Testing
     }
 
     @Test func aWriterSendsAndTakesBack() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.registerOrderType()
         try await database.connection.run("set role belfry_writer")
         let id = try await database.value(
@@ -133,7 +133,7 @@ import Testing
     }
 
     @Test func aServiceDoesTheWorkOfRelayAndNode() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             """
             set role belfry_service;
@@ -158,7 +158,7 @@ import Testing
     }
 
     @Test func anOperatorReadsReplaysAndCancels() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query("select belfry.notify('alice', 'JSON_MSG', '1')")
         try await database.connection.run(
             """
@@ -174,7 +174,7 @@ import Testing
     }
 
     @Test func whomTheOwnerGrantsItMayRegisterTypes() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             """
             grant execute on function belfry.register_type to belfry_writer;

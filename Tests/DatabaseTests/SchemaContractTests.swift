@@ -1,10 +1,11 @@
 import Postgres
+import TestBasics
 import Testing
 
 /// What holds for the schema as a whole.
 @Suite struct SchemaContractTests {
     @Test func markingIsHOT() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query(
             """
             insert into belfry.message_log (receiver, type, data)
@@ -29,14 +30,14 @@ import Testing
     }
 
     @Test func noIndexHoldsTheStatus() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let indexes = try await database.query(
             "select indexdef from pg_indexes where schemaname = 'belfry' and tablename = 'message_log'")
         for index in indexes.compactMap({ $0[0] }) { #expect(!index.contains("status"), "\(index)") }
     }
 
     @Test func nothingIsOpenToEverybody() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let functions = try await database.query(
             """
             select p.oid::regprocedure from pg_proc p
@@ -53,7 +54,7 @@ import Testing
     }
 
     @Test func functionsWithTheOwnersRightsFixTheirSearchPath() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let functions = try await database.query(
             """
             select p.proname, p.proconfig::text like '%search_path=pg_catalog, pg_temp%' from pg_proc p
@@ -69,7 +70,7 @@ import Testing
 
     /// psql's \d+ and \df+ are where people read what the schema holds.
     @Test func everythingInTheSchemaSaysWhatItIs() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let silent = try await database.query(
             """
             select 'column ' || c.oid::regclass::text || '.' || a.attname from pg_class c
@@ -96,14 +97,14 @@ import Testing
     }
 
     @Test func theCursorBeginsWithNothingPublished() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let row = try await database.query("select shard, snapshot, term, target, relay from belfry.relay_cursor")
         #expect(row == [["0", "1:1:", "0", nil, nil]])
         #expect(try await database.value("select last_value from belfry.doorbell") == "1")
     }
 
     @Test func theUndeliveredSayWhatTheyWaitFor() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             """
             select belfry.notify('alice', 'JSON_MSG', '1'), belfry.notify('bob', 'JSON_MSG', '2'),

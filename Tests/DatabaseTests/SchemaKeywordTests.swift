@@ -124,7 +124,7 @@ import Testing
 
     @Test(arguments: types + objects + arrays + scalars + choices)
     func dataIsHeldAgainstTheSchema(example: Case) async throws {
-        let database = try await TestDatabase.shared()
+        let database = try await SchemaDatabase.shared()
         let problem = try await database.query(
             "select path, rule, belfry.schema_problem($1::jsonb) from belfry.data_problem($1::jsonb, $2::jsonb)",
             .text(example.schema), .text(example.data))
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test func largeDataAndCompressedSchemasAreNoProblem() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         // Over 2 kB the schema is stored compressed.
         try await database.query(
             """
@@ -150,7 +150,7 @@ import Testing
     }
 
     @Test func theDeepestSchemaIsEnteredToItsEnd() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let deepest = String(repeating: #"{"properties": {"a": "#, count: 63)
         let schema = deepest + #"{"type": "integer"}"# + String(repeating: "}}", count: 63)
         let data = String(repeating: #"{"a": "#, count: 63) + #""x""# + String(repeating: "}", count: 63)

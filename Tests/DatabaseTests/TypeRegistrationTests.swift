@@ -50,7 +50,7 @@ import Testing
 
     @Test(arguments: problems)
     func aSchemaThatIsNotUnderstoodIsRefused(schema: String, problem: String) async throws {
-        let database = try await TestDatabase.shared()
+        let database = try await SchemaDatabase.shared()
         let error = try await database.refusal("select belfry.register_type('T', $1::jsonb)", .text(schema))
         #expect(error.message.hasSuffix("The schema of the notification type \"T\" does not go: \(problem)"))
         #expect(error.sqlState == "23514")
@@ -62,14 +62,14 @@ import Testing
 
     @Test(arguments: ["", "1A", "a b", "ä", String(repeating: "x", count: 65)])
     func aNameThatIsNoneIsRefused(name: String) async throws {
-        let database = try await TestDatabase.shared()
+        let database = try await SchemaDatabase.shared()
         let error = try await database.refusal("select belfry.register_type($1)", .text(name))
         #expect(error.message.contains("The notification type's name \"\(name)\" does not go."))
         #expect(error.hint?.contains("begins with a letter") == true)
     }
 
     @Test func aTypeMayBeChangedAndTheSameAgainWritesNothing() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let row = "select schema, description, unchecked, xmin from belfry.notification_type where name = 'a.b-C_1'"
         try await database.query("select belfry.register_type('a.b-C_1', description => 'First.')")
         let first = try await database.query(row)
@@ -86,14 +86,14 @@ import Testing
 
     @Test(arguments: ["STRING_MSG", "JSON_MSG", "NOTIFY_VIEWED", "NOTIFY_DELETED"])
     func builtInTypesStay(name: String) async throws {
-        let database = try await TestDatabase.shared()
+        let database = try await SchemaDatabase.shared()
         let error = try await database.refusal("select belfry.register_type($1, '{\"type\": \"null\"}')", .text(name))
         #expect(error.message.contains("The notification type \"\(name)\" is built in and stays as it is."))
     }
 
     @Test(arguments: ["NOTIFY_VIEWED", "NOTIFY_DELETED"])
     func listsOfIdsHoldIds(name: String) async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.query(
             "select belfry.notify('alice', $1, '{\"ids\": [1, \"9223372036854775807\"]}')", .text(name))
         for data in ["[]", "{}", #"{"ids": [0]}"#, #"{"ids": ["x"]}"#, #"{"ids": [1], "more": 1}"#] {

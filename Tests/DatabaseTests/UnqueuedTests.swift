@@ -5,7 +5,7 @@ import Testing
 /// Rows that come in under `session_replication_role = replica`, where the trigger that queues them does not run.
 @Suite struct UnqueuedTests {
     @Test func theyAreShownReplayedAndForgotten() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         try await database.connection.run(
             """
             set session_replication_role = replica;

@@ -4,7 +4,7 @@ import Testing
 
 /// What a client gets to read: the body of the MESSAGE frame and its header lines.
 @Suite struct WireFormTests {
-    private func body(_ database: TestDatabase, _ columns: String, _ values: String) async throws -> String {
+    private func body(_ database: SchemaDatabase, _ columns: String, _ values: String) async throws -> String {
         let id =
             try await database.value(
                 "insert into belfry.message_log (\(columns)) values (\(values)) returning id") ?? ""
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func aUsersMessage() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let text = try await body(database, "receiver, type, data", #"'alice', 'JSON_MSG', '{"a": [1, null]}'"#)
         #expect(
             text == #"{"id":"1","type":"JSON_MSG","receiver":"alice","data":{"a": [1, null]},"viewed":false,"#
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func aBroadcast() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let text = try await body(database, "topic, type", "'news', 'JSON_MSG'")
         #expect(
             text == #"{"id":"1","type":"JSON_MSG","receiver":null,"topic":"news","data":null,"viewed":false,"#
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func aViewedOne() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let text = try await body(database, "receiver, type, viewed_at", "'alice', 'JSON_MSG', now()")
         #expect(text.contains(#""viewed":true,"#))
     }
@@ -44,7 +44,7 @@ import Testing
             let receiver: String
             let data: String
         }
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let id =
             try await database.value(
                 "select belfry.notify($1, 'STRING_MSG', to_jsonb($1::text))", .text(text)) ?? ""
@@ -65,14 +65,14 @@ import Testing
             (#"{"ü": "😀 \\n"}"#, "ü:😀 \\\\n\n"),
         ] as [(String?, String)])
     func headersAreEscapedLines(headers: String?, lines: String) async throws {
-        let database = try await TestDatabase.shared()
+        let database = try await SchemaDatabase.shared()
         let value: PostgresValue = headers.map { .text($0) } ?? .null
         #expect(try await database.value("select belfry.header_lines($1::jsonb)", value) == lines)
     }
 
     /// They run for every message published: no call of a function may be left in the plan.
     @Test func theyAreInlined() async throws {
-        let database = try await TestDatabase()
+        let database = try await SchemaDatabase()
         let plan = try await database.query(
             """
             explain (verbose, costs off)

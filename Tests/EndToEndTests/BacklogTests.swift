@@ -1,5 +1,6 @@
 import BelfryModel
 import STOMP
+import TestBasics
 import TestSupport
 import Testing
 

@@ -1,8 +1,10 @@
 import BelfryModel
+import DatabaseSupport
 import Foundation
 import NIOConcurrencyHelpers
 import Postgres
 import PrivateServers
+import TestBasics
 import TestSupport
 import Testing
 
@@ -12,7 +14,7 @@ import Testing
     private static let writers = 10
 
     @Test func tenThousandMessagesSurviveKilledRelaysAndNodes() async throws {
-        let databaseURL = try await TestServers.shared.migratedDatabase()
+        let databaseURL = try await TestServer.makeDatabase().url
         let redis = try await TestServers.shared.sharedRedis()
         let environment = [
             "BELFRY_POSTGRES_URL": databaseURL, "BELFRY_REDIS_URL": redis.url, "BELFRY_AUTH": "dev",

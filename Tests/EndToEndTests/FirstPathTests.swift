@@ -1,6 +1,7 @@
 import BelfryModel
 import Foundation
 import STOMP
+import TestBasics
 import TestSupport
 import Testing
 

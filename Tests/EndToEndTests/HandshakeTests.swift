@@ -2,6 +2,7 @@ import BelfryModel
 import Foundation
 import NIOCore
 import STOMP
+import TestBasics
 import TestSupport
 import Testing
 import WebSocket

@@ -1,5 +1,7 @@
+import DatabaseSupport
 import Foundation
 import Glibc
+import TestBasics
 import TestSupport
 import Testing
 
@@ -7,7 +9,7 @@ import Testing
 /// keep the relay's work as well.
 @Suite(.serialized) struct HungLeaderTests {
     @Test func aStandbyReplacesALeaderThatHangs() async throws {
-        let databaseURL = try await TestServers.shared.migratedDatabase()
+        let databaseURL = try await TestServer.makeDatabase().url
         let redis = try await TestServers.shared.sharedRedis()
         let environment = [
             "BELFRY_POSTGRES_URL": databaseURL, "BELFRY_REDIS_URL": redis.url, "BELFRY_REDIS_KEY_PREFIX": "hung:",

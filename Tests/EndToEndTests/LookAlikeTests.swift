@@ -3,6 +3,7 @@ import DatabaseSupport
 import Logging
 import Outbox
 import Postgres
+import TestBasics
 import TestSupport
 import Testing
 

@@ -1,7 +1,9 @@
 import BelfryModel
+import DatabaseSupport
 import Foundation
 import NIOCore
 import STOMP
+import TestBasics
 import TestSupport
 import Testing
 
@@ -121,7 +123,7 @@ import Testing
 
     /// Its rows are held when it is asked to stop: what its client has seen is marked later, by the relay.
     @Test func whatAStoppingNodeCannotMarkComesMarkedLater() async throws {
-        let databaseURL = try await TestServers.shared.migratedDatabase()
+        let databaseURL = try await TestServer.makeDatabase().url
         let redis = try await TestServers.shared.sharedRedis()
         func environment(_ port: Int) -> [String: String] {
             [

@@ -1,6 +1,8 @@
 import BelfryModel
+import DatabaseSupport
 import PrivateServers
 import STOMP
+import TestBasics
 import TestSupport
 import Testing
 

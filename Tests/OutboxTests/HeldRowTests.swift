@@ -120,6 +120,23 @@ import Testing
         await scene.close()
     }
 
+    @Test(arguments: [true, false]) func `what is acknowledged is parked no more`(carefully: Bool) async throws {
+        let scene = try await Scene()
+        try await scene.application.run("rollback")
+        let marks = try await scene.marks(1...1)
+        try await scene.owner.run(
+            """
+            update belfry.message_log set status = 'parked' where id = 1;
+            insert into belfry.parked (message_id, reason) values (1, 'x');
+            delete from belfry.outbox where message_id = 1
+            """)
+        let written = try await written { scene.node.markDelivered(marks, carefully: carefully, completion: $0) }
+        #expect(written.held.isEmpty && written.deliveredAgesSeconds.count == 1)
+        #expect(try await scene.statuses()[0] == "delivered")
+        #expect(try await scene.owner.value("select count(*) from belfry.parked") == "0")
+        await scene.close()
+    }
+
     /// The owner of the schema may hold rows of the log alone, say by a long deletion.
     @Test func `a row held in the log alone is left out as well`() async throws {
         let scene = try await Scene()

@@ -74,6 +74,40 @@ import Testing
         await connection.close()
     }
 
+    @Test func `what was delivered stays delivered when its time is over, and so does every other end`() async throws {
+        let (store, connection) = try await setUp()
+        try await connection.run(
+            """
+            insert into belfry.message_log (receiver, topic, type, data, expires_at)
+            select case when i <= 4 then 'alice' end, case when i > 4 then 'news' end, 'STRING_MSG', '"a"',
+                now() - interval '1 second'
+            from generate_series(1, 8) i;
+            update belfry.message_log
+            set status = (array['delivered', 'cancelled', 'parked', 'pending'])[(id - 1) % 4 + 1]
+            """)
+        #expect(try await store.expireDue() == 2)
+        let rows = try await connection.rows("select status from belfry.message_log order by id").map { $0[0] }
+        let ends = ["delivered", "cancelled", "parked", "expired"]
+        #expect(rows == ends + ends)
+        #expect(try await connection.value("select count(*) from belfry.outbox") == "0")
+        await connection.close()
+    }
+
+    @Test func `a parked row of a message that is parked no more is tidied away`() async throws {
+        let (store, connection) = try await setUp()
+        try await connection.run(
+            """
+            insert into belfry.message_log (receiver, type, data)
+            select 'alice', 'STRING_MSG', '"a"' from generate_series(1, 2);
+            update belfry.message_log set status = case id when 1 then 'delivered' else 'parked' end;
+            insert into belfry.parked (message_id, reason, attempts) values (1, 'x', 5), (2, 'y', 5);
+            delete from belfry.outbox
+            """)
+        #expect(try await store.countMessages().parked == 1)
+        #expect(try await connection.rows("select message_id from belfry.parked") == [["2"]])
+        await connection.close()
+    }
+
     @Test func `a row that another transaction holds is left for the next time`() async throws {
         let (store, connection) = try await setUp()
         try await connection.run(

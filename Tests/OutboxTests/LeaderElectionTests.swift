@@ -1,5 +1,6 @@
 import DatabaseSupport
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Outbox
@@ -78,18 +79,11 @@ import Testing
         let third = RelayStore(executor: try await database.connect(role: "test_service"))
         #expect(try await third.takeOver(relay: "third", isDirect: false) == nil)
         await second.connection.close()
-        await eventuallyLeads(third)
+        try await eventually("a leader's end is seen") {
+            try await third.takeOver(relay: "third", isDirect: false) != nil
+        }
         await first.connection.close()
         await connection.close()
-    }
-
-    private func eventuallyLeads(_ store: RelayStore) async {
-        let deadline = ContinuousClock.now + .seconds(5)
-        while ContinuousClock.now < deadline {
-            if let term = try? await store.takeOver(relay: "third", isDirect: false), term.number > 0 { return }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
-        Issue.record("a leader's end was not seen")
     }
 
     @Test func `a leader whose statement takes long is not taken for one that hangs`() async throws {
@@ -113,6 +107,21 @@ import Testing
         #expect(second.term.number == first.term.number + 1)
         await #expect(throws: PostgresError.self) { try await first.connection.run("select 1") }
         await second.connection.close()
+    }
+
+    /// The sign of life that a candidate finds may be the last leader's: a new one has given none yet.
+    @Test func `a leader whose last sign of life is old is watched for a second first`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let first = try await Candidate("first", database).win(.direct)
+        let connection = try await database.connect()
+        try await connection.run("update belfry.relay_cursor set leader_seen_at = now() - interval '1 hour'")
+        let start = ContinuousClock.now
+        let second = try await Candidate("second", database).win(
+            .direct, onHung: { #expect(start.duration(to: .now) > .seconds(1)) })
+        #expect(start.duration(to: .now) > .seconds(1))
+        #expect(second.term.number == first.term.number + 1)
+        await second.connection.close()
+        await connection.close()
     }
 
     @Test func `a cancelled candidate ends`() async throws {

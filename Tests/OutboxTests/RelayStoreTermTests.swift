@@ -156,6 +156,24 @@ import Testing
         await connection.close()
     }
 
+    /// Nodes take the same message with the same stamp for a repeat.
+    @Test func `a second restore stamps otherwise than the first`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let connection = try await database.connect()
+        let store = try await makeStore(database)
+        try await connection.run("insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG')")
+        var stamps: [String] = []
+        for _ in 0..<2 {
+            try await connection.run("update belfry.relay_cursor set system_identifier = 42")
+            let term = try #require(try await store.takeOver(relay: "first", isDirect: true))
+            #expect(term.mustStartOver)
+            _ = try #require(try await store.startOver(term: term.number))
+            stamps.append(try await connection.value("select xid from belfry.outbox"))
+        }
+        #expect(Set(stamps).count == 2)
+        await connection.close()
+    }
+
     @Test func `a crash of PostgreSQL shows in the doorbell`() async throws {
         let database = try await TestServer.makeDatabase()
         let connection = try await database.connect()

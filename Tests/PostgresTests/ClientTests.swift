@@ -2,6 +2,7 @@ import Foundation
 import Postgres
 import PrivateServers
 import Synchronization
+import TestBasics
 import Testing
 
 /// Connections that come back by themselves.
@@ -13,7 +14,7 @@ struct ClientTests {
         let statement = PostgresStatement(
             "slow_echo", "select $1::bigint, pg_backend_pid() where pg_sleep(0.001) is not null")
         // A round that began before the second connection was open is answered by the first one alone.
-        let bothAnswered = try await eventually {
+        let bothAnswered = try await isEventually {
             let answers = try await withThrowingTaskGroup(of: (Int64, Int64?, Int64?).self) { group in
                 for number in Int64(0)..<400 {
                     group.addTask {
@@ -35,7 +36,7 @@ struct ClientTests {
         let name = TestServer.uniqueName("client")
         let client = try await makeClient(size: 2, name)
         for _ in 0..<3 {
-            #expect(try await eventually { try await TestServer.connectionCount(name) == 2 })
+            #expect(try await isEventually { try await TestServer.connectionCount(name) == 2 })
             #expect(try await TestServer.terminate(name) == 2)
             #expect(await answers(client))
         }
@@ -55,7 +56,7 @@ struct ClientTests {
         #expect(client.isAvailable)
         #expect(client.lastError == nil)
         server.kill()
-        #expect(await eventually { !client.isAvailable })
+        #expect(await isEventually { !client.isAvailable })
         let start = ContinuousClock.now
         let error = try await postgresError { _ = try await client.execute(echo, [.int64(1)]) }
         #expect(error.code == .connection)
@@ -63,9 +64,9 @@ struct ClientTests {
         #expect((Duration.milliseconds(900)...Duration.seconds(5)).contains(ContinuousClock.now - start))
         try await server.restart()
         #expect(await answers(client))
-        #expect(await eventually { client.isAvailable })
+        #expect(await isEventually { client.isAvailable })
         await client.close()
-        #expect(await eventually { states.withLock { $0 } == [true, false, true, false] })
+        #expect(await isEventually { states.withLock { $0 } == [true, false, true, false] })
         await server.stop()
     }
 
@@ -87,15 +88,15 @@ struct ClientTests {
     @Test func closeEndsItsConnections() async throws {
         let name = TestServer.uniqueName("closing")
         let client = try await makeClient(size: 3, name)
-        #expect(try await eventually { try await TestServer.connectionCount(name) == 3 })
+        #expect(try await isEventually { try await TestServer.connectionCount(name) == 3 })
         await client.close()
-        #expect(try await eventually { try await TestServer.connectionCount(name) == 0 })
+        #expect(try await isEventually { try await TestServer.connectionCount(name) == 0 })
     }
 
     @Test func oneThatNobodyHoldsEnds() async throws {
         let name = TestServer.uniqueName("forgotten")
         do { _ = try await makeClient(size: 2, name) }
-        #expect(try await eventually { try await TestServer.connectionCount(name) == 0 })
+        #expect(try await isEventually { try await TestServer.connectionCount(name) == 0 })
     }
 
     private func makeClient(size: Int, _ name: String = "test") async throws -> PostgresClient {
@@ -107,6 +108,6 @@ struct ClientTests {
     }
 
     private func answers(_ client: PostgresClient) async -> Bool {
-        await eventually { (try? await client.execute(echo, [.int64(5)]))?.int64(0, 0) == 5 }
+        await isEventually { (try? await client.execute(echo, [.int64(5)]))?.int64(0, 0) == 5 }
     }
 }

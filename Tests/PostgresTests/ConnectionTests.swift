@@ -1,6 +1,7 @@
 import Glibc
 import Postgres
 import Synchronization
+import TestBasics
 import Testing
 
 /// The life of one connection.
@@ -15,7 +16,7 @@ struct ConnectionTests {
                 seen.withLock { $0.append(answer == Int64(number) ? number : -1) }
             }
         }
-        #expect(await eventually { seen.withLock { $0.count } == 1_000 })
+        #expect(await isEventually { seen.withLock { $0.count } == 1_000 })
         #expect(seen.withLock { $0 } == Array(0..<1_000))
     }
 
@@ -24,7 +25,7 @@ struct ConnectionTests {
         let connection = try await TestServer.connect(applicationName: name)
         #expect(!connection.isClosed)
         #expect(try await TestServer.terminate(name) == 1)
-        #expect(await eventually { connection.isClosed })
+        #expect(await isEventually { connection.isClosed })
         let error = try await postgresError { _ = try await connection.execute(PostgresStatement("", "select 1")) }
         #expect(error.code == .connection)
         #expect(error.sqlState == "57P01")
@@ -40,8 +41,8 @@ struct ConnectionTests {
                 if case .failure(let error) = outcome { failures.withLock { $0.append(error.code) } }
             }
         }
-        #expect(try await eventually { try await TestServer.terminate(name) == 1 })
-        #expect(await eventually { failures.withLock { $0.count } == 5 })
+        #expect(try await isEventually { try await TestServer.terminate(name) == 1 })
+        #expect(await isEventually { failures.withLock { $0.count } == 5 })
         #expect(failures.withLock { $0 } == Array(repeating: .connection, count: 5))
         #expect(connection.isClosed)
     }
@@ -76,7 +77,7 @@ struct ConnectionTests {
             let connection = try await TestServer.connect(applicationName: name)
             _ = try await connection.execute(PostgresStatement("", "select 1"))
         }
-        #expect(try await eventually { try await TestServer.connectionCount(name) == 0 })
+        #expect(try await isEventually { try await TestServer.connectionCount(name) == 0 })
     }
 
     @Test func theQueueIsBounded() async throws {
@@ -93,7 +94,7 @@ struct ConnectionTests {
                 done.add(1, ordering: .relaxed)
             }
         }
-        #expect(await eventually { done.load(ordering: .relaxed) == count })
+        #expect(await isEventually { done.load(ordering: .relaxed) == count })
         #expect((99...100).contains(overloaded.load(ordering: .relaxed)))
     }
 
@@ -124,7 +125,7 @@ struct ConnectionTests {
     private func untilBusy(_ connection: PostgresConnection) async throws {
         let observer = try await TestServer.connect()
         let query = PostgresStatement("", "select from pg_stat_activity where wait_event = 'PgSleep'")
-        #expect(try await eventually { try await observer.execute(query).rowCount > 0 })
+        #expect(try await isEventually { try await observer.execute(query).rowCount > 0 })
     }
 
     @Test func startsWithTheSettingsOfTheSession() async throws {

@@ -3,6 +3,7 @@ import Glibc
 import Postgres
 import PrivateServers
 import Synchronization
+import TestBasics
 import Testing
 
 /// LISTEN, and its return.
@@ -34,12 +35,12 @@ struct ListenerTests {
             configuration: try await TestServer.configuration(), channels: channels, onEvent: record.add)
         listener.start()
         listener.start()
-        #expect(await eventually { record.all == ["listening"] })
+        #expect(await isEventually { record.all == ["listening"] })
         let sender = try await TestServer.connect()
         _ = try await sender.execute(notify, [.text("elsewhere"), .text("x")])
         _ = try await sender.execute(notify, [.text(channels[0]), .text("")])
         _ = try await sender.execute(notify, [.text(channels[1]), .text("payload 🔔")])
-        #expect(await eventually { record.all.count == 3 })
+        #expect(await isEventually { record.all.count == 3 })
         #expect(record.all == ["listening", "\(channels[0]): ", "\(channels[1]): payload 🔔"])
         await listener.stop()
         _ = try await sender.execute(notify, [.text(channels[0]), .text("late")])
@@ -52,10 +53,10 @@ struct ListenerTests {
         let listener = PostgresListener(
             configuration: try await TestServer.configuration(), channels: [channel], onEvent: record.add)
         listener.start()
-        #expect(await eventually { record.all == ["listening"] })
+        #expect(await isEventually { record.all == ["listening"] })
         let sender = try await TestServer.connect()
         try await sender.run("select pg_notify('\(channel)', n::text) from generate_series(1, 5000) n")
-        #expect(await eventually { record.all.count == 5_001 })
+        #expect(await isEventually { record.all.count == 5_001 })
         #expect(record.all.dropFirst() == (1...5_000).map { "\(channel): \($0)" }[...])
         await listener.stop()
     }
@@ -69,12 +70,12 @@ struct ListenerTests {
             onEvent: record.add)
         listener.start()
         for round in 1...3 {
-            #expect(await eventually { record.count("listening") == round })
+            #expect(await isEventually { record.count("listening") == round })
             let sender = try await TestServer.connect()
             _ = try await sender.execute(notify, [.text(channel), .text("\(round)")])
-            #expect(await eventually { record.count("\(channel): \(round)") == 1 })
+            #expect(await isEventually { record.count("\(channel): \(round)") == 1 })
             #expect(try await TestServer.terminate(name) == 1)
-            #expect(await eventually { record.count("lost") == round })
+            #expect(await isEventually { record.count("lost") == round })
         }
         await listener.stop()
     }
@@ -88,15 +89,15 @@ struct ListenerTests {
             configuration: try PostgresConfiguration(url: server.url, applicationName: "test"), channels: ["bell"],
             onEvent: record.add)
         listener.start()
-        #expect(await eventually { record.all == ["listening"] })
+        #expect(await isEventually { record.all == ["listening"] })
         server.kill()
-        #expect(await eventually { record.count("lost") > 1 })
+        #expect(await isEventually { record.count("lost") > 1 })
         try await server.restart()
-        #expect(await eventually { record.count("listening") == 2 })
+        #expect(await isEventually { record.count("listening") == 2 })
         let sender = try await PostgresConnection.connect(
             try PostgresConfiguration(url: server.url, applicationName: "test"))
         _ = try await sender.execute(notify, [.text("bell"), .text("ring")])
-        #expect(await eventually { record.count("bell: ring") == 1 })
+        #expect(await isEventually { record.count("bell: ring") == 1 })
         await listener.stop()
         await server.stop()
     }
@@ -109,14 +110,14 @@ struct ListenerTests {
             configuration: try await TestServer.configuration(applicationName: name), channels: ["still"],
             onEvent: record.add)
         listener.start()
-        #expect(await eventually { record.all == ["listening"] })
+        #expect(await isEventually { record.all == ["listening"] })
         let observer = try await TestServer.connect()
         let result = try await observer.execute(
             PostgresStatement("", "select pid from pg_stat_activity where application_name = $1"), [.text(name)])
         let pid = try #require(result.int64(0, 0).map(pid_t.init))
         kill(pid, SIGSTOP)
-        #expect(await eventually(within: .seconds(40)) { record.count("lost") == 1 })
-        #expect(await eventually { record.count("listening") == 2 })
+        #expect(await isEventually(within: .seconds(40)) { record.count("lost") == 1 })
+        #expect(await isEventually { record.count("listening") == 2 })
         kill(pid, SIGCONT)
         await listener.stop()
     }
@@ -128,7 +129,7 @@ struct ListenerTests {
                 url: "postgresql://postgres@127.0.0.1:1/postgres", applicationName: "test"),
             channels: ["x"], onEvent: record.add)
         listener.start()
-        #expect(await eventually { record.count("lost") > 2 })
+        #expect(await isEventually { record.count("lost") > 2 })
         await listener.stop()
         let count = record.all.count
         #expect(!record.all.contains("listening"))

@@ -2,6 +2,7 @@ import Foundation
 import PoolerSupport
 import Postgres
 import Synchronization
+import TestBasics
 import Testing
 
 /// A session runs PostgreSQL's functions and not those that somebody gave the same name, on every way to the database.
@@ -111,7 +112,7 @@ struct SearchPathTests {
             let end = PostgresStatement("", "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
             #expect(try await admin.execute(end, [.text(name)]).rowCount > 0)
             #expect(
-                await eventually {
+                await isEventually {
                     plain.reconnect()
                     return plain.value("show search_path") == "public, pg_catalog"
                 })
@@ -168,8 +169,8 @@ struct SearchPathTests {
             let sleep = PostgresStatement("", "select pg_sleep(30), '\(way)'")
             connection.execute(sleep, []) { if case .failure(let error) = $0 { outcome.withLock { $0 = error.code } } }
             let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'PgSleep'"
-            #expect(await eventually { plain.value("\(end) and query like '%''\(way)''%'") == "1" })
-            #expect(await eventually { outcome.withLock { $0 } == .connection })
+            #expect(await isEventually { plain.value("\(end) and query like '%''\(way)''%'") == "1" })
+            #expect(await isEventually { outcome.withLock { $0 } == .connection })
             #expect(connection.isClosed)
         }
     }
@@ -199,7 +200,7 @@ struct SearchPathTests {
         let configuration = try PostgresConfiguration(url: url, applicationName: "test")
         var connection: PostgresConnection?
         #expect(
-            await eventually {
+            await isEventually {
                 connection = try? await PostgresConnection.connect(configuration)
                 return connection != nil
             })

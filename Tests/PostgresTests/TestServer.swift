@@ -61,19 +61,6 @@ enum TestServer {
     }
 }
 
-/// Polls until the condition holds.
-/// - Returns: false when it did not within `limit`.
-func eventually(
-    within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
-) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        if ContinuousClock.now >= deadline { return false }
-        try? await Task.sleep(for: .milliseconds(5))
-    }
-    return true
-}
-
 /// Calls `body`, which should throw a `PostgresError`.
 func postgresError(_ body: () async throws -> Void) async throws -> PostgresError {
     try #require(await #expect(throws: PostgresError.self) { try await body() })

@@ -2,6 +2,7 @@ import Foundation
 import Postgres
 import PrivateServers
 import Synchronization
+import TestBasics
 import Testing
 
 /// Statements of a client whose connections are busy, or gone.
@@ -31,11 +32,11 @@ struct WaitingStatementTests {
         client.execute(lock.statement, [], completion: blocked.add)
         try await lock.untilWaitedFor()
         for number in Int64(0)..<200 { client.execute(echo, [.int64(number)], completion: others.add) }
-        #expect(await eventually { others.count == 200 })
+        #expect(await isEventually { others.count == 200 })
         #expect(others.all == (0..<200).map(String.init), "they run in the order in which they came")
         #expect(blocked.count == 0)
         try await lock.release()
-        #expect(await eventually { blocked.count == 1 })
+        #expect(await isEventually { blocked.count == 1 })
         await client.close()
     }
 
@@ -57,7 +58,7 @@ struct WaitingStatementTests {
         try await lock.untilWaitedFor()
         for number in Int64(0)..<50 { client.execute(echo, [.int64(number)], completion: others.add) }
         async let closed: Void = client.close()
-        #expect(await eventually { others.count == 50 })
+        #expect(await isEventually { others.count == 50 })
         #expect(others.all.allSatisfy { $0.hasPrefix("closed") })
         await closed
         #expect(blocked.all.map { $0.hasPrefix("closed") } == [true])
@@ -75,7 +76,7 @@ struct WaitingStatementTests {
         try await lock.untilWaitedFor()
         for number in Int64(0)..<50 { client.execute(echo, [.int64(number)], completion: others.add) }
         #expect(try await TestServer.terminate(name) == 1)
-        #expect(await eventually { others.count == 50 })
+        #expect(await isEventually { others.count == 50 })
         #expect(others.all == (0..<50).map(String.init))
         #expect(blocked.all.map { $0.hasPrefix("connection") } == [true])
         try await lock.release()
@@ -89,7 +90,7 @@ struct WaitingStatementTests {
         let client = PostgresClient(
             configuration: try PostgresConfiguration(url: server.url, applicationName: "test"), size: 2)
         client.start()
-        #expect(await eventually { client.isAvailable })
+        #expect(await isEventually { client.isAvailable })
         let (asleep, others) = (Record(), Record())
         let watch = try await PostgresConnection.connect(
             PostgresConfiguration(url: server.url, applicationName: "watch"))
@@ -98,8 +99,8 @@ struct WaitingStatementTests {
         for number in Int64(0)..<20 { client.execute(echo, [.int64(number)], completion: others.add) }
         let start = ContinuousClock.now
         server.kill()
-        #expect(await eventually { asleep.count == 2 })
-        #expect(await eventually { others.count == 20 })
+        #expect(await isEventually { asleep.count == 2 })
+        #expect(await isEventually { others.count == 20 })
         #expect((Duration.seconds(1)...Duration.seconds(5)).contains(ContinuousClock.now - start))
         #expect(others.all.allSatisfy { $0.hasPrefix("connection: No connection is up: ") }, "\(others.all)")
         await client.close()
@@ -116,7 +117,7 @@ struct WaitingStatementTests {
         #expect(others.count == 100)
         #expect(others.all.allSatisfy { $0.hasPrefix("overloaded") })
         try await lock.release()
-        #expect(await eventually { others.count == 20_100 })
+        #expect(await isEventually { others.count == 20_100 })
         #expect(blocked.count == 1)
         await client.close()
     }
@@ -126,8 +127,8 @@ struct WaitingStatementTests {
         let client = PostgresClient(
             configuration: try await TestServer.configuration(applicationName: name), size: size)
         client.start()
-        #expect(try await eventually { try await TestServer.connectionCount(name) == size })
-        #expect(await eventually { client.isAvailable })
+        #expect(try await isEventually { try await TestServer.connectionCount(name) == size })
+        #expect(await isEventually { client.isAvailable })
         return client
     }
 
@@ -137,7 +138,7 @@ struct WaitingStatementTests {
         let query = PostgresStatement(
             "", "select from pg_stat_activity where wait_event = 'PgSleep' and query in ($1, $2)")
         #expect(
-            try await eventually {
+            try await isEventually {
                 try await observer.execute(query, [.text("select pg_sleep(1.5)"), .text("select pg_sleep(60)")])
                     .rowCount >= count
             })
@@ -159,7 +160,7 @@ private struct TestLock {
     func untilWaitedFor() async throws {
         let query = PostgresStatement(
             "", "select from pg_locks where locktype = 'advisory' and objid = $1::bigint::oid and not granted")
-        #expect(try await eventually { try await holder.execute(query, [.int64(key)]).rowCount == 1 })
+        #expect(try await isEventually { try await holder.execute(query, [.int64(key)]).rowCount == 1 })
     }
 
     func release() async throws {

@@ -3,6 +3,7 @@ import Bus
 import DatabaseSupport
 import Outbox
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Relay
@@ -27,8 +28,8 @@ import Testing
                 committed.append(try #require(Int64(id)))
             }
         }
-        await eventually("all are published") { bus.ids.count >= committed.count }
-        await relay.waitAsleep(after: relay.sleeps - (relay.isAsleep ? 1 : 0))
+        try await eventually("all are published") { bus.ids.count >= committed.count }
+        try await relay.waitAsleep(after: relay.sleeps - (relay.isAsleep ? 1 : 0))
         #expect(bus.ids == committed)
         await relay.stop()
     }
@@ -46,14 +47,14 @@ import Testing
         for _ in 0..<10 {
             expected.append(Int64(try await writer.value(SQL.insert() + " returning id")) ?? 0)
             let start = ContinuousClock.now
-            await eventually("it is published though others are running") { bus.ids == expected }
+            try await eventually("it is published though others are running") { bus.ids == expected }
             #expect(start.duration(to: .now) < .seconds(2))
         }
         try await late.run("commit")
         expected.append(1)
-        await eventually("the late one is published") { bus.ids.count >= expected.count }
+        try await eventually("the late one is published") { bus.ids.count >= expected.count }
         try await unrelated.run("commit")
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         #expect(bus.ids == expected)
         await relay.stop()
     }
@@ -64,7 +65,7 @@ import Testing
         try await writer.run(SQL.insert("alice", count: 3_500))
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         #expect(bus.ids == Array(1...3_500))
         #expect(relay.events.count { if case .published = $0 { true } else { false } } == 4)
         let status = relay.service.status.snapshot
@@ -78,7 +79,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(
             """
@@ -89,7 +90,7 @@ import Testing
                 ('alice', 'STRING_MSG', '"a"', null)
             """)
         for count in 1...4 {
-            await eventually("message \(count)") { bus.ids.count >= count }
+            try await eventually("message \(count)") { bus.ids.count >= count }
             let id = bus.ids[count - 1]
             let isDue = try await writer.value(
                 "select not_before is null or clock_timestamp() >= not_before from belfry.message_log where id = \(id)")
@@ -106,7 +107,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(
             """
@@ -133,7 +134,7 @@ import Testing
         var limits = Limits()
         limits.topicHold = .milliseconds(500)
         let relay = try await RunningRelay(database, bus: bus, limits: limits)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run("select belfry.broadcast('news', 'STRING_MSG', '\"a\"')")
         try await eventually("it is noted as published") {
@@ -151,12 +152,12 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(SQL.insert())
-        await eventually("it is published") { bus.ids == [1] }
+        try await eventually("it is published") { bus.ids == [1] }
         try await writer.run("select belfry.replay(ids => array[1])")
-        await eventually("it is published again") { bus.ids == [1, 1] }
+        try await eventually("it is published again") { bus.ids == [1, 1] }
         #expect(Set(bus.deliveries.map(\.xid)).count == 2)
         await relay.stop()
     }

@@ -2,6 +2,7 @@ import BelfryModel
 import DatabaseSupport
 import Outbox
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Relay
@@ -19,7 +20,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         let watcher = try await database.connect()
         var expected = 0
@@ -40,8 +41,8 @@ import Testing
             #expect(relay.sleeps == sleeps, "it sleeps though a writer that read awake is running")
             try await writer.run("commit")
             expected += 1
-            await eventually("it is delivered", within: .seconds(5)) { bus.ids.count == expected }
-            await relay.waitAsleep()
+            try await eventually("it is delivered", within: .seconds(5)) { bus.ids.count == expected }
+            try await relay.waitAsleep()
         }
         #expect(!relay.events.contains(.woke(.safetyPoll)))
         await relay.stop()
@@ -51,7 +52,7 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let isolations = ["read committed", "repeatable read", "serializable"]
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<6 {
@@ -69,7 +70,7 @@ import Testing
             }
             try await group.waitForAll()
         }
-        await eventually("all are delivered", within: .seconds(5)) { bus.ids.count >= 360 }
+        try await eventually("all are delivered", within: .seconds(5)) { bus.ids.count >= 360 }
         #expect(bus.ids.sorted() == Array(1...360))
         #expect(!relay.events.contains(.woke(.safetyPoll)))
         await relay.stop()
@@ -79,12 +80,12 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run("begin; \(SQL.insert()); rollback")
         try await writer.run("begin; savepoint s; \(SQL.insert()); rollback to s; commit")
         try await writer.run("begin; savepoint s; \(SQL.insert("bob")); release s; commit")
-        await eventually("the committed one") { !bus.ids.isEmpty }
+        try await eventually("the committed one") { !bus.ids.isEmpty }
         #expect(bus.deliveries.map(\.address) == [.user("bob")])
         await relay.stop()
     }
@@ -93,11 +94,11 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus, limits: Self.limits)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run("select setval('belfry.doorbell', 2, true)")
         try await writer.run(SQL.insert())
-        await eventually("it is found without a ring", within: .seconds(5)) { bus.ids == [1] }
+        try await eventually("it is found without a ring", within: .seconds(5)) { bus.ids == [1] }
         await relay.stop()
     }
 }

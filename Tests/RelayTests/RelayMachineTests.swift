@@ -267,6 +267,18 @@ import Testing
         #expect(machine.pageRead(Self.page()) == .read(RelayCursor(snapshot: "9:9:")))
     }
 
+    /// The reads that follow in the same step are of the snapshot that the ring may be newer than.
+    @Test func `a ring while a page is published is answered after all pages of the step`() {
+        var machine = Place.asleep.machine()
+        _ = machine.rang()
+        _ = machine.pageRead(Self.page(rows: 1_000, isLast: false))
+        #expect(machine.rang() == .none)
+        _ = machine.published()
+        let step = RelayCursor.Step(target: "9:9:", xid: 7, messageID: 70)
+        #expect(machine.advanced() == .read(RelayCursor(snapshot: "9:9:", step: step)))
+        #expect(machine.pageRead(Self.page()) == .read(RelayCursor(snapshot: "9:9:")))
+    }
+
     @Test(arguments: [(1, RelayMachine.Action.wait(.linger)), (8, .wait(.gather)), (63, .wait(.gather)), (64, nil)])
     func `without rings it waits for a page to fill, longer where many come`(
         rows: Int, next: RelayMachine.Action?

@@ -3,6 +3,7 @@ import DatabaseSupport
 import Outbox
 import PoolerSupport
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Relay
@@ -16,14 +17,14 @@ import Testing
         defer { for pooler in poolers { pooler.kill() } }
         let bus = RecordingBus()
         let first = try await RunningRelay(database, bus: bus, url: poolers[0].url)
-        await first.wait(for: .listening(false))
-        await eventually("it leads") { first.isLeader }
+        try await first.wait(for: .listening(false))
+        try await eventually("it leads") { first.isLeader }
         let second = try await RunningRelay(database, bus: bus, url: poolers[1].url)
-        await second.wait(for: .standsBy)
+        try await second.wait(for: .standsBy)
         let writer = try await database.connect()
         for number in 1...20 {
             try await writer.run(SQL.insert())
-            await eventually("it is published by polling", within: .seconds(2)) { bus.ids.count == number }
+            try await eventually("it is published by polling", within: .seconds(2)) { bus.ids.count == number }
         }
         #expect(first.sleeps == 0)
         #expect(!second.isLeader)
@@ -33,7 +34,7 @@ import Testing
         poolers[0].kill()
         let start = ContinuousClock.now
         try await writer.run(SQL.insert())
-        await eventually("the second publishes") { bus.ids.contains(21) }
+        try await eventually("the second publishes") { bus.ids.contains(21) }
         #expect(start.duration(to: .now) < .seconds(5))
         #expect(bus.distinct.map(\.id) == Array(1...21))
         await first.stop()
@@ -49,7 +50,7 @@ import Testing
         configuration.sessionSettings = ["enable_seqscan": "off"]
         let client = PostgresClient(configuration: configuration, size: 1)
         client.start()
-        await eventually("it is connected") { client.isAvailable }
+        try await eventually("it is connected") { client.isAvailable }
         let result = try await client.execute(PostgresStatement("", "select current_setting('enable_seqscan')"))
         #expect(result.string(0, 0) == "on")
         await client.close()
@@ -63,7 +64,7 @@ import Testing
         var limits = Limits()
         limits.safetyPollInterval = .seconds(3_600)
         let relay = try await RunningRelay(database, bus: bus, limits: limits)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         func end(_ connections: String) async throws -> Int {
             try await writer.rows(
@@ -76,15 +77,15 @@ import Testing
         for round in 1...2 {
             try await eventually("one stands by, and is ended") { try await end("a.query ilike 'unlisten%'") == 1 }
             try await writer.run(SQL.insert())
-            await eventually("it is published", within: .seconds(2)) { bus.ids.count == 2 * round - 1 }
+            try await eventually("it is published", within: .seconds(2)) { bus.ids.count == 2 * round - 1 }
             #expect(relay.events.filter { $0 == .steppedDown(.postgresFailed) }.count == round - 1)
-            await relay.waitAsleep()
+            try await relay.waitAsleep()
 
             let sleeps = relay.sleeps
             #expect(try await end("a.pid = (select backend_pid from belfry.relay_cursor)") == 1)
             try await writer.run(SQL.insert())
-            await eventually("it is published", within: .seconds(5)) { bus.ids.count == 2 * round }
-            await relay.waitAsleep(after: sleeps)
+            try await eventually("it is published", within: .seconds(5)) { bus.ids.count == 2 * round }
+            try await relay.waitAsleep(after: sleeps)
         }
         #expect(!relay.events.contains(.woke(.safetyPoll)))
         await relay.stop()

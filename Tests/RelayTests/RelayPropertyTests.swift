@@ -3,6 +3,7 @@ import DatabaseSupport
 import Outbox
 import Postgres
 import Synchronization
+import TestBasics
 import Testing
 
 @testable import Relay
@@ -102,11 +103,11 @@ import Testing
             }
         }
         if withFaults { #expect(ended > 0, "a leader's session was ended") }
-        await eventually("the writers are done", within: .seconds(60)) { ledger.isFinished }
-        await eventually("everything is published", within: .seconds(30)) {
+        try await eventually("the writers are done", within: .seconds(60)) { ledger.isFinished }
+        try await eventually("everything is published", within: .seconds(30)) {
             Set(bus.ids).count >= ledger.count
         }
-        await eventually("a relay sleeps") { relays.contains { $0.isAsleep } }
+        try await eventually("a relay sleeps") { relays.contains { $0.isAsleep } }
         let sleeps = relays.reduce(0) { $0 + $1.sleeps }
         for relay in relays { await relay.stop() }
         return sleeps

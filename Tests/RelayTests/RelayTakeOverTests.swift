@@ -7,6 +7,7 @@ import Outbox
 import Postgres
 import ServiceLifecycle
 import Synchronization
+import TestBasics
 import Testing
 
 @testable import Relay
@@ -17,25 +18,25 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let first = try await RunningRelay(database, bus: bus)
-        await first.waitAsleep()
+        try await first.waitAsleep()
         let second = try await RunningRelay(database, bus: bus)
-        await second.wait(for: .standsBy)
+        try await second.wait(for: .standsBy)
         let writer = try await database.connect()
         try await writer.run(SQL.insert())
-        await eventually("the first publishes") { bus.ids == [1] }
+        try await eventually("the first publishes") { bus.ids == [1] }
 
         // Connections that end as a killed process's do; the relay itself comes back as a standby.
         let start = ContinuousClock.now
         _ = try await writer.rows(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = '\(first.name)'")
         try await writer.run(SQL.insert())
-        await eventually("the second publishes") { bus.ids.contains(2) }
+        try await eventually("the second publishes") { bus.ids.contains(2) }
         #expect(start.duration(to: .now) < .seconds(2))
-        await first.wait(for: .steppedDown(.postgresFailed))
-        await eventually("there is one leader") { first.isLeader != second.isLeader }
+        try await first.wait(for: .steppedDown(.postgresFailed))
+        try await eventually("there is one leader") { first.isLeader != second.isLeader }
         await second.stop()
         try await writer.run(SQL.insert())
-        await eventually("the first leads again") { bus.ids.contains(3) }
+        try await eventually("the first leads again") { bus.ids.contains(3) }
         await first.stop()
         // A death between publishing and advancing repeats a message under the same stamp, which nodes drop.
         #expect(bus.distinct.map(\.id) == [1, 2, 3])
@@ -60,7 +61,7 @@ import Testing
                     select pg_terminate_backend(backend_pid) from belfry.relay_cursor
                     """)
             })
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         #expect(relay.events.contains(.steppedDown(.postgresFailed)))
         #expect(Array(bus.ids.prefix(2_000)) == Array(1...2_000))
         #expect(Array(bus.ids.dropFirst(2_000)) == Array(1_001...2_500))
@@ -72,14 +73,14 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         let writer = try await database.connect()
         try await writer.run("update belfry.relay_cursor set term = term + 1, relay = 'another', backend_pid = null")
         try await writer.run(SQL.insert())
-        await relay.wait(for: .steppedDown(.superseded))
+        try await relay.wait(for: .steppedDown(.superseded))
         // The other one never advanced, so the row is published by the next leader, under the same stamp.
-        await eventually("it leads again") { relay.isLeader }
-        await relay.waitAsleep(after: 1)
+        try await eventually("it leads again") { relay.isLeader }
+        try await relay.waitAsleep(after: 1)
         #expect(Set(bus.deliveries).count == 1)
         await relay.stop()
     }
@@ -88,10 +89,10 @@ import Testing
         let database = try await TestServer.makeDatabase()
         let bus = RecordingBus()
         let first = try await RunningRelay(database, bus: bus)
-        await first.waitAsleep()
+        try await first.waitAsleep()
         let writer = try await database.connect()
         try await writer.run(SQL.insert("alice", count: 3))
-        await eventually("all are published") { bus.ids == [1, 2, 3] }
+        try await eventually("all are published") { bus.ids == [1, 2, 3] }
         await first.stop()
         // As after a dump was restored elsewhere: stamps of another cluster, some above all that this one has given
         // out.
@@ -101,9 +102,9 @@ import Testing
             update belfry.relay_cursor set system_identifier = 42, snapshot = '90000000000:90000000000:'
             """)
         let second = try await RunningRelay(database, bus: bus)
-        await eventually("all are published once more") { bus.ids.count >= 6 }
+        try await eventually("all are published once more") { bus.ids.count >= 6 }
         try await writer.run(SQL.insert())
-        await eventually("and what comes after") { bus.ids == [1, 2, 3, 1, 2, 3, 4] }
+        try await eventually("and what comes after") { bus.ids == [1, 2, 3, 1, 2, 3, 4] }
         await second.stop()
     }
 
@@ -121,7 +122,7 @@ import Testing
             client: client, bus: bus, logger: logger, onEvent: { if case .slept = $0 { isLeader.set() } })
         let group = ServiceGroup(services: [relay], logger: logger)
         let running = Task { try await group.run() }
-        await eventually("it sleeps") { isLeader.isSet }
+        try await eventually("it sleeps") { isLeader.isSet }
         await group.triggerGracefulShutdown()
         try await running.value
         let connection = try await database.connect()
@@ -141,18 +142,18 @@ import Testing
         _ = try await Migrator(configuration: database.configuration()).apply()
         let bus = RecordingBus()
         let relay = try await RunningRelay(database, bus: bus)
-        await relay.waitAsleep()
+        try await relay.waitAsleep()
         for round in 1...2 {
             let before = try await database.connect()
             try await before.run(SQL.insert())
-            await eventually("it is published") { bus.ids.count >= round * 2 - 1 }
+            try await eventually("it is published") { bus.ids.count >= round * 2 - 1 }
             let leads = relay.events.count { if case .becameLeader = $0 { true } else { false } }
             if round == 1 { server.kill() }
             try await server.restart()
             let after = try await database.connect()
             try await after.run(SQL.insert())
             await after.close()
-            await eventually("it is published after the restart") { Set(bus.ids).count >= round * 2 }
+            try await eventually("it is published after the restart") { Set(bus.ids).count >= round * 2 }
             #expect(relay.events.count { if case .becameLeader = $0 { true } else { false } } > leads)
         }
         await relay.stop()

@@ -5,6 +5,7 @@ import Logging
 import Outbox
 import Postgres
 import Synchronization
+import TestBasics
 import Testing
 
 @testable import Relay
@@ -50,16 +51,16 @@ final class RunningRelay: Sendable {
     var events: [RelayEvent] { log.events }
 
     func wait(
-        for event: RelayEvent, within limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation
-    ) async {
-        await eventually("\(name): \(event)", within: limit, sourceLocation: sourceLocation) {
+        for event: RelayEvent, within limit: Duration = .seconds(20), file: String = #fileID, line: Int = #line
+    ) async throws {
+        try await eventually("\(name): \(event)", within: limit, file: file, line: line) {
             self.events.contains(event)
         }
     }
 
     /// Waits until it sleeps, for the first time or for the first time after `count` sleeps.
-    func waitAsleep(after count: Int = 0, sourceLocation: SourceLocation = #_sourceLocation) async {
-        await eventually("\(name) sleeps", sourceLocation: sourceLocation) { self.isAsleep && self.sleeps > count }
+    func waitAsleep(after count: Int = 0, file: String = #fileID, line: Int = #line) async throws {
+        try await eventually("\(name) sleeps", file: file, line: line) { self.isAsleep && self.sleeps > count }
     }
 
     var sleeps: Int { events.count { $0 == .slept } }
@@ -88,21 +89,6 @@ private final class EventLog: Sendable {
     private let state = Mutex<[RelayEvent]>([])
     func add(_ event: RelayEvent) { state.withLock { $0.append(event) } }
     var events: [RelayEvent] { state.withLock { $0 } }
-}
-
-/// Looks every few milliseconds until `condition` holds; an issue when it does not within `limit`.
-@discardableResult
-func eventually(
-    _ what: String, within limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: () async throws -> Bool
-) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + limit
-    while ContinuousClock.now < deadline {
-        if try await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(2))
-    }
-    Issue.record("Not within \(limit): \(what)", sourceLocation: sourceLocation)
-    return false
 }
 
 /// SQL of the tests.

@@ -1,7 +1,7 @@
 import BelfryModel
 import NIOCore
 import STOMP
-import SeededRandom
+import TestBasics
 import Testing
 
 /// Bytes that no client would send: nothing of them may trap, and how they are split must make no difference.

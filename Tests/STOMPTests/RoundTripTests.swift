@@ -1,7 +1,7 @@
 import BelfryModel
 import NIOCore
 import STOMP
-import SeededRandom
+import TestBasics
 import Testing
 
 /// Frames made up at random come back as they were, in every version and however they are split.

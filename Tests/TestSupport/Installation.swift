@@ -1,6 +1,7 @@
 import Authentication
 import BelfryModel
 import Bus
+import DatabaseSupport
 import Foundation
 import Gateway
 import HTTPServer
@@ -44,7 +45,13 @@ public final class Installation: Sendable {
         serviceRole: String = "postgres", _ body: (Installation) async throws -> Result
     ) async throws -> Result {
         let databaseURL =
-            if let database { database } else { try await TestServers.shared.migratedDatabase(on: postgres) }
+            if let database {
+                database
+            } else if let postgres {
+                try await TestServer.makeDatabase(on: postgres).url
+            } else {
+                try await TestServer.makeDatabase().url
+            }
         let installation = try await Installation(
             kind, nodes: nodes, limits: limits, databaseURL: databaseURL, serviceRole: serviceRole,
             keyPrefix: keyPrefix, authenticator: authenticator)

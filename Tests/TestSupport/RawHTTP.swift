@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TestBasics
 
 /// Bytes sent to a port, and what came back until the server closed or fell silent.
 public enum RawHTTP {

@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOWebSocket
 import STOMP
+import TestBasics
 
 /// A STOMP client over a WebSocket, as an application's would be: for tests that look at Belfry from outside.
 public final class STOMPClient: Sendable {

@@ -1,7 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import NIOWebSocket
-import SeededRandom
+import TestBasics
 import Testing
 import WebSocketSupport
 

@@ -1,7 +1,7 @@
 import Counting
-import Gateway
 import Glibc
 import Metrics
+import NodeCases
 import PrometheusMetrics
 import RedisBus
 
@@ -24,7 +24,7 @@ enum InstructionCounts {
     }
 
     private static func run() throws {
-        for counted in STOMPCases.all + EnvelopeCases.all + RedisBusCases.all + GatewayCases.all {
+        for counted in STOMPCases.all + EnvelopeCases.all + RedisBusCases.all + DeliveryCases.all + NodeCases.all {
             for iterations in [few, many] {
                 let work = try preparedRun(of: counted)
                 try check(try countedRun(iterations, work), of: counted, times: iterations)

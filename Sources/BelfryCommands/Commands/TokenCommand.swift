@@ -1,6 +1,7 @@
 import ArgumentParser
-import Foundation
 import Authentication
+import Foundation
+import JWTAuthentication
 import JWTKit
 
 /// `belfry token`: makes a token with the shared secret, for trying things out.

@@ -1,4 +1,5 @@
 import Authentication
+import JWTAuthentication
 import Logging
 
 /// Makes the authenticator that the settings ask for.

@@ -1,8 +1,9 @@
 import BelfryModel
 import DequeModule
 
-/// Marks that a statement left out because another transaction holds their rows: each once, until it is committed or given up,
-/// however often it is made and tried. Tried again by turns, some at a time, so that many of them delay nothing else. Pure.
+/// Marks that a statement left out because another transaction holds their rows: each once, until it is committed or
+/// given up, however often it is made and tried. Tried again by turns, some at a time, so that many of them delay
+/// nothing else. Pure.
 struct HeldMarks {
     private struct Key: Hashable {
         enum Kind: CaseIterable { case delivered, refused, givenBack }

@@ -1,11 +1,12 @@
 import BelfryModel
 
 /// The delivery marks of one event loop on their way to PostgreSQL: gathered, written by one statement at a time in the
-/// order of their kinds, kept until PostgreSQL has committed them. Pure bookkeeping; whoever has a store runs the statements.
+/// order of their kinds, kept until PostgreSQL has committed them. Pure bookkeeping; whoever has a store runs the
+/// statements.
 ///
-/// What a statement leaves out because another transaction holds its row is held back, and comes again with a later batch; it
-/// delays nothing but itself, and what waits for it. A statement that PostgreSQL refuses is taken apart until the faulty mark is
-/// alone, and that one is given up, or put aside.
+/// What a statement leaves out because another transaction holds its row is held back, and comes again with a later
+/// batch; it delays nothing but itself, and what waits for it. A statement that PostgreSQL refuses is taken apart until
+/// the faulty mark is alone, and that one is given up, or put aside.
 public struct MarkQueue {
     /// One statement's worth.
     public enum Work: Equatable, Sendable {
@@ -45,7 +46,8 @@ public struct MarkQueue {
 
     /// Held marks that are tried again with one batch.
     private static let heldPerBatch = 1_000
-    /// Marks of one batch that PostgreSQL refuses one after the other, and no other taken, after which it is not the marks' fault.
+    /// Marks of one batch that PostgreSQL refuses one after the other, and no other taken, after which it is not the
+    /// marks' fault.
     private static let refusalsMax = 8
 
     private let marksMax: Int
@@ -97,8 +99,8 @@ public struct MarkQueue {
     public mutating func refused(_ mark: DeliveryMark) { gathering.refused.append(mark) }
     public mutating func ended(_ end: SessionEnd) { gathering.ended.append(end) }
 
-    /// Runs `done` once everything gathered up to now has committed, but for what is held back: of that it waits for `ids`, and
-    /// for all of `user`'s.
+    /// Runs `done` once everything gathered up to now has committed, but for what is held back: of that it waits for
+    /// `ids`, and for all of `user`'s.
     public mutating func whenCommitted(
         _ ids: [MessageID], user: String? = nil, done: @escaping @Sendable (Bool) -> Void
     ) {
@@ -145,8 +147,8 @@ public struct MarkQueue {
     /// The statement to run next; `nil` when the batch is through.
     public mutating func next() -> Work? {
         guard case .ended(let ends)? = inFlight?.last, !held.isEmpty else { return inFlight?.last }
-        // A session's row says that its user may have seen what is not marked yet, so it stays; what the session leaves is
-        // marked now.
+        // A session's row says that its user may have seen what is not marked yet, so it stays; what the session leaves
+        // is marked now.
         var now: [SessionEnd] = []
         for end in ends {
             if let session = end.sessionID, held.holds(user: end.receiver) {
@@ -213,7 +215,8 @@ public struct MarkQueue {
     ///
     /// A mark that is alone is put aside, and comes again as one that is held does.
     ///
-    /// - Parameter isFaultOfItsData: what the marks' rows hold is to blame. Refused once more, while others pass, it is given up.
+    /// - Parameter isFaultOfItsData: what the marks' rows hold is to blame. Refused once more, while others pass, it is
+    ///   given up.
     public mutating func refusedByPostgres(isFaultOfItsData: Bool) -> Refusal {
         guard let work = inFlight?.popLast() else { return .goOn }
         if let halves = Self.halves(of: work) {

@@ -1,11 +1,11 @@
 import BelfryModel
 import NIOCore
 
-/// What the sessions of one event loop have answered and handed back of late: what comes again is a repeat, or is marked
-/// `redelivered`, whatever the row said that was read before the mark.
+/// What the sessions of one event loop have answered and handed back of late: what comes again is a repeat, or is
+/// marked `redelivered`, whatever the row said that was read before the mark.
 ///
-/// One for all users of a loop, as a user's next session must know what his last one did. What is not committed yet is not
-/// forgotten. Pure; used on its event loop only.
+/// One for all users of a loop, as a user's next session must know what his last one did. What is not committed yet is
+/// not forgotten. Pure; used on its event loop only.
 public final class DeliveryHistory: @unchecked Sendable {
     /// Messages whose marks PostgreSQL has not committed.
     public struct Pending {
@@ -68,8 +68,8 @@ public final class DeliveryHistory: @unchecked Sendable {
     /// A refusal has been committed: the next copy is no repeat, whatever its transaction id is in this incarnation.
     public func refusalCommitted(_ id: MessageID) { answered.forgetIfEarlier(id) }
 
-    /// PostgreSQL came back as another incarnation. What was acknowledged may come again, if its mark was lost, and then says
-    /// that it was shown before; what is not marked yet does not come again.
+    /// PostgreSQL came back as another incarnation. What was acknowledged may come again, if its mark was lost, and
+    /// then says that it was shown before; what is not marked yet does not come again.
     public func incarnationChanged() {
         answered.incarnationChanged()
         handedBack.formUnion(answered)

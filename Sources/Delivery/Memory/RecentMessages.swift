@@ -1,12 +1,13 @@
 import BelfryModel
 import NIOCore
 
-/// Messages that were dealt with of late, by id. Two generations, rotated every `lifetime`, so that forgetting costs nothing
-/// per entry; bounded by `entriesMax` in each, those aside that a rotation is told to keep.
+/// Messages that were dealt with of late, by id. Two generations, rotated every `lifetime`, so that forgetting costs
+/// nothing per entry; bounded by `entriesMax` in each, those aside that a rotation is told to keep.
 ///
-/// A message is known by its id and by when it was written, as a crash of PostgreSQL may have ids given out a second time.
-/// Sent again on purpose (after a NACK, by a replay) it has a higher transaction id: what has the same one or a lower one is
-/// a repeat. That holds within one incarnation; of an entry from before `incarnationChanged` any copy is a repeat.
+/// A message is known by its id and by when it was written, as a crash of PostgreSQL may have ids given out a second
+/// time. Sent again on purpose (after a NACK, by a replay) it has a higher transaction id: what has the same one or a
+/// lower one is a repeat. That holds within one incarnation; of an entry from before `incarnationChanged` any copy is a
+/// repeat.
 public struct RecentMessages {
     private struct Entry {
         let createdAtMicroseconds: Int64
@@ -15,7 +16,8 @@ public struct RecentMessages {
     }
 
     private let entriesMax: Int
-    /// An entry is remembered for at least this long unless there are too many, and at most twice as long unless it is kept.
+    /// An entry is remembered for at least this long unless there are too many, and at most twice as long unless it is
+    /// kept.
     private let lifetime: TimeAmount
     private var young: [MessageID: Entry] = [:]
     private var old: [MessageID: Entry] = [:]

@@ -1,12 +1,12 @@
 import BelfryModel
 import NIOCore
 
-/// Which broadcasts of one topic an event loop has dealt with, so that what the bus lost can be told from what was there
-/// before anybody here listened. Pure; fed with live messages and with what reconcile lists of the outbox.
+/// Which broadcasts of one topic an event loop has dealt with, so that what the bus lost can be told from what was
+/// there before anybody here listened. Pure; fed with live messages and with what reconcile lists of the outbox.
 ///
-/// Everything that the snapshot of the last look sees was either handed out here, or was published before the first look, or
-/// is a suspect. In another incarnation of PostgreSQL that snapshot means nothing: the next look lists all that was published
-/// since the first one, and what is not known to have been handed out was missed.
+/// Everything that the snapshot of the last look sees was either handed out here, or was published before the first
+/// look, or is a suspect. In another incarnation of PostgreSQL that snapshot means nothing: the next look lists all
+/// that was published since the first one, and what is not known to have been handed out was missed.
 public struct TopicWatch {
     /// The snapshot of the last look into the outbox; `nil` before the first, and after another incarnation.
     public private(set) var covered: TransactionSnapshot?
@@ -24,7 +24,8 @@ public struct TopicWatch {
     /// Whether the first look is done: from then on nothing is missed.
     public var hasLooked: Bool { covered != nil }
 
-    /// A message is there, live or read because it was missed. `false` when it is a repeat, or older than the first look.
+    /// A message is there, live or read because it was missed. `false` when it is a repeat, or older than the first
+    /// look.
     public mutating func take(_ stamp: MessageStamp) -> Bool {
         guard !handedOut.contains(stamp) else { return false }
         let isSuspect = suspects.remove(stamp.id) != nil
@@ -33,8 +34,8 @@ public struct TopicWatch {
         return true
     }
 
-    /// A look into the outbox has listed what the last one did not see or, where there is none to compare with, what the relay
-    /// has not published yet and what it has published since the first look.
+    /// A look into the outbox has listed what the last one did not see or, where there is none to compare with, what
+    /// the relay has not published yet and what it has published since the first look.
     ///
     /// - Parameter now: when the look was, by PostgreSQL's clock, in Unix microseconds.
     /// - Returns: the missed ones: suspects of an earlier look that have not come since, and while the bus is away all.

@@ -3,8 +3,8 @@ import DequeModule
 
 /// What is in flight on one subscription: sent and neither acknowledged nor refused, in the order of sending.
 ///
-/// One message may be in flight twice, when its row was stamped again meanwhile; an ACK takes the earlier of the two, so
-/// that it never covers what the client had not yet seen.
+/// One message may be in flight twice, when its row was stamped again meanwhile; an ACK takes the earlier of the two,
+/// so that it never covers what the client had not yet seen.
 public struct AckLedger: Sendable {
     /// Entries for which an empty ledger keeps its storage; a subscription that rests after a burst gives it back.
     private static let keptCapacity = 16
@@ -50,8 +50,8 @@ public struct AckLedger: Sendable {
                 && entries[index...].contains { $0.id == id && $0.createdAtMicroseconds == createdAtMicroseconds }
     }
 
-    /// An ACK came, or a NACK, which takes the same entries ("STOMP 1.2, NACK"). Returns what it takes out of flight, in the
-    /// order of sending; nothing when `id` is not in flight.
+    /// An ACK came, or a NACK, which takes the same entries ("STOMP 1.2, NACK"). Returns what it takes out of flight,
+    /// in the order of sending; nothing when `id` is not in flight.
     public mutating func take(_ id: MessageID) -> [MessageStamp] {
         guard let index = index(of: id) else { return [] }
         let taken: [MessageStamp]

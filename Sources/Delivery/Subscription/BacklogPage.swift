@@ -1,7 +1,7 @@
 import BelfryModel
 
-/// A page of a backlog, as PostgreSQL answered a `PageRequest`; its rows are looked at one by one, as most messages of a late
-/// page need not be made.
+/// A page of a backlog, as PostgreSQL answered a `PageRequest`; its rows are looked at one by one, as most messages of
+/// a late page need not be made.
 public protocol BacklogPage {
     var rowCount: Int { get }
     /// The snapshot under which the page was read.

@@ -1,18 +1,18 @@
 import BelfryModel
 
-/// What one subscription does with its backlog, live messages, acknowledgements and repeats: the splice between backlog and
-/// live, the ledger of what is in flight, and the history of what was answered before. Pure: the node and the simulation that
-/// proves the promises drive this same type.
+/// What one subscription does with its backlog, live messages, acknowledgements and repeats: the splice between backlog
+/// and live, the ledger of what is in flight, and the history of what was answered before. Pure: the node and the
+/// simulation that proves the promises drive this same type.
 ///
-/// One method an event. A message that is to be sent is in flight from the moment in which the machine says so, until its
-/// client acknowledges or refuses it, or the subscription ends.
+/// One method an event. A message that is to be sent is in flight from the moment in which the machine says so, until
+/// its client acknowledges or refuses it, or the subscription ends.
 public struct DeliveryMachine: ~Copyable {
     /// Where a subscription gets what was there before it.
     public enum Source: Equatable, Sendable {
         /// The outbox rows of its user.
         case queue
-        /// A topic: live messages only, or first the log rows after this id. Once a message was delivered, what came after
-        /// it can be read again.
+        /// A topic: live messages only, or first the log rows after this id. Once a message was delivered, what came
+        /// after it can be read again.
         case topic(after: MessageID?)
     }
 
@@ -70,8 +70,8 @@ public struct DeliveryMachine: ~Copyable {
     /// Whether another message may be in flight.
     public var hasRoom: Bool { ledger.count < inFlightMax }
 
-    /// Whether a row that the outbox holds for its user is neither in flight nor covered by a reading nor answered: the bus may
-    /// be about to bring it, or has lost it. Of a live subscription only; a reading finds out by itself.
+    /// Whether a row that the outbox holds for its user is neither in flight nor covered by a reading nor answered: the
+    /// bus may be about to bring it, or has lost it. Of a live subscription only; a reading finds out by itself.
     public func lacks(_ row: MessageStamp) -> Bool {
         isLive && !ledger.contains(row.id) && queue?.covered?.sees(row.xid) != true
             && !history.isAnswered(row.id, xid: row.xid)
@@ -125,7 +125,8 @@ public struct DeliveryMachine: ~Copyable {
     /// The page that is wanted now, if any. Asking marks it as requested.
     public mutating func nextPage() -> PageRequest? { queue?.nextPage() ?? topic?.nextPage() }
 
-    /// The answer to `nextPage` is there: sends its rows, as far as there is room, and behind the last page what was held.
+    /// The answer to `nextPage` is there: sends its rows, as far as there is room, and behind the last page what was
+    /// held.
     ///
     /// - Parameters:
     ///   - generation: the request's; the answer to one that was overtaken is ignored.
@@ -177,7 +178,8 @@ public struct DeliveryMachine: ~Copyable {
         topic?.pageFailed()
     }
 
-    /// A reconcile found that its user's messages were missed, this subscription's perhaps: it reads its backlog once more.
+    /// A reconcile found that its user's messages were missed, this subscription's perhaps: it reads its backlog once
+    /// more.
     public mutating func missedRowFound() { queue?.missedRowFound() }
 
     /// PostgreSQL came back as another incarnation: the backlog is read from its start.
@@ -195,8 +197,8 @@ public struct DeliveryMachine: ~Copyable {
 
     // MARK: Answers
 
-    /// The client has acknowledged a message or, in mode `auto`, its bytes have left for the socket. Returns what that takes out of
-    /// flight, to be marked: nothing when it is not in flight.
+    /// The client has acknowledged a message or, in mode `auto`, its bytes have left for the socket. Returns what that
+    /// takes out of flight, to be marked: nothing when it is not in flight.
     public mutating func acknowledged(_ id: MessageID) -> [MessageStamp] {
         let stamps = ledger.take(id)
         if topic == nil { for stamp in stamps { history.acknowledged(stamp) } }
@@ -204,8 +206,8 @@ public struct DeliveryMachine: ~Copyable {
         return stamps
     }
 
-    /// The client has refused a message. Returns what that takes out of flight. A user's messages are to be put off; a broadcast
-    /// that one of many refuses stays as it is.
+    /// The client has refused a message. Returns what that takes out of flight. A user's messages are to be put off; a
+    /// broadcast that one of many refuses stays as it is.
     public mutating func refused(_ id: MessageID) -> [MessageStamp] {
         let stamps = ledger.take(id)
         if topic == nil { for stamp in stamps { history.refused(stamp) } }
@@ -220,7 +222,8 @@ public struct DeliveryMachine: ~Copyable {
         topic?.roomMade()
     }
 
-    /// The subscription has ended. Returns what its client had not answered, to be marked as redelivered: of a topic nothing.
+    /// The subscription has ended. Returns what its client had not answered, to be marked as redelivered: of a topic
+    /// nothing.
     public mutating func ended() -> [MessageStamp] {
         queue?.ended()
         topic?.ended()

@@ -2,8 +2,8 @@ import BelfryModel
 
 /// How a subscription to a user's queue hands over from backlog to live and back. Pure.
 ///
-/// The backlog is the user's rows of the outbox. What a finished reading saw is `covered`: a live message that it sees is a
-/// late copy, and a later reading leaves out what it sees.
+/// The backlog is the user's rows of the outbox. What a finished reading saw is `covered`: a live message that it sees
+/// is a late copy, and a later reading leaves out what it sees.
 struct QueueSplice {
     private enum State {
         /// The channel is not open yet.

@@ -1,9 +1,10 @@
 import BelfryModel
 
-/// One reading of a backlog, under one snapshot, and the live messages that wait for its end: what queues and topics share.
+/// One reading of a backlog, under one snapshot, and the live messages that wait for its end: what queues and topics
+/// share.
 ///
-/// One rule makes the splice exact: what the snapshot sees is the pages' business, and a live copy of it is dropped; what it
-/// does not see comes live and is held until the pages are through.
+/// One rule makes the splice exact: what the snapshot sees is the pages' business, and a live copy of it is dropped;
+/// what it does not see comes live and is held until the pages are through.
 struct Reading {
     /// What may wait.
     struct Bounds {

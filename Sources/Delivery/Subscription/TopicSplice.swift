@@ -2,9 +2,9 @@ import BelfryModel
 
 /// How a subscription to a topic hands over from what was broadcast before to live and back. Pure.
 ///
-/// The past is read from the log by id, from the greatest id delivered on; without one a topic has no past. Ids do not commit
-/// in their order, so a message may come with a lower one: no page brings such a straggler, and it is delivered whatever room
-/// there is, or its id is kept until a reading has brought it.
+/// The past is read from the log by id, from the greatest id delivered on; without one a topic has no past. Ids do not
+/// commit in their order, so a message may come with a lower one: no page brings such a straggler, and it is delivered
+/// whatever room there is, or its id is kept until a reading has brought it.
 struct TopicSplice {
     private enum State {
         /// The channel is not open yet.

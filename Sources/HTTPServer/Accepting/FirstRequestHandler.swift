@@ -1,11 +1,11 @@
 import NIOCore
 import NIOHTTP1
 
-/// Stands behind a new connection's HTTP decoder until the first request is there, makes of the connection a WebSocket or
-/// one of plain HTTP, and leaves.
+/// Stands behind a new connection's HTTP decoder until the first request is there, makes of the connection a WebSocket
+/// or one of plain HTTP, and leaves.
 ///
-/// One handler instead of NIO's upgradable pipeline, whose six have to be put in and taken out of every connection: most
-/// connections become WebSockets, thousands of them at once when a node has gone.
+/// One handler instead of NIO's upgradable pipeline, whose six have to be put in and taken out of every connection:
+/// most connections become WebSockets, thousands of them at once when a node has gone.
 final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Requests' parts; and, once the decoder leaves, the bytes that it has not read. NIO can't tell them apart but so.
     typealias InboundIn = Any
@@ -51,8 +51,8 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         case (.awaitingEnd(let head), .end):
             upgrade(head, context: context)
         case (.upgraded, .some):
-            // The decoder went on behind the handshake, as it does behind one without "Connection: Upgrade", which the policy
-            // refuses: whatever else makes it do so, no request may reach the session.
+            // The decoder went on behind the handshake, as it does behind one without "Connection: Upgrade", which the
+            // policy refuses: whatever else makes it do so, no request may reach the session.
             close(context)
         case (.upgraded, nil), (.plain, _):
             context.fireChannelRead(data)
@@ -102,7 +102,8 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
             let pipeline = context.pipeline.syncOperations
             try setup.startSession(context.channel)
-            // It leaves at the end of this turn of the loop and gives back what it has not read: the peer's first frames.
+            // It leaves at the end of this turn of the loop and gives back what it has not read: the peer's first
+            // frames.
             pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in
                 pipeline.removeHandler(context: context, promise: nil)
             }

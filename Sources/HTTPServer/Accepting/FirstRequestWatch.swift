@@ -1,8 +1,8 @@
 import DequeModule
 import NIOCore
 
-/// Ends the connections of one event loop whose first request takes too long. All have the same time for it, so they are
-/// due in the order in which they came, and no connection needs a timer.
+/// Ends the connections of one event loop whose first request takes too long. All have the same time for it, so they
+/// are due in the order in which they came, and no connection needs a timer.
 ///
 /// Used on its event loop only.
 final class FirstRequestWatch: @unchecked Sendable {

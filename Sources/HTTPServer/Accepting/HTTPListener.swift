@@ -30,8 +30,8 @@ public struct HTTPListener: Sendable {
         self.initialize = initialize
     }
 
-    /// Accepts connections until graceful shutdown; then tells every channel to come to an end, and returns when the last
-    /// has.
+    /// Accepts connections until graceful shutdown; then tells every channel to come to an end, and returns when the
+    /// last has.
     ///
     /// - Parameter onListening: told the address once it is bound.
     /// - Throws: the reason why it can't listen, such as a port in use.
@@ -72,8 +72,8 @@ public struct HTTPListener: Sendable {
         }
     }
 
-    /// A peer whose machine vanished is noticed after about two minutes, whether it promised heart-beats or not. Accepted
-    /// sockets inherit these from the listening one (tcp(7)).
+    /// A peer whose machine vanished is noticed after about two minutes, whether it promised heart-beats or not.
+    /// Accepted sockets inherit these from the listening one (tcp(7)).
     private static let keepAlive: [(ChannelOptions.Types.SocketOption, SocketOptionValue)] = [
         (.socketOption(.so_keepalive), 1),
         (.tcpOption(.init(rawValue: TCP_KEEPIDLE)), 60),
@@ -82,9 +82,9 @@ public struct HTTPListener: Sendable {
     ]
 }
 
-/// Lets a while pass when no connection can be accepted for want of descriptors or memory, instead of failing as fast as one
-/// can: the socket stays readable. NIO's `AcceptBackoffHandler` holds back reads that are asked for, but the one that failed
-/// stays asked for.
+/// Lets a while pass when no connection can be accepted for want of descriptors or memory, instead of failing as fast
+/// as one can: the socket stays readable. NIO's `AcceptBackoffHandler` holds back reads that are asked for, but the one
+/// that failed stays asked for.
 private final class AcceptPause: ChannelInboundHandler {
     typealias InboundIn = Channel
 

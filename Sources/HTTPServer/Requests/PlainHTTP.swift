@@ -28,8 +28,8 @@ public struct PlainHTTP: Sendable {
         self.logger = logger
     }
 
-    /// Puts the handlers of HTTP into a channel, behind its decoder, and serves its requests in a task that ends with the
-    /// channel.
+    /// Puts the handlers of HTTP into a channel, behind its decoder, and serves its requests in a task that ends with
+    /// the channel.
     ///
     /// - Parameter turns: those of the channel's event loop.
     public func serve(_ channel: any Channel, turns: TurnQueue) throws {

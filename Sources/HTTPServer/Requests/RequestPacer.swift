@@ -3,9 +3,9 @@ import NIOCore
 import NIOHTTP1
 import Node
 
-/// Lets the requests of a connection of plain HTTP pass one at a time: the next when the one before it is answered and the event
-/// loop has looked at its other sockets. Whoever sends many at once, and reads the answers or not, neither keeps the loop
-/// from others nor fills its memory: meanwhile nothing more is read from the connection.
+/// Lets the requests of a connection of plain HTTP pass one at a time: the next when the one before it is answered and
+/// the event loop has looked at its other sockets. Whoever sends many at once, and reads the answers or not, neither
+/// keeps the loop from others nor fills its memory: meanwhile nothing more is read from the connection.
 ///
 /// Between the decoder and `RequestHandler`.
 final class RequestPacer: ChannelDuplexHandler {

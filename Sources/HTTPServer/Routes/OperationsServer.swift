@@ -3,8 +3,8 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// Health and metrics over HTTP for a process that is no node: `/health/live`, `/health/ready` and `/metrics`, as a node
-/// serves them.
+/// Health and metrics over HTTP for a process that is no node: `/health/live`, `/health/ready` and `/metrics`, as a
+/// node serves them.
 public struct OperationsServer: Service {
     private let host: String
     private let port: Int

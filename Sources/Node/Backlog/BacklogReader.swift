@@ -4,8 +4,8 @@ import NIOCore
 import Outbox
 import Postgres
 
-/// Reads the backlogs of an event loop's users: one statement at a time for many consumers; who comes while it runs shares the
-/// next one. The rows of their sessions are written with it. Used on its event loop only.
+/// Reads the backlogs of an event loop's users: one statement at a time for many consumers; who comes while it runs
+/// shares the next one. The rows of their sessions are written with it. Used on its event loop only.
 final class BacklogReader: @unchecked Sendable {
     /// Consumers served by one statement.
     private static let readsMax = 64
@@ -141,7 +141,8 @@ final class BacklogReader: @unchecked Sendable {
 }
 
 extension OriginCheck {
-    /// The pages of an answer, if they may be handed out: they belong to the incarnation that is known, and this node lives.
+    /// The pages of an answer, if they may be handed out: they belong to the incarnation that is known, and this node
+    /// lives.
     func usable(_ answer: Result<BacklogPages, PostgresError>) -> (BacklogPages, TransactionSnapshot)? {
         switch answer {
         case .success(let pages):

@@ -13,8 +13,8 @@ struct ReaderLine {
 
     mutating func popFirst() -> Consumer? { waiting.popFirst() }
 
-    /// Somebody in line has ended. Those that have are taken out now and then, as a reading may hang and clients may come and
-    /// go meanwhile.
+    /// Somebody in line has ended. Those that have are taken out now and then, as a reading may hang and clients may
+    /// come and go meanwhile.
     mutating func ended() {
         endedCount += 1
         guard endedCount > 64, endedCount > waiting.count / 2 else { return }

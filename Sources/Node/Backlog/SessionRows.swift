@@ -1,10 +1,11 @@
 import BelfryModel
 
-/// Which sessions of one event loop have their row in `belfry.session`, which tells others after a crash what the sessions may
-/// have seen. Pure: one method an event.
+/// Which sessions of one event loop have their row in `belfry.session`, which tells others after a crash what the
+/// sessions may have seen. Pure: one method an event.
 ///
-/// A session's row is written with the first reading of its backlog, before its first message. What it leaves unacknowledged
-/// is marked and the row goes when it ends; while the statement that writes the row is on its way, that waits for the answer.
+/// A session's row is written with the first reading of its backlog, before its first message. What it leaves
+/// unacknowledged is marked and the row goes when it ends; while the statement that writes the row is on its way, that
+/// waits for the answer.
 struct SessionRows {
     /// Where one session's row stands. A session without an entry has none and wants none.
     enum State: Hashable, CaseIterable {
@@ -13,8 +14,8 @@ struct SessionRows {
         /// The same, and others have removed the rows of this node meanwhile, perhaps this one too.
         case requestedAndForgotten
         case written
-        /// It may be there or not: the statement failed, perhaps after its commit, or others have removed it. It is written with
-        /// the next reading.
+        /// It may be there or not: the statement failed, perhaps after its commit, or others have removed it. It is
+        /// written with the next reading.
         case uncertain
     }
 

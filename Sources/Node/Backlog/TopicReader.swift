@@ -4,7 +4,8 @@ import NIOCore
 import Outbox
 import Postgres
 
-/// Reads what was broadcast to topics before, for consumers who asked for it: one page at a time. Used on its event loop only.
+/// Reads what was broadcast to topics before, for consumers who asked for it: one page at a time. Used on its event
+/// loop only.
 final class TopicReader: @unchecked Sendable {
     private let eventLoop: any EventLoop
     private let context: NodeContext

@@ -74,7 +74,8 @@ final class Audience: @unchecked Sendable {
         return behind
     }
 
-    /// A look at a topic, begun at `now` by PostgreSQL's clock, has listed its broadcasts. Returns those that were missed.
+    /// A look at a topic, begun at `now` by PostgreSQL's clock, has listed its broadcasts. Returns those that were
+    /// missed.
     func listed(
         _ rows: [MessageStamp], snapshot: TransactionSnapshot, at now: Int64, isBusAvailable: Bool
     ) -> [MessageID] {

@@ -3,8 +3,8 @@ import Bus
 import Delivery
 import NIOCore
 
-/// One event loop's subscriber on the bus: who listens to which address, and what comes live for them. Used on its event loop
-/// only.
+/// One event loop's subscriber on the bus: who listens to which address, and what comes live for them. Used on its
+/// event loop only.
 final class LiveFeed: @unchecked Sendable {
     private let eventLoop: any EventLoop
     private let context: NodeContext

@@ -4,8 +4,9 @@ import NIOCore
 import Outbox
 import Postgres
 
-/// Decides whether an event loop may look at what comes from the bus and from PostgreSQL: by its origin, and by whether this
-/// node has told PostgreSQL of late that it lives. Runs the actions of `OriginMachine`. Used on its event loop only.
+/// Decides whether an event loop may look at what comes from the bus and from PostgreSQL: by its origin, and by whether
+/// this node has told PostgreSQL of late that it lives. Runs the actions of `OriginMachine`. Used on its event loop
+/// only.
 final class OriginCheck: @unchecked Sendable {
     /// The pause between two questions which incarnation this is.
     private static let askPause = TimeAmount.milliseconds(250)
@@ -58,8 +59,8 @@ final class OriginCheck: @unchecked Sendable {
         return false
     }
 
-    /// An answer of PostgreSQL's came from this incarnation of it. Returns whether transaction ids in the answer can be compared
-    /// with those known before it.
+    /// An answer of PostgreSQL's came from this incarnation of it. Returns whether transaction ids in the answer can be
+    /// compared with those known before it.
     @discardableResult
     func adopt(_ present: UniqueID?) -> Bool {
         switch machine.answered(present) {
@@ -110,7 +111,9 @@ final class OriginCheck: @unchecked Sendable {
         guard now >= nextWarning else { return }
         nextWarning = now + Self.warningPause
         context.logger.warning(
-            "Messages on the bus come from \(whose) and are dropped; give each installation a Redis or a redis.keyPrefix of its own"
-        )
+            """
+            Messages on the bus come from \(whose) and are dropped; give each installation a Redis or a \
+            redis.keyPrefix of its own
+            """)
     }
 }

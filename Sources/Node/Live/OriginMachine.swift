@@ -1,8 +1,8 @@
 import BelfryModel
 import Bus
 
-/// Whose messages a node hands out: those of its installation, of the present incarnation of PostgreSQL, and of the relay that
-/// leads. Pure.
+/// Whose messages a node hands out: those of its installation, of the present incarnation of PostgreSQL, and of the
+/// relay that leads. Pure.
 struct OriginMachine {
     /// What becomes of a live message; what is dropped and ours is found in the outbox.
     enum Verdict: Equatable {

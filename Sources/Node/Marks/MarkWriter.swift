@@ -4,8 +4,9 @@ import NIOCore
 import Outbox
 import Postgres
 
-/// An event loop's delivery marks on their way to PostgreSQL: gathered for a few milliseconds, written in one statement of each
-/// kind, and tried again until they are committed. Runs the statements of `MarkQueue`. Used on its event loop only.
+/// An event loop's delivery marks on their way to PostgreSQL: gathered for a few milliseconds, written in one statement
+/// of each kind, and tried again until they are committed. Runs the statements of `MarkQueue`. Used on its event loop
+/// only.
 final class MarkWriter: @unchecked Sendable {
     /// The pause before what another transaction held is tried again.
     private static let heldPause = TimeAmount.milliseconds(100)
@@ -72,8 +73,8 @@ final class MarkWriter: @unchecked Sendable {
         scheduleWrite()
     }
 
-    /// Runs `done` on the event loop once these marks, and all others made so far, have committed; but others whose rows an
-    /// application holds are not waited for, unless they are `user`'s.
+    /// Runs `done` on the event loop once these marks, and all others made so far, have committed; but others whose
+    /// rows an application holds are not waited for, unless they are `user`'s.
     func whenCommitted(
         _ ids: [MessageID], user: String? = nil, _ done: @escaping @Sendable (_ isCommitted: Bool) -> Void
     ) {

@@ -29,7 +29,7 @@ public struct NodeContext: Sendable {
     ///   - installation: of the database, as it is at the start.
     ///   - version: the program's.
     public init(
-        store: NodeStore, bus: any Bus, authenticator: any Authenticator, commands: CommandTable = CommandTable(),
+        store: NodeStore, bus: any Bus, authenticator: any Authenticator, commands: CommandTable,
         limits: Limits, version: String, installation: InstallationIdentity, logger: Logger
     ) {
         self.store = store

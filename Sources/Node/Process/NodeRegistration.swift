@@ -3,9 +3,9 @@ import NIOCore
 import Outbox
 import Postgres
 
-/// Keeps this node's row in `belfry.node`, with a heart-beat every few seconds, so that others can tell the node from a dead
-/// one; tells which incarnation of PostgreSQL and which term the answer was from, and notices when PostgreSQL has forgotten
-/// this node.
+/// Keeps this node's row in `belfry.node`, with a heart-beat every few seconds, so that others can tell the node from a
+/// dead one; tells which incarnation of PostgreSQL and which term the answer was from, and notices when PostgreSQL has
+/// forgotten this node.
 public struct NodeRegistration: Sendable {
     /// Pause between two heart-beats. Others take a node for dead after several of them.
     static let interval = Duration.seconds(2)

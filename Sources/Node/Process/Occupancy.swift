@@ -1,8 +1,8 @@
 import BelfryModel
 import NIOConcurrencyHelpers
 
-/// How many sessions the node and each of its users have, over all event loops. Touched when sessions come and go, never
-/// by a message.
+/// How many sessions the node and each of its users have, over all event loops. Touched when sessions come and go,
+/// never by a message.
 final class Occupancy: Sendable {
     private struct Counts {
         var sessions = 0

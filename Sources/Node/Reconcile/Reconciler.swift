@@ -5,8 +5,8 @@ import NIOCore
 import Outbox
 import Postgres
 
-/// Compares, every few seconds, what the outbox holds for an event loop's users and topics with what was handed out, and has
-/// read what the bus lost. Used on its event loop only.
+/// Compares, every few seconds, what the outbox holds for an event loop's users and topics with what was handed out,
+/// and has read what the bus lost. Used on its event loop only.
 final class Reconciler: @unchecked Sendable {
     /// Addresses asked for by one statement.
     private static let addressesMax = 1_000

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Sessions of one event loop with bytes appended and not yet written: each is written once, at the end of the read, or of the
-/// turn of the loop, that touched it. Used on its event loop only.
+/// Sessions of one event loop with bytes appended and not yet written: each is written once, at the end of the read, or
+/// of the turn of the loop, that touched it. Used on its event loop only.
 final class FlushQueue: @unchecked Sendable {
     private let eventLoop: any EventLoop
     private var touched: [Session] = []

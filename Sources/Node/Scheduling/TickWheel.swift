@@ -2,8 +2,8 @@ import NIOCore
 
 /// When whom to look at next: one timer a loop instead of one a session, and no walk over sessions that want nothing.
 ///
-/// Time is cut into ticks, and a ring of slots holds who is due in which. What lies beyond the ring is filed in its last
-/// slot and filed anew from there. Pure.
+/// Time is cut into ticks, and a ring of slots holds who is due in which. What lies beyond the ring is filed in its
+/// last slot and filed anew from there. Pure.
 struct TickWheel {
     /// The length of a tick.
     static let tick = TimeAmount.milliseconds(250)
@@ -28,8 +28,8 @@ struct TickWheel {
         return tick
     }
 
-    /// Takes out who is due by `now`, with the tick in which they were filed. Somebody who was filed again for an earlier
-    /// tick is in there twice: only the tick that `file` returned last counts.
+    /// Takes out who is due by `now`, with the tick in which they were filed. Somebody who was filed again for an
+    /// earlier tick is in there twice: only the tick that `file` returned last counts.
     mutating func due(at now: NIODeadline) -> [(id: SessionID, tick: Int)] {
         let last = Int((now - start).nanoseconds / Self.tick.nanoseconds)
         var due: [(id: SessionID, tick: Int)] = []

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// How much one client may have done in one turn of its event loop, before the others have theirs: counted over everything that
-/// it sends, WebSocket frames and STOMP frames alike. Pure.
+/// How much one client may have done in one turn of its event loop, before the others have theirs: counted over
+/// everything that it sends, WebSocket frames and STOMP frames alike. Pure.
 struct Turn {
     /// Frames of a turn at most.
     static let framesMax = 256

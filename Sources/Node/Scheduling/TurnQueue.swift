@@ -1,11 +1,11 @@
 import DequeModule
 import NIOCore
 
-/// What clients had sent when their turns were over: taken up by and by, each in its turn, with the event loop's other work in
-/// between. Used on its event loop only.
+/// What clients had sent when their turns were over: taken up by and by, each in its turn, with the event loop's other
+/// work in between. Used on its event loop only.
 public final class TurnQueue: @unchecked Sendable {
-    /// What an event loop leaves free between two slices. `EventLoop.execute` would not do: NIO runs what is submitted before it
-    /// looks at its sockets again.
+    /// What an event loop leaves free between two slices. `EventLoop.execute` would not do: NIO runs what is submitted
+    /// before it looks at its sockets again.
     private static let pause = TimeAmount.microseconds(200)
     /// The length of a slice.
     private static let sliceMax = TimeAmount.microseconds(500)

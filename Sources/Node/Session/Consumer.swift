@@ -2,8 +2,8 @@ import BelfryModel
 import Delivery
 import STOMP
 
-/// One subscription of a session: joins its pure machine with the session that its messages go to. Lives on the session's event
-/// loop.
+/// One subscription of a session: joins its pure machine with the session that its messages go to. Lives on the
+/// session's event loop.
 final class Consumer: @unchecked Sendable {
     let session: Session
     let subscription: Subscription
@@ -109,7 +109,8 @@ final class Consumer: @unchecked Sendable {
     func acknowledged(_ id: MessageID) -> [MessageStamp] { machine.acknowledged(id) }
     func refused(_ id: MessageID) -> [MessageStamp] { machine.refused(id) }
 
-    /// It is over. Returns what its user's messages had in flight; of broadcasts nothing. Said again, it returns nothing.
+    /// It is over. Returns what its user's messages had in flight; of broadcasts nothing. Said again, it returns
+    /// nothing.
     ///
     /// - Returns: whether it was in line, too.
     func end() -> (unacknowledged: [MessageStamp], wasQueued: Bool) {

@@ -1,7 +1,7 @@
 import BelfryModel
 
-/// Whether a session reads from its peer: not while the peer's turn is over, nor while it leaves too much of what was written for
-/// it unread, nor while PostgreSQL is to take its acknowledgements first. Pure.
+/// Whether a session reads from its peer: not while the peer's turn is over, nor while it leaves too much of what was
+/// written for it unread, nor while PostgreSQL is to take its acknowledgements first. Pure.
 struct InboundFlow {
     private let receiptsOwedMax: Int
     /// What the peer may have done before the others on the loop have their turn.

@@ -3,8 +3,8 @@ import Delivery
 import NIOCore
 import STOMP
 
-/// What goes to one client: frames appended to its transport, and written when the session is flushed. Used on its event loop
-/// only.
+/// What goes to one client: frames appended to its transport, and written when the session is flushed. Used on its
+/// event loop only.
 final class OutboundFlow {
     /// Bytes waiting for the client above which a backlog pauses.
     private static let backlogBytesMax = 256 * 1024
@@ -65,7 +65,8 @@ final class OutboundFlow {
 
     /// Writes what was appended since the last time, in one write.
     ///
-    /// - Parameter written: told the last message of each consumer in mode `auto`, once its bytes have left for the socket.
+    /// - Parameter written: told the last message of each consumer in mode `auto`, once its bytes have left for the
+    ///   socket.
     func flush(written: @escaping @Sendable ([(Consumer, MessageID?)]) -> Void) {
         isTouched = false
         guard !unflushed.isEmpty else { return transport.flush(written: nil) }

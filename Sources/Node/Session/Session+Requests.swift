@@ -62,8 +62,8 @@ extension Session {
         if let receipt = consumer.takeOwedReceipt() { sendReceipt(receipt) }
     }
 
-    /// - Parameter stamps: what the frame took out of flight. If nothing, the message was answered before, which may not be
-    ///   committed yet.
+    /// - Parameter stamps: what the frame took out of flight. If nothing, the message was answered before, which may
+    ///   not be committed yet.
     private func sendReceipt(of request: AckRequest, whenCommitted stamps: [MessageStamp]) {
         sendReceipt(request.receipt, whenCommitted: stamps.isEmpty ? [request.ackID.message] : stamps.map(\.id))
     }

@@ -4,8 +4,8 @@ import Delivery
 import NIOCore
 import STOMP
 
-/// One client: joins its STOMP machine with its transport, and its subscriptions with the parts of its worker. Lives on one
-/// event loop.
+/// One client: joins its STOMP machine with its transport, and its subscriptions with the parts of its worker. Lives on
+/// one event loop.
 public final class Session: @unchecked Sendable {
     public let id: SessionID
     let worker: Worker

@@ -1,7 +1,7 @@
 import BelfryModel
 
-/// The id of a session: a UUID of version 8 (RFC 9562, section 5.8), which names the worker that has the session, so that
-/// whoever holds the id finds the session without a table and without a lock. The other 106 bits are random.
+/// The id of a session: a UUID of version 8 (RFC 9562, section 5.8), which names the worker that has the session, so
+/// that whoever holds the id finds the session without a table and without a lock. The other 106 bits are random.
 public struct SessionID: Hashable, Sendable, CustomStringConvertible {
     /// Workers that can be told apart.
     static let workersMax = 1 << 16

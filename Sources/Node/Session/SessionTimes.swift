@@ -26,8 +26,8 @@ struct SessionTimes: ~Copyable {
 
     init(limits: Limits, now: NIODeadline) { connectDeadline = now + TimeAmount(limits.connectTimeout) }
 
-    /// When `tick` is to be called next; `nil` when never. Traffic only ever puts it off, so that nothing need be filed anew
-    /// for it.
+    /// When `tick` is to be called next; `nil` when never. Traffic only ever puts it off, so that nothing need be filed
+    /// anew for it.
     var nextDeadline: NIODeadline? {
         if let disconnectDeadline { return disconnectDeadline }
         switch heartBeat {

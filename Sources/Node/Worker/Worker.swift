@@ -4,10 +4,11 @@ import Delivery
 import NIOCore
 import Outbox
 
-/// One event loop's gateway: its sessions, its subscriber on the bus, its readers of backlogs, its delivery marks. It joins these
-/// parts, and shares nothing with the other workers but what `NodeContext` holds.
+/// One event loop's gateway: its sessions, its subscriber on the bus, its readers of backlogs, its delivery marks. It
+/// joins these parts, and shares nothing with the other workers but what `NodeContext` holds.
 ///
-/// Like its parts it is used on its loop only; that, and not a lock, is what makes it safe to name in closures that run there.
+/// Like its parts it is used on its loop only; that, and not a lock, is what makes it safe to name in closures that run
+/// there.
 public final class Worker: @unchecked Sendable {
     /// From 0; a session's id names it.
     let number: Int
@@ -193,7 +194,8 @@ extension Worker {
 extension Worker {
     /// Ends what is left; fulfilled once the marks are written and the sockets are gone. On the worker's event loop.
     ///
-    /// - Parameter limit: after it the rest is left as it is: PostgreSQL may be away, and what is unmarked is redelivered.
+    /// - Parameter limit: after it the rest is left as it is: PostgreSQL may be away, and what is unmarked is
+    ///   redelivered.
     func stop(within limit: TimeAmount = .seconds(5)) -> EventLoopFuture<Void> {
         let stopped = shutdown.begin(on: eventLoop)
         eventLoop.scheduleTask(in: limit) { self.endShutdown() }

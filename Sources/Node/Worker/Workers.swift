@@ -27,8 +27,8 @@ public struct Workers: Sendable {
         return worker
     }
 
-    /// Runs `body` with the session of that id on its own event loop, from whichever thread it is asked: with `nil` when there is
-    /// none (any more).
+    /// Runs `body` with the session of that id on its own event loop, from whichever thread it is asked: with `nil`
+    /// when there is none (any more).
     public func withSession(_ id: SessionID, _ body: @escaping @Sendable (Session?) -> Void) {
         guard all.indices.contains(id.worker) else { return body(nil) }
         let worker = all[id.worker]

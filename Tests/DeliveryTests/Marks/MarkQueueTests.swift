@@ -21,7 +21,8 @@ import Testing
         }
     }
 
-    /// Writes batches until there is nothing to write, as a PostgreSQL does that leaves out `held` and refuses what holds `faulty`.
+    /// Writes batches until there is nothing to write, as a PostgreSQL does that leaves out `held` and refuses what
+    /// holds `faulty`.
     ///
     /// - Returns: the ids that were committed, those that were given up, and how waiters fared.
     private func write(

@@ -1,10 +1,10 @@
 import BelfryModel
-import SeededRandom
+import TestBasics
 
 @testable import Delivery
 
-/// A run of database, relay, bus and one subscription, whose steps a seeded generator interleaves. Whatever is on its way
-/// (a message on the bus, a page, a reconcile, delivery marks) arrives in a later step.
+/// A run of database, relay, bus and one subscription, whose steps a seeded generator interleaves. Whatever is on its
+/// way (a message on the bus, a page, a reconcile, delivery marks) arrives in a later step.
 struct DeliverySimulation {
     /// What may go wrong, each with its chance per step in a thousand.
     struct Faults {

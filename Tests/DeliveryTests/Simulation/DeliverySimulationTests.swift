@@ -3,8 +3,8 @@ import Testing
 
 @testable import Delivery
 
-/// The promises of delivery, for one subscription and thousands of interleavings. A failure names its seed, which repeats
-/// the run.
+/// The promises of delivery, for one subscription and thousands of interleavings. A failure names its seed, which
+/// repeats the run.
 @Suite("Backlog and live, simulated")
 struct DeliverySimulationTests {
     private static let steps = 250

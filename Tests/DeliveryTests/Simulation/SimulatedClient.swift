@@ -3,8 +3,8 @@ import NIOCore
 
 @testable import Delivery
 
-/// A client with one subscription: the machine, the history, the marks and the watches are those of a node, driven as a node
-/// drives them; what is simulated is the client who gets and answers the messages.
+/// A client with one subscription: the machine, the history, the marks and the watches are those of a node, driven as a
+/// node drives them; what is simulated is the client who gets and answers the messages.
 final class SimulatedClient {
     struct Settings {
         var inFlightMax = 6

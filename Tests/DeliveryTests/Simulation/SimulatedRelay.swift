@@ -1,6 +1,7 @@
 import BelfryModel
 
-/// The relay's cursor: steps from snapshot to snapshot, in pages by `(xid, id)`, each of which a crash may publish twice.
+/// The relay's cursor: steps from snapshot to snapshot, in pages by `(xid, id)`, each of which a crash may publish
+/// twice.
 struct SimulatedRelay {
     private static let rowsMax = 3
 

@@ -1,6 +1,6 @@
 import BelfryModel
 import Delivery
-import SeededRandom
+import TestBasics
 import Testing
 
 @Suite struct AckLedgerTests {

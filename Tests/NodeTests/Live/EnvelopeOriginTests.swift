@@ -1,5 +1,6 @@
 import BelfryModel
 import Bus
+import DatabaseSupport
 import NIOCore
 import Outbox
 import STOMP
@@ -9,13 +10,13 @@ import Testing
 
 /// Whose a message is: which installation's, in which incarnation of PostgreSQL, by which leader.
 @Suite struct EnvelopeOriginTests {
-    private static func with(_ body: (TestNode, Database) async throws -> Void) async throws {
+    private static func with(_ body: (TestNode, Application) async throws -> Void) async throws {
         try await with { node, database, _ in try await body(node, database) }
     }
 
-    private static func with(_ body: (TestNode, Database, String) async throws -> Void) async throws {
-        let url = try await TestDatabase.shared.migrated()
-        let database = try await Database.connect(url)
+    private static func with(_ body: (TestNode, Application, String) async throws -> Void) async throws {
+        let url = try await TestServer.makeDatabase().url
+        let database = try await Application.connect(url)
         var limits = Limits()
         limits.reconcileInterval = .seconds(3_600)
         try await TestNode.with(limits: limits, databaseURL: url) { node in
@@ -35,7 +36,7 @@ import Testing
     }
 
     /// Publishes a row as the relay would, or as another would.
-    private func publish(_ id: Int64, _ database: Database, _ node: TestNode, from origin: Envelope.Origin? = nil)
+    private func publish(_ id: Int64, _ database: Application, _ node: TestNode, from origin: Envelope.Origin? = nil)
         async throws
     {
         try await node.publish(
@@ -81,7 +82,7 @@ import Testing
             let client = try await subscribed("alice", on: node)
             try await database.connection.run("delete from belfry.incarnation")
             let ids = [try await database.notify("alice"), try await database.notify("alice")]
-            let reborn = try await database.text("select belfry.present_incarnation()").flatMap { UniqueID($0) }
+            let reborn = try await database.value("select belfry.present_incarnation()").flatMap { UniqueID($0) }
             let origin = Envelope.Origin(
                 installation: node.origin.installation, incarnation: try #require(reborn), term: 1)
             // The first has a transaction id that the snapshot of the reading sees, given out a second time.
@@ -107,7 +108,7 @@ import Testing
             #expect(try await database.status(1) == "pending")
             try await database.connection.run("delete from belfry.incarnation")
             let worker = node.worker
-            let reborn = try await database.text("select belfry.present_incarnation()").flatMap { UniqueID($0) }
+            let reborn = try await database.value("select belfry.present_incarnation()").flatMap { UniqueID($0) }
             try await node.loop.executeInContext { _ = worker.origins.adopt(reborn) }
             #expect(Self.id(try await client.frame(.message)) == 1)
         }
@@ -120,7 +121,7 @@ import Testing
             for id in ids { try await publish(id, database, node) }
             let messages = [try await client.frame(.message), try await client.frame(.message)]
             // The mark of the first cannot be written: an application holds its row.
-            let application = try await Database.connect(url)
+            let application = try await Application.connect(url)
             try await application.connection.run("begin; select belfry.cancel(\(ids[0]))")
             try await client.send("ACK\nid:\(messages[0].headers["ack"] ?? "")\n\n\0")
             await node.loop.advanceTime(by: .milliseconds(50))
@@ -139,7 +140,8 @@ import Testing
 
     // MARK: The lease
 
-    /// A node that PostgreSQL has not heard from is about to be taken for dead: what it hands out now nobody would mark.
+    /// A node that PostgreSQL has not heard from is about to be taken for dead: what it hands out now nobody would
+    /// mark.
     @Test func withoutAHeartBeatNothingLiveIsHandedOut() async throws {
         try await Self.with { node, database in
             let client = try await subscribed("alice", on: node)
@@ -176,7 +178,7 @@ import Testing
                 channel.pipeline.fireChannelInactive()
             }
             _ = try await node.eventually("it is marked") {
-                try await database.text("select redelivered::text from belfry.outbox") == "true" ? true : nil
+                try await database.value("select redelivered::text from belfry.outbox") == "true" ? true : nil
             }
         }
     }

@@ -1,3 +1,4 @@
+import DatabaseSupport
 import Authentication
 import BelfryModel
 import Bus
@@ -164,7 +165,7 @@ final class TestNode: Sendable {
     }
 
     /// Publishes a row of the outbox as the relay would.
-    func publish(row id: Int64, of user: String, in database: Database) async throws {
+    func publish(row id: Int64, of user: String, in database: Application) async throws {
         try await publish(
             id, to: .user(user), xid: try await database.xid(id), createdAt: try await database.createdAt(id))
     }
@@ -206,10 +207,10 @@ final class TestNode: Sendable {
 
     /// Runs `body` with a node on a database of its own, and an application's connection to it.
     static func withDatabase(
-        limits: Limits = Limits(), _ body: (TestNode, Database) async throws -> Void
+        limits: Limits = Limits(), _ body: (TestNode, Application) async throws -> Void
     ) async throws {
-        let url = try await TestDatabase.shared.migrated()
-        let database = try await Database.connect(url)
+        let url = try await TestServer.makeDatabase().url
+        let database = try await Application.connect(url)
         try await with(limits: limits, databaseURL: url) { node in try await body(node, database) }
         await database.connection.close()
     }

@@ -1,6 +1,7 @@
 import BelfryModel
+import DatabaseSupport
 import Postgres
-import SeededRandom
+import TestBasics
 import Testing
 
 /// The snapshot's rule against PostgreSQL's own.
@@ -8,8 +9,7 @@ import Testing
 struct SnapshotTests {
     @Test("sees says what pg_visible_in_snapshot says, for random snapshots")
     func random() async throws {
-        let server = try await TestDatabase.shared.sharedServer()
-        let database = try await Database.connect(server.url)
+        let database = try await Application.connect(TestServer.makeDatabase(isMigrated: false).url)
         var generator = SeededGenerator(seed: 7)
         var texts: [String] = []
         var xids: [Int64] = []
@@ -34,7 +34,7 @@ struct SnapshotTests {
             #expect(snapshot.description == texts[row])
             #expect(snapshot.sees(UInt64(xids[row])) == result.bool(row, 0), "\(xids[row]) in \(texts[row])")
         }
-        let current = try #require(try await database.text("select pg_current_snapshot()::text"))
+        let current = try #require(try await database.value("select pg_current_snapshot()::text"))
         #expect(TransactionSnapshot(current)?.description == current)
         await database.connection.close()
     }

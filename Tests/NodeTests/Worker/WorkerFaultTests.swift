@@ -1,4 +1,5 @@
 import BelfryModel
+import DatabaseSupport
 import Foundation
 import NIOConcurrencyHelpers
 import NIOCore
@@ -12,15 +13,13 @@ import Testing
 @Suite("A worker whose PostgreSQL fails")
 struct WorkerFaultTests {
     private static func with(
-        _ name: String, _ body: (TestNode, Database, PrivatePostgres, String) async throws -> Void
+        _ body: (TestNode, Application, PrivatePostgres, String) async throws -> Void
     ) async throws {
-        let folder = TestDatabase.folder(name)
-        let server = try await PrivatePostgres.start(dataDirectory: folder, settings: TestDatabase.settings)
-        let url = try await TestDatabase.shared.migrated(on: server)
-        let database = try await Database.connect(url)
+        let server = try await TestServer.startOwn()
+        let url = try await TestServer.makeDatabase(on: server).url
+        let database = try await Application.connect(url)
         try await TestNode.with(databaseURL: url) { node in try await body(node, database, server, url) }
         await server.stop()
-        try FileManager.default.removeItem(at: folder)
     }
 
     /// Tried again: a process that another test starts in this moment holds the directory's lock until it has begun.
@@ -38,7 +37,7 @@ struct WorkerFaultTests {
 
     @Test("Who came while it was away gets his backlog, also when who came before him has left")
     func readersWait() async throws {
-        try await Self.with("readers") { node, database, server, _ in
+        try await Self.with { node, database, server, _ in
             let id = try await database.notify("bob")
             server.kill()
             _ = try await node.eventually("the pool knows") { node.context.store.isAvailable ? nil : true }
@@ -71,7 +70,7 @@ struct WorkerFaultTests {
 
     @Test("A session whose first reading failed has its row before it gets a message")
     func sessionRow() async throws {
-        try await Self.with("rows") { node, database, server, url in
+        try await Self.with { node, database, server, url in
             let id = try await database.notify("bob")
             server.kill()
             let bob = try await node.connect(as: "bob")
@@ -84,16 +83,16 @@ struct WorkerFaultTests {
             }
             try await Self.restart(server)
             #expect(try await bob.frame(.message).headers["message-id"] == String(id))
-            let after = try await Database.connect(url)
+            let after = try await Application.connect(url)
             // Were the node killed now, this row would tell that the message may have been seen.
-            #expect(try await after.text("select count(*) from belfry.session where receiver = 'bob'") == "1")
+            #expect(try await after.value("select count(*) from belfry.session where receiver = 'bob'") == "1")
             await after.connection.close()
         }
     }
 
     @Test("Acknowledgements made while it was away are written when it is back, and their RECEIPTs wait")
     func marksWait() async throws {
-        try await Self.with("marks") { node, database, server, url in
+        try await Self.with { node, database, server, url in
             let id = try await database.notify("alice")
             let client = try await node.connect(as: "alice")
             try await client.subscribe("/user/queue/msg")
@@ -106,7 +105,7 @@ struct WorkerFaultTests {
             #expect(client.channel.isActive)
             try await Self.restart(server)
             _ = try await client.frame(.receipt)
-            let after = try await Database.connect(url)
+            let after = try await Application.connect(url)
             #expect(try await after.status(id) == "delivered")
             await after.connection.close()
         }

@@ -1,4 +1,5 @@
 import BelfryModel
+import DatabaseSupport
 import NIOCore
 import NIOConcurrencyHelpers
 import Postgres
@@ -12,10 +13,10 @@ import Testing
 @Suite("A worker with PostgreSQL")
 struct WorkerTests {
     private static func with(
-        limits: Limits = Limits(), _ body: (TestNode, Database) async throws -> Void
+        limits: Limits = Limits(), _ body: (TestNode, Application) async throws -> Void
     ) async throws {
-        let url = try await TestDatabase.shared.migrated()
-        let database = try await Database.connect(url)
+        let url = try await TestServer.makeDatabase().url
+        let database = try await Application.connect(url)
         try await TestNode.with(limits: limits, databaseURL: url) { node in try await body(node, database) }
         await database.connection.close()
     }
@@ -84,7 +85,7 @@ struct WorkerTests {
     @Test("A backlog waits for a client that does not read, and goes on when it does")
     func slowBacklog() async throws {
         try await Self.with { node, database in
-            _ = try await database.text(
+            _ = try await database.value(
                 """
                 insert into belfry.message_log (receiver, type, data)
                 select 'alice', 'JSON_MSG', to_jsonb(repeat('x', 4000)) from generate_series(1, 600)
@@ -260,7 +261,7 @@ struct WorkerTests {
             try await client.send("NACK\nid:\(message.headers["ack"] ?? "")\nreceipt:no\n\n\0")
             _ = try await client.frame(.receipt)
             #expect(
-                try await database.text(
+                try await database.value(
                     "select (not_before > now() and redelivered and attempts = 1)::text from belfry.outbox")
                     == "true")
             await node.loop.advanceTime(by: .seconds(1))

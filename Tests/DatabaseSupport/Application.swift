@@ -1,4 +1,5 @@
 import Postgres
+import TestBasics
 
 /// An application's own connection: what it says in SQL, as its developers would.
 public struct Application: Sendable {
@@ -46,6 +47,37 @@ public struct Application: Sendable {
 
     public func status(_ id: Int64) async throws -> String? {
         try await value("select status from belfry.message_log where id = $1", [.int64(id)])
+    }
+
+    /// The transaction that stamped a message's row of the outbox.
+    public func xid(_ id: Int64) async throws -> UInt64 {
+        try await value("select xid::text from belfry.outbox where message_id = $1", [.int64(id)]).flatMap(UInt64.init)
+            ?? 0
+    }
+
+    /// When a message was written, in Unix microseconds.
+    public func createdAt(_ id: Int64) async throws -> Int64 {
+        try await value(
+            "select (date_part('epoch', created_at) * 1000000)::bigint from belfry.message_log where id = $1",
+            [.int64(id)]
+        ).flatMap { Int64($0) } ?? 0
+    }
+
+    public func outboxCount() async throws -> String? { try await value("select count(*) from belfry.outbox") }
+
+    /// How many rows `belfry.session` holds of a user.
+    public func sessionRows(of user: String) async throws -> String? {
+        try await value("select count(*) from belfry.session where receiver = $1", [.text(user)])
+    }
+
+    /// Whether a statement in this database waits for a lock on a table.
+    public func isSomebodyWaiting() async throws -> Bool {
+        try await value(
+            """
+            select exists (
+                select from pg_locks l join pg_database d on d.oid = l.database
+                where d.datname = current_database() and not l.granted)::text
+            """) == "true"
     }
 
     /// Waits until a message has a status.

@@ -4,8 +4,8 @@ extension JWTKeys {
     /// Bytes of a shared secret at least: RFC 7518, section 3.2, for HS256.
     public static let secretBytesMin = 32
 
-    /// The keys of a shared secret: HS256 from 32 bytes on, HS384 from 48, HS512 from 64, as RFC 7518, section 3.2, wants a
-    /// key at least as long as the hash.
+    /// The keys of a shared secret: HS256 from 32 bytes on, HS384 from 48, HS512 from 64, as RFC 7518, section 3.2,
+    /// wants a key at least as long as the hash.
     ///
     /// - Parameter secret: its UTF-8 bytes are the key.
     public static func secret(_ secret: String) async throws(JWTKeysError) -> JWTKeys {

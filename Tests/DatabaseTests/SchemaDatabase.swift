@@ -1,9 +1,10 @@
+import DatabaseSupport
 import Foundation
 import Postgres
 import Testing
 
 /// A fresh database with the schema, and a connection of the superuser to it.
-struct TestDatabase: Sendable {
+struct SchemaDatabase: Sendable {
     let url: String
     let connection: PostgresConnection
 
@@ -17,18 +18,25 @@ struct TestDatabase: Sendable {
         """
 
     init() async throws {
-        try await self.init(url: DatabaseServer.shared.makeDatabase())
+        try await self.init(url: TestServer.makeDatabase().url)
     }
 
     /// The one database, with the type ORDER_CREATED, of the tests that leave nothing in it; and a connection of one's
     /// own.
-    static func shared() async throws -> TestDatabase {
-        try await TestDatabase(url: DatabaseServer.shared.sharedDatabase())
+    static func shared() async throws -> SchemaDatabase {
+        try await SchemaDatabase(url: sharing.value)
+    }
+
+    private static let sharing = Task {
+        let database = try await SchemaDatabase()
+        try await database.registerOrderType()
+        await database.connection.close()
+        return database.url
     }
 
     private init(url: String) async throws {
         self.url = url
-        connection = try await DatabaseServer.connect(url)
+        connection = try await Application.connect(url).connection
     }
 
     /// The URL of another database of the same server.
@@ -38,7 +46,7 @@ struct TestDatabase: Sendable {
     }
 
     /// A second session.
-    func connect() async throws -> PostgresConnection { try await DatabaseServer.connect(url) }
+    func connect() async throws -> PostgresConnection { try await Application.connect(url).connection }
 
     func registerOrderType() async throws {
         try await query("select belfry.register_type('ORDER_CREATED', $1::jsonb)", .text(Self.orderSchema))

@@ -1,3 +1,4 @@
+import Authentication
 import Foundation
 
 /// A JWT taken apart (RFC 7515, compact serialization), nothing of it verified yet.

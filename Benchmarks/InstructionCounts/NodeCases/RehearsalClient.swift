@@ -1,6 +1,8 @@
 import Counting
 import NIOCore
 import NIOEmbedded
+import Node
+import WebSocket
 
 /// A client's end of a WebSocket without a socket: the handlers are those of a real one.
 final class RehearsalClient {
@@ -10,9 +12,10 @@ final class RehearsalClient {
     private let channel: EmbeddedChannel
     private let loop: RehearsalLoop
 
-    init(shard: Shard, loop: RehearsalLoop) throws {
+    init(_ node: RehearsalNode, loop: RehearsalLoop) throws {
         self.loop = loop
-        channel = EmbeddedChannel(handler: WebSocketHandler(shard: shard), loop: loop.embedded)
+        channel = EmbeddedChannel(
+            handler: WebSocketHandler(worker: node.worker, limits: node.limits), loop: loop.embedded)
         channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
     }
 
@@ -33,8 +36,11 @@ final class RehearsalClient {
     }
 
     /// One read of the socket.
-    func send(_ bytes: ByteBuffer) throws {
+    ///
+    /// - Parameter next: run before what the read has put off.
+    func send(_ bytes: ByteBuffer, before next: () throws -> Void = {}) throws {
         try channel.writeInbound(bytes)
+        try next()
         loop.run()
     }
 

@@ -1,3 +1,4 @@
+import Authentication
 import Foundation
 
 /// The claims that matter here (RFC 7519, section 4.1). Others are left alone.

@@ -1,12 +1,13 @@
+import Authentication
 import Foundation
 import JWTKit
 
 /// Accepts signed JWTs (RFC 7519) whose `sub` is the user.
 ///
 /// Checked: the signature, by a key whose own algorithm is the one the header names; `exp`, without leeway, because a
-/// session ends at that moment anyway; `nbf`, with `notBeforeLeeway`; `iss` and `aud` where they are configured. A token
-/// without `exp` never expires: whether there are such tokens is the issuer's decision, and whether they are let in the
-/// operator's.
+/// session ends at that moment anyway; `nbf`, with `notBeforeLeeway`; `iss` and `aud` where they are configured. A
+/// token without `exp` never expires: whether there are such tokens is the issuer's decision, and whether they are let
+/// in the operator's.
 public struct JWTAuthenticator: Authenticator {
     /// Seconds by which an issuer's clock may run ahead of this machine's.
     public static let notBeforeLeeway: TimeInterval = 30

@@ -3,8 +3,8 @@ import Counting
 import NIOCore
 
 /// What a message costs within a node, from the bytes of the bus to the bytes for the socket, and its ACK from the
-/// socket to the mark. In the module itself, as shards and sessions are its own business.
-public enum GatewayCases {
+/// socket to the mark.
+public enum NodeCases {
     /// Subscribers of the topic in the case of a broadcast.
     private static let subscribers = 50
 
@@ -16,7 +16,7 @@ public enum GatewayCases {
             "CONNECTED\nversion:1.2\nheart-beat:10000,10000\nserver:belfry/1.0.0\n"
             + "session:9f8b1c1e-57d5-4e0b-a7a5-0b5a3c0f6a11\nuser-name:alice\n\n\0"
         return CountedCase("node/connect", answer: 4 + answer.utf8.count) { iterations in
-            let node = try RehearsalNode()
+            let node = try Rehearsal()
             let clients = try (0..<iterations).map { _ in try node.client() }
             let frame = RehearsalClient.frame(RehearsalClient.connect(as: "alice"))
             return { iteration in
@@ -29,7 +29,7 @@ public enum GatewayCases {
     /// Envelope → MESSAGE in a WebSocket frame, one user with one session.
     private static var deliver: CountedCase {
         CountedCase("node/deliver", answer: messageBytes(destination: "/user/queue/msg", ackBytes: 14)) { iterations in
-            let node = try RehearsalNode()
+            let node = try Rehearsal()
             let client = try node.subscribed("alice", to: "/user/queue/msg", ack: .clientIndividual)
             let envelopes = (0..<iterations).map(Sample.envelope)
             return { iteration in
@@ -42,14 +42,14 @@ public enum GatewayCases {
     /// ACK in a WebSocket frame → a mark that waits to be written, one read each.
     private static var acknowledge: CountedCase {
         CountedCase("node/acknowledge", answer: 1) { iterations in
-            let node = try RehearsalNode()
+            let node = try Rehearsal()
             let client = try node.subscribed("alice", to: "/user/queue/msg", ack: .clientIndividual)
             for iteration in 0..<iterations { node.receive(Sample.envelope(iteration), for: .user("alice")) }
             let frames = (0..<iterations).map { RehearsalClient.frame(Sample.acknowledgement($0)) }
             return { iteration in
-                let before = node.shard.marks.pendingCount
+                let before = node.pendingMarks
                 try client.send(frames[iteration])
-                return node.shard.marks.pendingCount - before
+                return node.pendingMarks - before
             }
         }
     }
@@ -58,16 +58,16 @@ public enum GatewayCases {
     private static var deliverAndAcknowledge: CountedCase {
         let answer = messageBytes(destination: "/user/queue/msg", ackBytes: 14) + 1
         return CountedCase("node/deliver-and-acknowledge", answer: answer) { iterations in
-            let node = try RehearsalNode()
+            let node = try Rehearsal()
             let client = try node.subscribed("alice", to: "/user/queue/msg", ack: .clientIndividual)
             let envelopes = (0..<iterations).map(Sample.envelope)
             let frames = (0..<iterations).map { RehearsalClient.frame(Sample.acknowledgement($0)) }
             return { iteration in
-                let before = node.shard.marks.pendingCount
+                let before = node.pendingMarks
                 node.receive(envelopes[iteration], for: .user("alice"))
                 let written = try client.writtenBytes()
                 try client.send(frames[iteration])
-                return written + node.shard.marks.pendingCount - before
+                return written + node.pendingMarks - before
             }
         }
     }
@@ -76,7 +76,7 @@ public enum GatewayCases {
     private static var broadcast: CountedCase {
         let answer = subscribers * messageBytes(destination: "/topic/news", ackBytes: 0)
         return CountedCase("node/broadcast-to-\(subscribers)", answer: answer) { iterations in
-            let node = try RehearsalNode()
+            let node = try Rehearsal()
             let clients = try (0..<subscribers).map {
                 try node.subscribed("user-\($0)", to: "/topic/news", ack: .auto)
             }

@@ -1,3 +1,4 @@
+import Authentication
 import JWTKit
 
 /// The keys that tokens are verified with. Each has one algorithm, and a token is only ever tried with keys whose

@@ -53,6 +53,13 @@ import Testing
         #expect(error?.message == "The headers of SEND are over 9 bytes together; send less in them.")
     }
 
+    @Test func headersTogetherAreCountedAnewInEachFrame() {
+        var limits = limits
+        limits.headerBytesMax = 9
+        let frame = "SEND\na:1\nb:2\nc:3\n\n\0"
+        #expect(decodeEverySplit(frame + frame + frame, limits: limits).frames.count == 3)
+    }
+
     @Test func bodyEndedByNull() {
         #expect(decodeEverySplit("SEND\n\n0123456789\0", limits: limits).frames.first?.body.readableBytes == 10)
         let error = decodeEverySplit("SEND\n\n0123456789a\0", limits: limits).error

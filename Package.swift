@@ -191,7 +191,7 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "TestBasics", "BelfryCommands", "JWTAuthentication", "Outbox", "Postgres", "PrivateServers",
+                "TestBasics", "BelfryCommands", "Authentication", "JWTAuthentication", "Outbox", "Postgres", "PrivateServers",
                 "BelfryModel", logging,
             ]),
         .testTarget(

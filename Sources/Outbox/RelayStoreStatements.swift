@@ -12,8 +12,8 @@ enum RelayStatements {
     /// life for two seconds and is known by nothing else, or it is the one ($3) that was found to hang. `$2`: whether
     /// this connection is a session of PostgreSQL's own, so that its end is this relay's. Of several that try, one gets
     /// the row, and the others find its new holder alive. Where another role's backend is looked at, only its process
-    /// id can be seen. Plan: by primary key.
-    /// In a copy of the database the row names a backend of the original's relay.
+    /// id can be seen. In a copy of the database the row names a backend of the original's relay.
+    /// Plan: by primary key.
     static let takeOver = PostgresStatement(
         "belfry_relay_take_over",
         """

@@ -5,17 +5,8 @@ import Testing
 
 /// What `belfry-bench` says and how it exits, without a server.
 @Suite struct BenchCommandTests {
-    /// The folder of the programs that were built with these tests.
-    private static let programs: URL = {
-        let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-        let bundle = maps.split(separator: "\n").compactMap { line in
-            line.hasSuffix(".xctest") ? line.split(separator: " ").last.map(String.init) : nil
-        }.first
-        return URL(fileURLWithPath: bundle ?? CommandLine.arguments[0]).deletingLastPathComponent()
-    }()
-
     private func run(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
-        try Fixture.run(program: Self.programs.appendingPathComponent("belfry-bench"), arguments)
+        try Fixture.run(program: Programs.bench, arguments)
     }
 
     @Test func helpNamesEveryScenario() throws {
@@ -70,11 +61,10 @@ import Testing
 
     @Test func theProgramBesideIsFoundWithItsVersion() async throws {
         try await Fixture.withFolder { folder in
-            let own = Self.programs.appendingPathComponent("belfry-bench").path
+            let own = Programs.bench.path
             let found = try await MeasuredProgram.belfry(named: nil, beside: own, in: folder)
-            let path = Self.programs.appendingPathComponent("belfry")
-            #expect(found.path == path.path)
-            #expect(try Fixture.run(program: path, ["--version"]).output == found.version + "\n")
+            #expect(found.path == Programs.belfry.path)
+            #expect(try Fixture.run(program: Programs.belfry, ["--version"]).output == found.version + "\n")
         }
     }
 
@@ -82,7 +72,7 @@ import Testing
     @Test func aRelativePathBecomesAbsolute() async throws {
         try await Fixture.withFolder { folder in
             let here = FileManager.default.currentDirectoryPath.split(separator: "/").map { _ in ".." }
-            let path = Self.programs.appendingPathComponent("belfry").path
+            let path = Programs.belfry.path
             let relative = here.joined(separator: "/") + path
             let found = try await MeasuredProgram.belfry(named: relative, in: folder)
             #expect(found.path == path)

@@ -1,5 +1,5 @@
 import BelfryModel
-import Floors
+import Foundation
 import Synchronization
 
 /// A server whose pushing of messages to many clients is measured: a Belfry node behind its bus, or a peer.
@@ -70,13 +70,15 @@ struct PushServer: Sendable {
             usage: { server.usage }, logTail: { server.logTail }, stop: { await server.stop() })
     }
 
-    /// The least server on NIO that writes the same to every socket, in this process.
-    static func bare() async throws -> PushServer {
-        let server = try await BareFanOut.start()
+    /// The least server on NIO that writes the same to every socket.
+    ///
+    /// - Parameter program: the path of `belfry-bench`, of which it is a child process; nil for this process's own.
+    static func bare(program: URL? = nil) async throws -> PushServer {
+        let server = try await FanOutProcess.start(program: program)
         let port = server.port
         return PushServer(
             name: "bare NIO fan-out", port: port, greeting: .webSocket { _ in "/" },
-            makePublisher: { try FanOutPublisher(port: port) }, usage: { nil }, logTail: { "" },
+            makePublisher: { try FanOutPublisher(port: port) }, usage: { server.usage }, logTail: { "" },
             stop: { await server.stop() })
     }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 
 /// A process that holds an `IdleSwarm`: descriptors are limited per process, so a large swarm takes several.
 enum SwarmChild {
@@ -16,7 +15,7 @@ enum SwarmChild {
             let idle = try JSONDecoder().decode(IdleSwarm.self, from: Data(text.utf8))
             let swarm = try await Swarm.start(idle.configuration)
             Console.print("ready \(swarm.secondsToReady)")
-            await waitForEnd()
+            await WorkerProcess.waitForEnd()
             let beats = swarm.heartBeatsReceived
             try swarm.check()
             await swarm.stop()
@@ -25,16 +24,6 @@ enum SwarmChild {
         } catch {
             Console.print("failed \(error)")
             return 1
-        }
-    }
-
-    private static func waitForEnd() async {
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                var byte: UInt8 = 0
-                while Glibc.read(STDIN_FILENO, &byte, 1) > 0 {}
-                continuation.resume()
-            }
         }
     }
 }

@@ -12,7 +12,7 @@ import Testing
     @Test func helpNamesEveryScenario() throws {
         let run = try run(["--help"])
         #expect(run.status == 0)
-        for scenario in AllScenarios.list { #expect(run.output.contains("  \(scenario.name) "), "\(scenario.name)") }
+        for scenario in AllScenarios.list { #expect(run.output.contains("\n\(scenario.name) "), "\(scenario.name)") }
     }
 
     @Test func anUnknownScenarioIsRefusedWithTheKnownOnes() throws {

@@ -142,7 +142,7 @@ struct ServeCommandTests {
                 "BELFRY_POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/x", "BELFRY_REDIS_URL": "redis://127.0.0.1:1",
             ])
         #expect(outcome.status == 1)
-        #expect(outcome.errors.contains("With auth 'dev' whoever reaches this node can be any user"))
+        #expect(outcome.errors.contains("With auth 'dev' anybody who can reach this node can be any user"))
         #expect(outcome.errors.contains("--dev-beyond-loopback"))
         #expect(!outcome.output.contains("Starting"))
     }

@@ -1,13 +1,13 @@
 // swift-tools-version: 6.1
-// The folder shows the architecture: an arrow of imports only ever points down this list.
-// `Tests/ArchitectureTests` checks it; ARCHITECTURE.md says why.
+// The folder shows the architecture: a target imports only targets that stand above it in this list.
+// `Tests/ArchitectureTests` checks it; ARCHITECTURE.md says what each is for.
 
 import PackageDescription
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
-let nioTestUtils: Target.Dependency = .product(name: "NIOTestUtils", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -20,7 +20,8 @@ let package = Package(
     name: "belfry",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "belfry", targets: ["belfry"])
+        .executable(name: "belfry", targets: ["belfry"]),
+        .executable(name: "belfry-bench", targets: ["BelfryBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -39,10 +40,10 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
-        .systemLibrary(name: "CLinux"),
 
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore, collections]),
+        .target(name: "Delivery", dependencies: ["BelfryModel", nioCore, collections]),
         .target(name: "Postgres", dependencies: ["CLibpq"]),
         .target(
             name: "Outbox", dependencies: ["Postgres", "BelfryModel", logging],
@@ -52,37 +53,64 @@ let package = Package(
             name: "RedisBus",
             dependencies: ["Bus", "CHiredis", "BelfryModel", nioCore, nioPosix, nioSSL, collections, logging]),
         .target(name: "Relay", dependencies: ["Outbox", "Bus", "BelfryModel", logging, metrics, lifecycle]),
+        .target(name: "Authentication"),
         .target(
-            name: "Gateway",
+            name: "JWTAuthentication", dependencies: ["Authentication", .product(name: "JWTKit", package: "jwt-kit")]),
+        .target(name: "Commands", dependencies: ["Authentication", "Outbox", "Postgres", "BelfryModel", nioCore]),
+        .target(
+            name: "Node",
             dependencies: [
-                "STOMP", "Bus", "Outbox", "BelfryModel", nioCore, nioPosix, nioHTTP1, nioWebSocket, collections,
-                logging, metrics, lifecycle,
+                "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands", "BelfryModel", nioCore,
+                nioConcurrency, collections, logging, metrics,
+            ]),
+        .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", nioCore, nioWebSocket]),
+        .target(name: "Web", resources: [.embedInCode("Pages")]),
+        .target(
+            name: "HTTPServer",
+            dependencies: [
+                "Node", "Commands", "Web", "BelfryModel", nioCore, nioPosix, nioHTTP1, nioWebSocket, collections,
+                logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "JWTKit", package: "jwt-kit"),
-            ],
-            resources: [.embedInCode("Resources")]),
+            ]),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "HTTPServer", "WebSocket", "Node", "Commands", "Authentication", "Bus", "Outbox", "Postgres",
+                "BelfryModel",
+                nioCore, nioConcurrency, logging, lifecycle,
+            ]),
         .target(
             name: "PrometheusMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
         .target(name: "PrivateServers"),
-        .target(name: "Floors", dependencies: ["CLibpq", "CHiredis", nioCore, nioPosix]),
-        .target(
-            name: "Bench",
-            dependencies: ["Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CHiredis", "CLinux", nioCore]),
         .target(
             name: "BelfryCommands",
             dependencies: [
-                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway",
-                "PrometheusMetrics", "PrivateServers", "Bench", nioCore, nioPosix, logging, metrics, lifecycle,
+                "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
+                "Authentication", "JWTAuthentication", "Commands", "PrometheusMetrics", "PrivateServers", nioCore,
+                nioPosix,
+                logging, metrics, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "JWTKit", package: "jwt-kit"),
             ]),
         .executableTarget(name: "belfry", dependencies: ["BelfryCommands"]),
+
+        // The benchmark, which nothing above may import. In this package, as one of its own would build swift-nio,
+        // swift-collections and swift-argument-parser once more.
+        .systemLibrary(name: "CLinux", path: "Benchmarks/CLinux"),
+        .target(name: "Floors", dependencies: ["CLibpq", "CHiredis", nioCore, nioPosix], path: "Benchmarks/Floors"),
+        .executableTarget(
+            name: "BelfryBench",
+            dependencies: [
+                "Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CLinux", nioCore,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/BelfryBench"),
 
         .target(name: "TestBasics", path: "Tests/TestBasics"),
         .target(
@@ -93,17 +121,22 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "TestBasics", "DatabaseSupport",
-                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "PrivateServers",
-                nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
+                "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
+                "Authentication", "WebSocket",
+                "PrivateServers", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
             ],
             path: "Tests/TestSupport"),
         .target(
             name: "BusConformance", dependencies: ["Bus", "BelfryModel", nioCore, nioPosix],
             path: "Tests/BusConformance"),
+        .target(name: "WebSocketSupport", dependencies: [nioWebSocket], path: "Tests/WebSocketSupport"),
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "BelfryModelTests", dependencies: ["TestBasics", "BelfryModel"]),
-        .testTarget(name: "STOMPTests", dependencies: ["TestBasics", "STOMP", "BelfryModel", nioCore]),
-        .testTarget(name: "BenchTests", dependencies: ["Bench", "Outbox"], exclude: ["Fixtures"]),
+        .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel", "TestBasics"]),
+        .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", "TestBasics", nioCore]),
+        .testTarget(
+            name: "DeliveryTests",
+            dependencies: ["Delivery", "BelfryModel", "TestBasics", nioCore, nioConcurrency]),
+        .testTarget(name: "BelfryBenchTests", dependencies: ["BelfryBench", "Outbox"], exclude: ["Fixtures"]),
         .testTarget(name: "PrivateServersTests", dependencies: ["PrivateServers"]),
         .testTarget(
             name: "PostgresTests",
@@ -131,30 +164,42 @@ let package = Package(
                 lifecycle,
             ]),
         .testTarget(
-            name: "GatewayTests",
+            name: "AuthenticationTests",
+            dependencies: ["Authentication", "JWTAuthentication", .product(name: "JWTKit", package: "jwt-kit")]),
+        .testTarget(
+            name: "NodeTests",
             dependencies: [
-                "TestBasics", "DatabaseSupport",
-                "Gateway", "STOMP", "Bus", "Outbox", "Postgres", "BelfryModel", "PrivateServers", nioCore, nioPosix,
-                nioEmbedded, nioHTTP1, nioWebSocket, logging,
+                "DatabaseSupport", "Node", "WebSocket", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",
+                "Authentication", "Commands",
+                "BelfryModel", "PrivateServers", "TestBasics", "WebSocketSupport", nioCore, nioPosix, nioEmbedded,
+                nioWebSocket,
+                nioConcurrency, logging,
             ]),
         .testTarget(
-            name: "AuthenticationTests", dependencies: ["Gateway", .product(name: "JWTKit", package: "jwt-kit")]),
+            name: "WebSocketTests",
+            dependencies: [
+                "WebSocket", "WebSocketSupport", "BelfryModel", "TestBasics", nioCore, nioEmbedded, nioWebSocket,
+            ]),
+        .testTarget(
+            name: "HTTPServerTests",
+            dependencies: [
+                "HTTPServer", "Node", "WebSocketSupport", "BelfryModel", nioCore, nioEmbedded, nioHTTP1, nioWebSocket,
+            ]),
         .testTarget(
             name: "PrometheusMetricsTests",
             dependencies: ["PrometheusMetrics", .product(name: "CoreMetrics", package: "swift-metrics")]),
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "TestBasics", "BelfryCommands", "Gateway", "Outbox", "Postgres", "PrivateServers", "BelfryModel",
-                logging,
+                "TestBasics", "BelfryCommands", "Authentication", "JWTAuthentication", "Outbox", "Postgres", "PrivateServers",
+                "BelfryModel", logging,
             ]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
                 "TestBasics", "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus",
                 "RedisBus",
-                "Relay",
-                "Gateway", "PrivateServers", nioCore, nioPosix, logging,
+                "Relay", "Gateway", "WebSocket", "PrivateServers", nioCore, nioPosix, logging,
             ]),
     ]
 )

@@ -3,7 +3,8 @@
 # what they may.
 set -euo pipefail
 psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" \
-    -v service_password="$SERVICE_PASSWORD" -v app_password="$APP_PASSWORD" -v oncall_password="$ONCALL_PASSWORD" <<'SQL'
+    -v service_password="$SERVICE_PASSWORD" -v app_password="$APP_PASSWORD" \
+    -v oncall_password="$ONCALL_PASSWORD" <<'SQL'
 create role belfry_writer nologin;
 create role belfry_service nologin;
 create role belfry_operator nologin;

@@ -1,16 +1,15 @@
-/// Why a session was ended: one list for logs, metrics, the ERROR frame and the WebSocket Close frame.
-///
-/// The close codes are those of RFC 6455, section 7.4.1, and of its private range (4000–4999, section 7.4.2).
+/// Why a session was ended: one list for logs, metrics, the ERROR frame and the farewell of every transport, which has
+/// codes of its own for them.
 public enum CloseReason: String, Hashable, Sendable, CaseIterable {
-    /// The client sent DISCONNECT, or a WebSocket Close of its own.
+    /// The client sent DISCONNECT, or closed its connection with a farewell.
     case clientDisconnected
-    /// The transport ended without a farewell.
+    /// The transport ended without a closing handshake.
     case connectionLost
     /// This process stops, and others take over.
     case shuttingDown
-    /// Bytes that are not STOMP 1.2 or not RFC 6455.
+    /// Bytes that are not STOMP 1.2, or not the transport's protocol.
     case protocolViolation
-    /// A text message, or a frame's header, that is not UTF-8.
+    /// Text, or the header of a frame, that is not UTF-8.
     case invalidUTF8
     /// A frame, a header or a number of headers over the limit.
     case frameTooLarge
@@ -33,27 +32,8 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     /// PostgreSQL or an invariant failed us; nothing is lost.
     case internalError
 
-    /// The status code of the WebSocket Close frame.
-    public var webSocketCode: UInt16 {
-        switch self {
-        case .clientDisconnected, .connectionLost: 1000
-        case .shuttingDown: 1012
-        case .protocolViolation: 1002
-        case .invalidUTF8: 1007
-        case .frameTooLarge: 1009
-        case .internalError: 1011
-        case .overloaded: 1013
-        case .connectTimeout: 4000
-        case .unauthorized: 4001
-        case .tokenExpired: 4002
-        case .forbidden: 4003
-        case .heartBeatMissed: 4004
-        case .slowConsumer: 4008
-        case .tooManySessions: 4009
-        }
-    }
-
-    /// A short sentence for a person, in the Close frame and in the `message` header of the ERROR frame; under 100 bytes.
+    /// A short sentence for a person, in the transport's farewell and in the `message` header of the ERROR frame; under
+    /// 100 bytes.
     public var text: String {
         switch self {
         case .clientDisconnected: "The client disconnected."
@@ -70,7 +50,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .slowConsumer: "The client reads too slowly; connect again, nothing was lost."
         case .tooManySessions: "This user has too many sessions."
         case .overloaded: "This node is full; connect again."
-        case .internalError: "The node had a fault of its own; connect again, nothing was lost."
+        case .internalError: "The node had an internal error; connect again, nothing was lost."
         }
     }
 

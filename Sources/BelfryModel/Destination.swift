@@ -37,7 +37,8 @@ public enum Destination: Hashable, Sendable {
         }
         guard name.utf8.count <= nameBytesMax else {
             throw Invalid(
-                description: "The name after '\(prefix)' has \(name.utf8.count) bytes; at most \(nameBytesMax) go.")
+                description: "The name after '\(prefix)' has \(name.utf8.count) bytes; "
+                    + "at most \(nameBytesMax) are allowed.")
         }
         return name
     }

@@ -1,4 +1,5 @@
-/// Every bound of the gateway and the relay in one place. Bytes are bytes on the wire; times are `Duration`s.
+/// The bounds of gateway and relay that a setting can change, or that several targets share. A bound that belongs to
+/// one mechanism stands beside it, as a constant with its reason. Bytes are bytes on the wire; times are `Duration`s.
 public struct Limits: Sendable, Hashable {
     // MARK: a frame from a client
     /// Bytes of one header line; STOMP 1.2 lets a server bound it. A JWT with many claims fits in it.
@@ -51,7 +52,8 @@ public struct Limits: Sendable, Hashable {
     public var markInterval: Duration = .milliseconds(5)
     /// ACKs written by one statement.
     public var marksMax = 5_000
-    /// ACKs waiting for PostgreSQL in one event loop; over it the loop stops reading from clients until they are written.
+    /// ACKs waiting for PostgreSQL in one event loop; over it the loop stops reading from clients until they are
+    /// written.
     public var marksPendingMax = 100_000
     /// Pause between two reconciles with PostgreSQL while Redis is there.
     public var reconcileInterval: Duration = .seconds(3)

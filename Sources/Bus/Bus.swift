@@ -6,8 +6,8 @@ import NIOCore
 public protocol Bus: Sendable {
     /// Publishes in the order given and returns once the bus has answered for every one.
     ///
-    /// - Throws: `BusError` when the bus is away or refuses; some of the batch may have gone out. The caller repeats the
-    ///   whole batch, and nodes drop repeats by message id.
+    /// - Throws: `BusError` when the bus is away or refuses; some of the batch may have gone out. The caller repeats
+    ///   the whole batch, and nodes drop repeats by id, time of writing and transaction id.
     func publish(_ batch: [BusPublication]) async throws(BusError)
 
     /// A subscriber whose events arrive on `eventLoop`, and only there. It connects at once.
@@ -32,7 +32,7 @@ public struct BusPublication: Sendable {
     }
 }
 
-/// One event loop's ear on the bus. Every method is called on that event loop.
+/// One event loop's subscriber to the bus. Every method is called on that event loop.
 public protocol BusSubscriber: AnyObject {
     /// Asks for the address's messages. `busSubscribed` tells when they flow. Calls made in one turn of the loop go
     /// out as one batch. Asking twice does nothing.

@@ -7,8 +7,8 @@ public struct ChannelNames: Sendable, Hashable {
     /// The prefix of an installation that did not choose one.
     public static let defaultPrefix = "belfry:"
 
-    /// What every channel's name starts with. The installation's id is a part of it, so that two installations on one server
-    /// hear nothing of one another, whatever prefix their operators chose.
+    /// What every channel's name starts with. The installation's id is a part of it, so that two installations on one
+    /// server hear nothing of one another, whatever prefix their operators chose.
     public let prefix: String
     private let userPrefix: [UInt8]
     private let topicPrefix: [UInt8]

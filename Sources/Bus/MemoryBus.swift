@@ -4,8 +4,8 @@ import Synchronization
 
 /// The bus of a relay and nodes that live in one process.
 ///
-/// It keeps the promises of the one over Redis and no more: nothing is kept for who has not subscribed, and a subscriber
-/// that falls behind is disconnected and subscribed anew. `disconnect()` and `reconnect()` play an outage.
+/// It keeps the promises of the one over Redis and no more: nothing is kept for who has not subscribed, and a
+/// subscriber that falls behind is disconnected and subscribed anew. `disconnect()` and `reconnect()` play an outage.
 public final class MemoryBus: Bus {
     /// Bytes waiting for one event loop over which its subscriber is disconnected; Redis has the same bound by default
     /// (`client-output-buffer-limit pubsub 32mb`).
@@ -65,7 +65,7 @@ public final class MemoryBus: Bus {
     }
 }
 
-/// One event loop's ear on a `MemoryBus`.
+/// One event loop's subscriber to a `MemoryBus`.
 ///
 /// Unchecked: its variables are touched on its event loop only.
 final class MemorySubscriber: BusSubscriber, @unchecked Sendable {

@@ -5,7 +5,7 @@
 public enum Doorbell {
     /// The channel that a writing transaction notifies when it found the doorbell armed.
     public static let channel = "belfry_doorbell"
-    /// Notifications with this prefix are a relay's test of its own ear, not a ring.
+    /// A notification with this prefix is a relay's test whether notifications arrive, not a ring.
     public static let probePrefix = "probe:"
 }
 

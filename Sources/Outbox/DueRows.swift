@@ -4,8 +4,8 @@ import Synchronization
 
 /// Rows of the outbox whose time has come, and what is done with them then.
 enum DueRows {
-    /// Held back until now: they get the transaction's id and so come to the cursor like new ones. A batch is published by message
-    /// id; batches follow one another by time.
+    /// Held back until now: they get the transaction's id and so come to the cursor like new ones. A batch is published
+    /// by message id; batches follow one another by time.
     case release
     case expire
     /// Broadcasts whose time for late nodes is over.
@@ -14,9 +14,9 @@ enum DueRows {
     /// Rows that one statement takes at most.
     static let batchRows = 1_000
 
-    /// $1: rows at most. $2: messages to be left alone. $3: the hold of a broadcast in milliseconds. The answer: rows dealt with, how
-    /// many of them count, and those that were left because another transaction holds their row of the log.
-    /// Plan: the start of the partial index on the time, then outbox and message_log by primary key.
+    /// $1: rows at most. $2: messages to be left alone. $3: the hold of a broadcast in milliseconds. The answer: rows
+    /// dealt with, how many of them count, and those that were left because another transaction holds their row of the
+    /// log. Plan: the start of the partial index on the time, then outbox and message_log by primary key.
     var statement: PostgresStatement {
         switch self {
         case .release: Self.releaseStatement
@@ -94,8 +94,8 @@ enum DueRows {
                 || ' s of its publication.'
             """)
 
-    /// Takes rows out of the outbox and marks those still pending as expired: only where the rows of both tables can be had. A row
-    /// without one of the log goes, too.
+    /// Takes rows out of the outbox and marks those still pending as expired: only where the rows of both tables can be
+    /// had. A row without one of the log goes, too.
     private static func takingOut(_ rows: DueRows, reason: String) -> PostgresStatement {
         PostgresStatement(
             "",
@@ -121,8 +121,8 @@ enum DueRows {
     }
 }
 
-/// Rows that PostgreSQL refuses for what they hold (a trigger of the owner's, say): left alone for a while, so that they stop nobody
-/// else's. Bounded.
+/// Rows that PostgreSQL refuses for what they hold (a trigger of the owner's, say): left alone for a while, so that
+/// they stop nobody else's. Bounded.
 final class RefusedRows: Sendable {
     /// One that was found.
     struct Row: Sendable {
@@ -166,8 +166,9 @@ final class RefusedRows: Sendable {
 }
 
 extension RelayStore {
-    /// Deals with what is due, batch after batch. A batch that PostgreSQL refuses for what it holds is made smaller until the faulty
-    /// row is alone, which is left alone for a minute. The bound of batches leaves the rest to the next time.
+    /// Deals with what is due, batch after batch. A batch that PostgreSQL refuses for what it holds is made smaller
+    /// until the faulty row is alone, which is left alone for a minute. The bound of batches leaves the rest to the
+    /// next time.
     ///
     /// - Returns: how many count: released, or become `expired`.
     func deal(with rows: DueRows) async throws(PostgresError) -> Int {

@@ -1,9 +1,10 @@
 import Postgres
 
-/// The leader's housekeeping. Every statement may run twice, or on two relays at once, without harm. None waits for a row: those
-/// that another transaction holds, in whichever table, are left for the next time.
+/// The leader's housekeeping. Every statement may run twice, or on two relays at once, without harm. None waits for a
+/// row: those that another transaction holds, in whichever table, are left for the next time.
 enum HousekeepingStatements {
-    /// Plan: the ends of the partial indexes on not_before, expires_at and published_at; node, session and restart are small.
+    /// Plan: the ends of the partial indexes on not_before, expires_at and published_at; node, session and restart are
+    /// small.
     static let dues = PostgresStatement(
         "",
         """
@@ -22,7 +23,8 @@ enum HousekeepingStatements {
             exists (select from belfry.restart r, belfry.relay_cursor c where c.shard = 0 and c.restart_stamp is null)
         """)
 
-    /// When broadcasts were published that an advance could not note: all that the cursor has passed. Plan: outbox (topic, …).
+    /// When broadcasts were published that an advance could not note: all that the cursor has passed. Plan: outbox
+    /// (topic, …).
     static let notePublished = PostgresStatement(
         "",
         """
@@ -39,10 +41,10 @@ enum HousekeepingStatements {
         select (select count(*) from missed) - (select count(*) from free)
         """)
 
-    /// What sessions of killed nodes may have been shown is marked, and nodes and sessions go, all in one: a session's row stays
-    /// until all of its user's messages are marked, so that one that another transaction holds keeps it for a while.
-    /// Plan: node and session are small; index outbox (receiver, …).
-    static let buryNodes = PostgresStatement(
+    /// What sessions of killed nodes may have been shown is marked, and nodes and sessions go, all in one: a session's
+    /// row stays until all of its user's messages are marked, so that one that another transaction holds keeps it for a
+    /// while. Plan: node and session are small; index outbox (receiver, …).
+    static let removeDeadNodes = PostgresStatement(
         "",
         """
         with dead as (
@@ -112,8 +114,8 @@ enum HousekeepingStatements {
             else 'gone' end
         """)
 
-    /// An ACK and a NACK at the same moment may leave a parked row of a delivered message. Plan: parked is small; message_log
-    /// by primary key.
+    /// An ACK and a NACK at the same moment may leave a parked row of a delivered message. Plan: parked is small;
+    /// message_log by primary key.
     static let tidyParked = PostgresStatement(
         "",
         """
@@ -138,8 +140,8 @@ enum HousekeepingStatements {
         delete from belfry.unqueued u using free f where u.message_id = f.message_id
         """)
 
-    /// Plan: a scan of the outbox's smallest index; sent every ten seconds at most. What was inserted without the trigger is
-    /// counted after a minute, as a restore may bring the outbox's rows after those of the log.
+    /// Plan: a scan of the outbox's smallest index; sent every ten seconds at most. What was inserted without the
+    /// trigger is counted after a minute, as a restore may bring the outbox's rows after those of the log.
     static let countMessages = PostgresStatement(
         "",
         """

@@ -3,11 +3,11 @@ import Postgres
 
 /// How a relay becomes the leader: by the cursor's row, which only Belfry's own processes may write.
 ///
-/// A leader on a direct connection says there which backend is its own. A standby looks whether that backend is still there, and
-/// takes the row over when it has ended, or when its process gives no sign of life while the backend does nothing. Behind a
-/// pooler in transaction mode no backend is anybody's own, and the leader's last sign of life decides. Either way the term in
-/// the row keeps a leader that was superseded without knowing it from moving the cursor, and nodes from taking what it
-/// publishes late.
+/// A leader on a direct connection says there which backend is its own. A standby looks whether that backend is still
+/// there, and takes the row over when it has ended, or when its process gives no sign of life while the backend does
+/// nothing. Behind a pooler in transaction mode no backend is anybody's own, and the leader's last sign of life
+/// decides. Either way the term in the row keeps a leader that was superseded without knowing it from moving the
+/// cursor, and nodes from taking what it publishes late.
 public struct LeaderElection: Sendable {
     /// Whether the connection is a session of PostgreSQL's own.
     public enum Mode: Hashable, Sendable {
@@ -25,8 +25,8 @@ public struct LeaderElection: Sendable {
         public let term: RelayTerm
         public let mode: Mode
 
-        /// Makes a term fast that was won by lease, once the connection is known to be direct. Returns false when another relay
-        /// leads.
+        /// Makes a term fast that was won by lease, once the connection is known to be direct. Returns false when
+        /// another relay leads.
         public func becomeDirect() async throws(PostgresError) -> Bool {
             try await connection.run(LeaderElection.sessionSettings)
             guard try await store.recordBackend(term: term.number) else { return false }
@@ -38,12 +38,14 @@ public struct LeaderElection: Sendable {
     /// The pause between two tries; with it a standby takes over well within two seconds of a leader's death.
     public static let pause: Duration = .milliseconds(250)
 
-    /// Silence after which a leader whose backend lives but does nothing counts as hung: it gives a sign of life each second.
+    /// Silence after which a leader whose backend lives but does nothing counts as hung: it gives a sign of life each
+    /// second.
     public static let silenceMax: Duration = .seconds(5)
 
-    /// A leader's machine that vanished is noticed after five seconds and not after PostgreSQL's two hours. Planning the
-    /// relay's read takes longer than an empty read, and its plan is the same for all positions. Nothing that the leader
-    /// writes need outlive a crash of PostgreSQL, which ends its session: cursors that were lost repeat what nodes know.
+    /// A leader's machine that vanished is noticed after five seconds and not after PostgreSQL's two hours. Planning
+    /// the relay's read takes longer than an empty read, and its plan is the same for all positions. Nothing that the
+    /// leader writes need outlive a crash of PostgreSQL, which ends its session: where cursors were lost, what was
+    /// published since comes again, and nodes drop what they know of it.
     private static let sessionSettings = """
         set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 3;
         set idle_session_timeout = 0; set plan_cache_mode = force_generic_plan; set synchronous_commit = off
@@ -74,8 +76,8 @@ public struct LeaderElection: Sendable {
     /// - Parameters:
     ///   - mode: asked before each try.
     ///   - onStandby: called once when another relay leads.
-    ///   - onHung: called when the leader hangs (a stopped process, a machine that is stuck) and its session was ended, or could
-    ///     not be because it belongs to another role; it is superseded either way.
+    ///   - onHung: called when the leader hangs (a stopped process, a machine that is stuck) and its session was ended,
+    ///     or could not be because it belongs to another role; it is superseded either way.
     /// - Throws: `PostgresError` when the connection is lost; `CancellationError`.
     public func win(
         mode: @Sendable () -> Mode, onStandby: @Sendable () -> Void, onHung: @Sendable () -> Void = {}
@@ -116,8 +118,8 @@ public struct LeaderElection: Sendable {
         }
     }
 
-    /// Which term has been silent since when. A leader that has just taken over first finds the last one's sign of life there: it
-    /// has to stay silent while it is watched, too.
+    /// Which term has been silent since when. A leader that has just taken over first finds the last one's sign of life
+    /// there: it has to stay silent while it is watched, too.
     private struct SilenceWatch {
         private var term: Int64?
         private var since = ContinuousClock.now

@@ -3,10 +3,10 @@ import Postgres
 
 /// Brings the schema `belfry` to the version that this binary knows. Forward only.
 ///
-/// Each migration runs in one transaction that locks the table of migrations, which only the schema's owner may, and then
-/// claims its version, so any number of processes may start at once. A lock on a table that applications use is waited for a
-/// second at a time, since their inserts queue up behind it. The role needs the right to create a schema and, on the first
-/// run, roles.
+/// Each migration runs in one transaction that locks the table of migrations, which only the schema's owner may, and
+/// then claims its version, so any number of processes may start at once. A lock on a table that applications use is
+/// waited for a second at a time, since their inserts queue up behind it. The role needs the right to create a schema
+/// and, on the first run, roles.
 public struct Migrator: Sendable {
     private let configuration: PostgresConfiguration
     private let migrations: [Migration]
@@ -209,8 +209,8 @@ enum MigratorStatements {
         where seqrelid = pg_get_serial_sequence('belfry.message_log', 'id')::regclass
         """)
 
-    /// One migrating process at a time; others wait without a bound, as nobody but the owner can hold this lock. The rest of the
-    /// transaction waits a second for each lock.
+    /// One migrating process at a time; others wait without a bound, as nobody but the owner can hold this lock. The
+    /// rest of the transaction waits a second for each lock.
     static let lock = """
         lock table belfry.migration in share row exclusive mode;
         set local lock_timeout = '1s'

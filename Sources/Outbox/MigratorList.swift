@@ -20,8 +20,8 @@ public struct Migration: Hashable, Sendable {
 }
 
 extension Migration {
-    /// The migrations of this binary, in order. Their texts are embedded from the folder `migrations`; the compiler does
-    /// not list what it embeds, so each has its line here, and a test compares the lines with the folder.
+    /// The migrations of this binary, in order. Their texts are embedded from the folder `migrations`; the compiler
+    /// does not list what it embeds, so each has its line here, and a test compares the lines with the folder.
     public static let all: [Migration] = [
         ("create_schema", PackageResources._00001_create_schema_sql),
         ("create_schema_check", PackageResources._00002_create_schema_check_sql),
@@ -31,6 +31,7 @@ extension Migration {
         ("grant_roles", PackageResources._00006_grant_roles_sql),
         ("create_installation", PackageResources._00007_create_installation_sql),
         ("change_operator_functions", PackageResources._00008_change_operator_functions_sql),
+        ("describe_columns", PackageResources._00009_describe_columns_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

@@ -1,22 +1,25 @@
+import BelfryModel
 import Postgres
 
 /// The text of the statements that mark messages, with the plan each relies on.
 ///
-/// None of them waits for a lock that somebody else holds on a row of a message: an application may hold it for as long as
-/// its transaction is open, and if it came to wait for a row of ours PostgreSQL would abort one of the two. Rows are locked by
-/// `skip locked`, the ids of those that are not to be had are returned, and the caller comes back to them.
+/// None of them waits for a lock that somebody else holds on a row of a message (but `markDeliveredAtOnce`, for ten
+/// milliseconds): an application may hold it for as long as its transaction is open, and if it came to wait for a row
+/// of ours PostgreSQL would abort one of the two. Rows are locked by `skip locked`, the ids of those that are not to be
+/// had are returned, and the caller comes back to them. As nothing waits, the order in which rows are locked is free.
 ///
-/// Rows are looked up by lateral queries that lock, and by `any(array(…))`: neither can become a join, for which a plan that
-/// was made while the tables were small would walk all of an index.
+/// Rows are looked up by lateral queries that lock, and by `any(array(…))`: neither can become a join, for which a plan
+/// that was made while the tables were small would walk all of an index.
 enum NodeMarkStatements {
-    /// The same as `markDelivered`, where nobody is likely to hold a row: without locks of its own it costs half as much of the log.
-    /// It waits for a row for ten milliseconds and not for a quarter of `deadlock_timeout`, after which PostgreSQL looks for
-    /// circles; then it fails with 55P03, nothing of it is kept, and `markDelivered` does it.
+    /// The same as `markDelivered`, where nobody is likely to hold a row: without locks of its own it costs half as
+    /// much of the log. It waits for a row for ten milliseconds and not for a quarter of `deadlock_timeout`, after
+    /// which PostgreSQL looks for circles; then it fails with 55P03, nothing of it is kept, and `markDelivered` does
+    /// it.
     ///
     /// The answer: the age of each message that became delivered, in the second column.
     ///
-    /// Plan: message_log, outbox and parked by primary key. A list that is only asked whether it holds something is a hash, and can't
-    /// become a join, by `not … not in`.
+    /// Plan: message_log, outbox and parked by primary key. A list that is only asked whether it holds something is a
+    /// hash, and can't become a join, by `not … not in`.
     static let markDeliveredAtOnce = PostgresStatement(
         "belfry_node_mark_delivered_at_once",
         """
@@ -44,15 +47,16 @@ enum NodeMarkStatements {
         select null::bigint, m.age from marked m
         """)
 
-    /// $1, $2, $3: ids, receivers (empty for a broadcast), Unix microseconds of `created_at`. A message is one with the same id,
-    /// for the same receiver, written at the same time: whatever has its id by chance is left alone. A topic's outbox row
-    /// stays for nodes that missed it; one without a row in the log goes. An id is held back when its row in the log, or in the outbox, is held.
+    /// $1, $2, $3: ids, receivers (empty for a broadcast), Unix microseconds of `created_at`. A message is one with the
+    /// same id, for the same receiver, written at the same time: whatever has its id by chance is left alone. A topic's
+    /// outbox row stays for nodes that missed it; one without a row in the log goes. An id is held back when its row in
+    /// the log, or in the outbox, is held.
     ///
-    /// The answer: ids that are held back, each in the first column, and in the second the age of each message that became
-    /// delivered.
+    /// The answer: ids that are held back, each in the first column, and in the second the age of each message that
+    /// became delivered.
     ///
-    /// Plan: message_log twice and outbox twice by primary key, for each id; what looks for held rows runs only when some of the
-    /// rows could not be locked.
+    /// Plan: message_log twice and outbox twice by primary key, for each id; what looks for held rows runs only when
+    /// some of the rows could not be locked.
     static let markDelivered = PostgresStatement(
         "belfry_node_mark_delivered",
         """
@@ -143,13 +147,13 @@ enum NodeMarkStatements {
         coalesce(m.receiver, '') = w.receiver and \(DeliveryMark.createdAt(of: "m")) = w.created_at
         """
 
-    /// $1, $2, $3: ids, receivers and the transaction ids under which they were handed out; $4 the delay in milliseconds, $5 the
-    /// refusals after which a message is parked. Several sessions that refuse one message count once, and so does a
-    /// statement that is repeated because its commit was not seen: the row is put off, or has another transaction id since. One
-    /// that was stamped anew meanwhile comes again by itself, marked as redelivered.
+    /// $1, $2, $3: ids, receivers and the transaction ids under which they were handed out; $4 the delay in
+    /// milliseconds, $5 the refusals after which a message is parked. Several sessions that refuse one message count
+    /// once, and so does a statement that is repeated because its commit was not seen: the row is put off, or has
+    /// another transaction id since. One that was stamped anew meanwhile comes again by itself, marked as redelivered.
     ///
-    /// The answer: what became of a message (`held`, `parked`, or `orphan` for a row of the outbox without one of the log,
-    /// which is removed), and its id.
+    /// The answer: what became of a message (`held`, `parked`, or `orphan` for a row of the outbox without one of the
+    /// log, which is removed), and its id.
     ///
     /// Plan: by primary key.
     static let refuse = PostgresStatement(
@@ -220,8 +224,9 @@ enum NodeMarkStatements {
         select 'orphan', g.message_id from gone g where g.message_id not in (select l.id from logged l)
         """)
 
-    /// $1: sessions that have ended. $2, $3, $4: ids of what they, or ended subscriptions, had not acknowledged, their receivers,
-    /// and the session of each, empty for a subscription's. A session's row goes once all of its messages are marked.
+    /// $1: sessions that have ended. $2, $3, $4: ids of what they, or ended subscriptions, had not acknowledged, their
+    /// receivers, and the session of each, empty for a subscription's. A session's row goes once all of its messages
+    /// are marked.
     ///
     /// The answer: the ids that are held back.
     ///

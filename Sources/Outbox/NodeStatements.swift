@@ -1,3 +1,4 @@
+import BelfryModel
 import Postgres
 
 /// The text of every statement a node sends, with the plan it relies on.
@@ -20,20 +21,20 @@ enum NodeStatements {
     static let presentIncarnation = PostgresStatement(
         "belfry_node_present_incarnation", "select belfry.present_incarnation()::text")
 
-    /// The rows of sessions that could not be closed stay: what they were shown is not marked yet, and the relay does it.
-    /// Plan: by primary key.
+    /// The rows of sessions that could not be closed stay: what they were shown is not marked yet, and the relay does
+    /// it. Plan: by primary key.
     static let leave = PostgresStatement(
         "belfry_node_leave", "delete from belfry.node where id = $1::uuid")
 
-    /// The life of PostgreSQL in which an answer's transaction ids were given out; null after a crash, until somebody has
-    /// asked for it by `belfry.present_incarnation`.
+    /// The life of PostgreSQL in which an answer's transaction ids were given out; null after a crash, until somebody
+    /// has asked for it by `belfry.present_incarnation`.
     private static let incarnation = "(select i.id::text from belfry.incarnation i where i.only_row)"
 
-    /// A row that is visible with a transaction id that was not given out yet comes from another cluster, and the relay is about
-    /// to stamp it anew: it has its place in the order of ids.
+    /// A row that is visible with a transaction id that was not given out yet comes from another cluster, and the relay
+    /// is about to stamp it anew: it has its place in the order of ids.
     /// Plan: a nested loop over the reads, each an index scan on outbox (receiver, message_id) that stops at the limit,
-    /// then message_log by primary key. `offset 0` looks for other sessions once a read, not once a row. The first row of the
-    /// answer holds the statement's snapshot.
+    /// then message_log by primary key. `offset 0` looks for other sessions once a read, not once a row. The first row
+    /// of the answer holds the statement's snapshot.
     static let readBacklog = PostgresStatement(
         "belfry_node_read_backlog",
         """
@@ -46,9 +47,10 @@ enum NodeStatements {
             pg_current_snapshot()::text, null::bigint, null::bigint
         union all
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
-            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates, \(DeliveryMark.createdAt(of: "(b.l)"))
+            belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates,
+            \(DeliveryMark.createdAt(of: "(b.l)"))
         from unnest($4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[]) with ordinality
-            as r(receiver, after, snapshot, floor, session_id, place)
+            as r(receiver, after, snapshot, covered, session_id, place)
         cross join lateral (
             select exists (
                 select 1 from belfry.session s
@@ -65,7 +67,7 @@ enum NodeStatements {
                 where o.receiver = r.receiver and o.message_id > r.after
                     and (r.snapshot = '' or pg_visible_in_snapshot(o.xid, nullif(r.snapshot, '')::pg_snapshot)
                         or o.xid >= pg_snapshot_xmax(pg_current_snapshot()))
-                    and (r.floor = '' or not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot))
+                    and (r.covered = '' or not pg_visible_in_snapshot(o.xid, nullif(r.covered, '')::pg_snapshot))
                     and o.not_before is null and (o.expires_at is null or o.expires_at > now())
                 order by o.message_id
                 limit $9::bigint
@@ -104,11 +106,12 @@ enum NodeStatements {
         order by (b.l).id)
         """)
 
-    /// While the bus works ($6) a user's rows that a relay at work has not published yet are its business, and not listed;
-    /// one that has not moved for two seconds may be away, and then all are. Of a topic is listed what the last look ($3)
-    /// did not see. A first look lists what was not published yet; one after another incarnation, in which that look's
-    /// snapshot means nothing, also what was published since the first ($4, in Unix microseconds). Ids above $7 only.
-    /// Plan: a nested loop over users and topics, each a walk of its part of outbox (receiver, …) or (topic, …).
+    /// While the bus works ($6) a user's rows that a relay at work has not published yet are its business, and not
+    /// listed; one that has not moved for two seconds may be away, and then all are. Of a topic is listed what the last
+    /// look ($3) did not see. A first look lists what was not published yet; one after another incarnation, in which
+    /// that look's snapshot means nothing, also what was published since the first ($4, in Unix microseconds). Ids
+    /// above $7 only. Plan: a nested loop over users and topics, each a walk of its part of outbox (receiver, …) or
+    /// (topic, …).
     static let reconcile = PostgresStatement(
         "belfry_node_reconcile",
         """
@@ -134,15 +137,15 @@ enum NodeStatements {
         ) as b
         union all
         select null, r.topic, b.message_id, b.xid::text, b.created_at
-        from unnest($2::text[], $3::text[], $4::bigint[], $7::bigint[]) as r(topic, floor, since, after)
+        from unnest($2::text[], $3::text[], $4::bigint[], $7::bigint[]) as r(topic, covered, since, after)
         cross join lateral (
-            select o.message_id, o.xid, case when r.floor = '' then (
+            select o.message_id, o.xid, case when r.covered = '' then (
                 select \(DeliveryMark.createdAt(of: "l"))
                 from belfry.message_log l where l.id = o.message_id) end as created_at
             from belfry.outbox o
             where o.topic = r.topic and o.message_id > r.after and o.not_before is null
                 and (o.expires_at is null or o.expires_at > now())
-                and case when r.floor <> '' then not pg_visible_in_snapshot(o.xid, nullif(r.floor, '')::pg_snapshot)
+                and case when r.covered <> '' then not pg_visible_in_snapshot(o.xid, nullif(r.covered, '')::pg_snapshot)
                     else o.published_at is null
                         or r.since > 0 and o.published_at >= to_timestamp(r.since / 1000000.0::float8) end
             order by o.message_id limit \(OutboxListing.topicRowsMax)

@@ -1,10 +1,10 @@
 import BelfryModel
 import Postgres
 
-/// Every statement a node sends: registration, backlog, delivery marks, reconcile.
+/// Every statement on the schema that a node sends: registration, backlog, delivery marks, reconcile.
 ///
-/// Completions run on a PostgreSQL thread: a caller on an event loop hops back by itself. Failures are `PostgresError`s;
-/// nothing here retries, and every statement may be repeated after a failure without harm.
+/// Completions run on a PostgreSQL thread: a caller on an event loop hops back by itself. Failures are
+/// `PostgresError`s; nothing here retries, and every statement may be repeated after a failure without harm.
 public struct NodeStore: Sendable {
     /// What a statement ended with.
     public typealias Completion<Value> = @Sendable (Result<Value, PostgresError>) -> Void
@@ -17,7 +17,8 @@ public struct NodeStore: Sendable {
 
     /// - Parameters:
     ///   - client: connections whose role is in `belfry_service`.
-    ///   - heartBeats: a connection that nothing else uses, so that heart-beats wait behind nothing; `client` when absent.
+    ///   - heartBeats: a connection that nothing else uses, so that heart-beats wait behind nothing; `client` when
+    ///     absent.
     ///   - nodeID: a UUID in text form, new for each start of the process.
     public init(client: PostgresClient, heartBeats: PostgresClient? = nil, nodeID: String) {
         self.client = client
@@ -50,8 +51,8 @@ public struct NodeStore: Sendable {
         }
     }
 
-    /// Removes this node's row at a graceful end. Rows of sessions that could not be closed stay: the relay marks what they
-    /// were shown and removes them.
+    /// Removes this node's row at a graceful end. Rows of sessions that could not be closed stay: the relay marks what
+    /// they were shown and removes them.
     public func leave() async throws(PostgresError) {
         _ = try await client.execute(NodeStatements.leave, [.text(nodeID)])
     }
@@ -68,7 +69,7 @@ public struct NodeStore: Sendable {
                 .textArray(sessions.map(\.sessionID)), .textArray(sessions.map(\.receiver)),
                 .textArray(reads.map(\.receiver)), .int64Array(reads.map(\.after.rawValue)),
                 .textArray(reads.map { $0.snapshot?.description ?? "" }),
-                .textArray(reads.map { $0.floor?.description ?? "" }),
+                .textArray(reads.map { $0.covered?.description ?? "" }),
                 .textArray(reads.map(\.sessionID)), .int64(Int64(rowsMax)),
             ]
         ) { completion($0.map(BacklogPages.init)) }
@@ -87,12 +88,12 @@ public struct NodeStore: Sendable {
         ) { completion($0.map(BacklogPages.init)) }
     }
 
-    /// Marks messages delivered: the outbox rows of users go, the log rows say when. Those not pending any more are passed
-    /// over, so a repeat does nothing. Returns the ages of those that became `delivered` by this statement, and the ids whose
-    /// rows another transaction holds.
+    /// Marks messages delivered: the outbox rows of users go, the log rows say when. Those not pending any more are
+    /// passed over, so a repeat does nothing. Returns the ages of those that became `delivered` by this statement, and
+    /// the ids whose rows another transaction holds.
     ///
-    /// - Parameter carefully: another transaction is known to hold rows. Otherwise that is tried first which costs less and waits some
-    ///   milliseconds for them.
+    /// - Parameter carefully: another transaction is known to hold rows. Otherwise that is tried first which costs less
+    ///   and waits some milliseconds for them.
     public func markDelivered(
         _ marks: [DeliveryMark], carefully: Bool = true, completion: @escaping Completion<MarksWritten>
     ) {
@@ -144,8 +145,8 @@ public struct NodeStore: Sendable {
         ) { completion($0.map(MarksWritten.init(closed:))) }
     }
 
-    /// What the outbox holds, now deliverable, for users (at most `rowsMax` each) and for topics since the last look: ids
-    /// only.
+    /// What the outbox holds, now deliverable, for users (at most `rowsMax` each) and for topics since the last look:
+    /// ids only.
     ///
     /// - Parameter isBusAvailable: leave out what a relay at work has not come to yet.
     public func reconcile(
@@ -156,7 +157,7 @@ public struct NodeStore: Sendable {
             NodeStatements.reconcile,
             [
                 .textArray(users), .textArray(topics.map(\.topic)),
-                .textArray(topics.map { $0.floor?.description ?? "" }),
+                .textArray(topics.map { $0.covered?.description ?? "" }),
                 .int64Array(topics.map { $0.sinceMicroseconds ?? 0 }), .int64(Int64(rowsMax)),
                 .bool(isBusAvailable), .int64Array(topics.map(\.after.rawValue)),
             ]

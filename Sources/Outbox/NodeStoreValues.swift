@@ -1,7 +1,7 @@
 import BelfryModel
 import Postgres
 
-/// What a node tells of itself each second or so.
+/// What a node tells of itself every two seconds.
 public struct NodeHeartBeat: Sendable {
     public let host: String
     public let processID: Int
@@ -19,15 +19,16 @@ public struct NodeHeartBeat: Sendable {
     public struct Answer: Sendable {
         /// The row was not there: this is the first beat, or others took this node for dead and removed its sessions.
         public let wasForgotten: Bool
-        /// The life of the PostgreSQL that answered: when it changes, transaction ids that were seen before may have been
-        /// lost and given out anew.
+        /// The life of the PostgreSQL that answered: when it changes, transaction ids that were seen before may have
+        /// been lost and given out anew.
         public let incarnation: UniqueID
         /// The present leader's term.
         public let term: Int64
     }
 }
 
-/// A session that is about to read its user's backlog for the first time.
+/// A session whose row is to be written with a reading: before the first one of its user's backlog, and again when the
+/// row may be missing.
 public struct SessionOpening: Sendable {
     public let sessionID: String
     public let receiver: String
@@ -43,31 +44,32 @@ public struct BacklogRead: Sendable {
     public let receiver: String
     /// Rows with greater ids only.
     public let after: MessageID
-    /// Rows visible in it only; `nil` on the first page, whose answer brings it.
+    /// Rows visible in it only, and those with a transaction id that this cluster has not given out yet (from another
+    /// cluster, to be stamped anew); `nil` on the first page, whose answer brings it.
     public let snapshot: TransactionSnapshot?
     /// Rows not visible in it only: those were dealt with by an earlier reading.
-    public let floor: TransactionSnapshot?
+    public let covered: TransactionSnapshot?
     /// The reader's session, whose own row does not make a message `redelivered`.
     public let sessionID: String
 
     public init(
-        receiver: String, after: MessageID, snapshot: TransactionSnapshot?, floor: TransactionSnapshot?,
+        receiver: String, after: MessageID, snapshot: TransactionSnapshot?, covered: TransactionSnapshot?,
         sessionID: String
     ) {
         self.receiver = receiver
         self.after = after
         self.snapshot = snapshot
-        self.floor = floor
+        self.covered = covered
         self.sessionID = sessionID
     }
 }
 
-/// The rows read for a number of `BacklogRead`s, in the order of the reads and of the ids.
+/// Messages that were read: for a number of `BacklogRead`s, in their order, or of a topic; then by id.
 public struct BacklogPages: Sendable {
     /// The snapshot under which all rows were read; `nil` only when PostgreSQL sent something unreadable.
     public let snapshot: TransactionSnapshot?
-    /// The life of PostgreSQL that the snapshot and the transaction ids belong to; `nil` just after a crash, when it has no
-    /// name yet.
+    /// The life of PostgreSQL that the snapshot and the transaction ids belong to; `nil` just after a crash, when it
+    /// has no name yet.
     public let incarnation: UniqueID?
     private let result: PostgresResult
     /// Row numbers of messages in the result: the first row holds the snapshot.
@@ -79,7 +81,7 @@ public struct BacklogPages: Sendable {
         self.incarnation = result.rowCount > 0 ? UniqueID(result.string(0, 5)) : nil
     }
 
-    /// Which of the reads (from 0) a row answers.
+    /// Which of the reads (from 0) a row answers; 0 where there was one.
     public func read(_ row: Int) -> Int { Int(result.int64(row, 0) ?? 1) - 1 }
     public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 1) ?? 0) }
     public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 2)) ?? 0 }
@@ -87,7 +89,7 @@ public struct BacklogPages: Sendable {
     public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, 8) ?? 0 }
     public func isRedelivered(_ row: Int) -> Bool { result.bool(row, 3) }
     /// Whether the rows `rows`, which answer one read of `rowsMax` rows, are all there is: a page ends early when its
-    /// messages are large.
+    /// messages are large. Not for `readBroadcasts`, which has no pages.
     public func isLast(_ rows: Range<Int>, rowsMax: Int) -> Bool {
         guard let first = rows.first else { return true }
         let candidates = Int(result.int64(first, 7) ?? 0)
@@ -106,20 +108,22 @@ public struct BacklogPages: Sendable {
 /// A topic to be looked at by reconcile.
 public struct TopicLook: Sendable {
     public let topic: String
-    /// The snapshot of the last look; `nil` for the first one, which lists what the relay has not published yet.
-    public let floor: TransactionSnapshot?
-    /// Without a `floor`: list also what was published from this time on, in Unix microseconds by PostgreSQL's clock.
+    /// The snapshot of the last look: only what it does not see is listed. `nil` for a first look, which lists what the
+    /// relay has not published yet.
+    public let covered: TransactionSnapshot?
+    /// Without `covered`, which means nothing in another incarnation: list also what was published from this time on,
+    /// in Unix microseconds by PostgreSQL's clock.
     public let sinceMicroseconds: Int64?
     /// Greater ids only.
     public let after: MessageID
 
     public init(
-        topic: String, floor: TransactionSnapshot?, sinceMicroseconds: Int64? = nil,
+        topic: String, covered: TransactionSnapshot?, sinceMicroseconds: Int64? = nil,
         after: MessageID = MessageID(rawValue: 0)
     ) {
         self.topic = topic
         self.after = after
-        self.floor = floor
+        self.covered = covered
         self.sinceMicroseconds = sinceMicroseconds
     }
 }
@@ -150,26 +154,8 @@ public struct OutboxListing: Sendable {
     }
     public func messageID(_ row: Int) -> MessageID { MessageID(rawValue: result.int64(row, 2) ?? 0) }
     public func xid(_ row: Int) -> UInt64 { UInt64(result.string(row, 3)) ?? 0 }
-    /// When the row of the log was written, in Unix microseconds; known for broadcasts of a look without a `floor`.
+    /// When the row of the log was written, in Unix microseconds; 0 but for broadcasts of a look without `covered`.
     public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, 4) ?? 0 }
-}
-
-/// A message that a client acknowledged or refused, told from every other: by id, receiver and time.
-public struct DeliveryMark: Hashable, Sendable {
-    public let id: MessageID
-    /// The user; empty for a broadcast.
-    public let receiver: String
-    /// The transaction id under which it was handed out.
-    public let xid: UInt64
-    /// When the row of the log was written, in Unix microseconds.
-    public let createdAtMicroseconds: Int64
-
-    public init(id: MessageID, receiver: String, xid: UInt64, createdAtMicroseconds: Int64) {
-        self.id = id
-        self.receiver = receiver
-        self.xid = xid
-        self.createdAtMicroseconds = createdAtMicroseconds
-    }
 }
 
 extension DeliveryMark {
@@ -181,29 +167,15 @@ extension DeliveryMark {
     }
 }
 
-/// A session, or a subscription, that has ended with messages not acknowledged.
-public struct SessionEnd: Hashable, Sendable {
-    /// `nil` when the session goes on and only a subscription has ended.
-    public let sessionID: String?
-    public let receiver: String
-    public var unacknowledged: [MessageID]
-
-    public init(sessionID: String?, receiver: String, unacknowledged: [MessageID]) {
-        self.sessionID = sessionID
-        self.receiver = receiver
-        self.unacknowledged = unacknowledged
-    }
-}
-
 /// What a statement of delivery marks changed.
 public struct MarksWritten: Sendable {
-    /// From the insertion to now, for each message that became `delivered`.
+    /// From the insertion to the marking, for each message that became `delivered`.
     public var deliveredAgesSeconds: [Double] = []
     /// Messages that became `parked`.
     public var parked = 0
     /// Messages of which nothing was changed, as another transaction holds a row of theirs: they are to be tried again.
     public var held: [MessageID] = []
-    /// Messages whose row of the log is gone, and now that of the outbox, too.
+    /// Refused messages whose row of the log is gone, and now that of the outbox, too.
     public var orphans: [MessageID] = []
 
     init(delivered result: PostgresResult) {

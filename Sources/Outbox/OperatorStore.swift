@@ -13,7 +13,7 @@ public struct OperatorStore: Sendable {
         self.executor = executor
     }
 
-    /// How the whole installation stands, from the database's view.
+    /// The state of the whole installation, from the database's view.
     ///
     /// - Parameter byType: counts pending messages by type as well, which reads each of them.
     public func status(byType: Bool = false) async throws(PostgresError) -> OperatorStatus {
@@ -78,8 +78,9 @@ public struct OperatorStore: Sendable {
 
 /// The text of the statements, none of which runs often enough to be prepared.
 enum OperatorStatements {
-    /// Plan: counts read the whole outbox; the oldest is the first by primary key; what the relay has still to do is two
-    /// ranges of the index outbox (xid, …). Broadcasts that were published only wait for late nodes and do not count.
+    /// Plan: counts read the whole outbox; the oldest is the first by primary key; what the relay has still to do is
+    /// two ranges of the index outbox (xid, …). Broadcasts that were published only wait for late nodes and do not
+    /// count.
     static let counts = PostgresStatement(
         "",
         """

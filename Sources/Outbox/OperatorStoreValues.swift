@@ -1,7 +1,7 @@
 import BelfryModel
 import Postgres
 
-/// How the whole installation stands. Ages are in seconds. Encodable for `belfry status --json`.
+/// The state of the whole installation. Ages are in seconds. Encodable for `belfry status --json`.
 public struct OperatorStatus: Sendable, Hashable, Encodable {
     /// A running node, or one that was killed less than 15 s ago.
     public struct Node: Sendable, Hashable, Encodable {

@@ -7,8 +7,9 @@ public enum OutboxPlanning {
     /// walks, each time, over what was acknowledged since the last vacuum; an index scan marks it once. None of the
     /// statements wants a table as a whole, nor runs long enough to be compiled.
     ///
-    /// No statement waits for a row; one that meets a table locked as a whole (by the owner's ALTER TABLE, say) gives up after
-    /// five seconds and is tried again. A backend whose process has gone in the middle of a statement ends within seconds.
+    /// No statement waits for a row for longer than ten milliseconds; one that meets a table locked as a whole (by the
+    /// owner's ALTER TABLE, say) gives up after five seconds and is tried again. A backend whose process has gone in
+    /// the middle of a statement ends within seconds.
     public static let sessionSettings = [
         "enable_bitmapscan": "off", "enable_seqscan": "off", "jit": "off", "lock_timeout": "5s",
         "client_connection_check_interval": "2s",

@@ -28,10 +28,10 @@ extension RelayStore {
         Int(try await execute(HousekeepingStatements.notePublished).int64(0, 0) ?? 0)
     }
 
-    /// Removes nodes without a sign of life for 15 s, and sessions without a node, after marking what they may have been
-    /// shown as redelivered.
-    public func buryDeadNodes() async throws(PostgresError) -> (nodes: Int, sessions: Int, messages: Int) {
-        let result = try await execute(HousekeepingStatements.buryNodes)
+    /// Removes nodes without a sign of life for 15 s, and sessions without a node, after marking what they may have
+    /// been shown as redelivered.
+    public func removeDeadNodes() async throws(PostgresError) -> (nodes: Int, sessions: Int, messages: Int) {
+        let result = try await execute(HousekeepingStatements.removeDeadNodes)
         return (Int(result.int64(0, 0) ?? 0), Int(result.int64(0, 1) ?? 0), Int(result.int64(0, 2) ?? 0))
     }
 
@@ -58,8 +58,8 @@ extension RelayStore {
         }
     }
 
-    /// Counts rows of the outbox (undelivered messages, and broadcasts in their time for late nodes), parked messages, and messages
-    /// that were inserted without being queued; what is none of these any more is tidied away first.
+    /// Counts rows of the outbox (undelivered messages, and broadcasts in their time for late nodes), parked messages,
+    /// and messages that were inserted without being queued; what is none of these any more is tidied away first.
     public func countMessages() async throws(PostgresError) -> MessageCounts {
         _ = try await execute(HousekeepingStatements.tidyParked)
         _ = try await execute(HousekeepingStatements.tidyUnqueued)

@@ -5,8 +5,9 @@ import Synchronization
 /// Every statement of the relay's loop. All but `takeOver` belong to one term and do nothing when another relay has
 /// taken over since.
 ///
-/// The loop's statements belong on one connection: positions that the loop keeps in memory are worthless once PostgreSQL
-/// was restarted, and losing the connection is how it notices. Behind a pooler `RelayPage.serverWasReset` says it.
+/// The loop's statements belong on one connection: positions that the loop keeps in memory are worthless once
+/// PostgreSQL was restarted, and losing the connection is how it notices. Behind a pooler `RelayPage.serverWasReset`
+/// says it.
 public final class RelayStore: Sendable {
     let executor: any RelayStoreExecutor
     /// For signs of life, which go on while a statement of the loop takes its time.
@@ -73,8 +74,8 @@ public final class RelayStore: Sendable {
         return RelayTerm(number: number, cursor: cursor, mustStartOver: result.bool(0, 5))
     }
 
-    /// For a term that was won behind what may have been a pooler, once the connection is known to be direct: others go by its
-    /// end from now on. Returns false when another relay leads.
+    /// For a term that was won behind what may have been a pooler, once the connection is known to be direct: others go
+    /// by its end from now on. Returns false when another relay leads.
     func recordBackend(term: Int64) async throws(PostgresError) -> Bool {
         try await execute(RelayStatements.recordBackend, [.int64(term)]).rowCount > 0
     }
@@ -95,7 +96,7 @@ public final class RelayStore: Sendable {
     public func incarnation() async throws(PostgresError) -> UniqueID {
         let text = try await execute(RelayStatements.incarnation).string(0, 0)
         guard let incarnation = UniqueID(text) else {
-            throw PostgresError(.protocolViolation, "PostgreSQL gave an incarnation that is no UUID: '\(text)'.")
+            throw PostgresError(.protocolViolation, "PostgreSQL returned an incarnation that is not a UUID: '\(text)'.")
         }
         return incarnation
     }
@@ -185,7 +186,8 @@ public final class RelayStore: Sendable {
     public func takeTransactionID() async throws(PostgresError) -> UInt64 {
         let text = try await execute(RelayStatements.takeTransactionID).string(0, 0)
         guard let number = UInt64(text) else {
-            throw PostgresError(.protocolViolation, "PostgreSQL gave a transaction id that is no number: '\(text)'.")
+            throw PostgresError(
+                .protocolViolation, "PostgreSQL returned a transaction id that is not a number: '\(text)'.")
         }
         return number
     }

@@ -1,3 +1,4 @@
+import BelfryModel
 import Postgres
 
 /// The text of every statement that the relay's loop sends, with the plan it relies on.
@@ -7,12 +8,12 @@ enum RelayStatements {
 
     private static let ownDatabase = "(select d.oid from pg_database d where d.datname = current_database())"
 
-    /// The next leader's term, if there is no leader: the last one resigned, its backend has ended, it gave no sign of life
-    /// for two seconds and is known by nothing else, or it is the one ($3) that was found to hang. `$2`: whether this
-    /// connection is a session of PostgreSQL's own, so that its end is this relay's. Of several that try, one gets the row, and
-    /// the others find its new holder alive. Where another role's backend is looked at, only its process id can be seen.
+    /// The next leader's term, if there is no leader: the last one resigned, its backend has ended, it gave no sign of
+    /// life for two seconds and is known by nothing else, or it is the one ($3) that was found to hang. `$2`: whether
+    /// this connection is a session of PostgreSQL's own, so that its end is this relay's. Of several that try, one gets
+    /// the row, and the others find its new holder alive. Where another role's backend is looked at, only its process
+    /// id can be seen. In a copy of the database the row names a backend of the original's relay.
     /// Plan: by primary key.
-    /// In a copy of the database the row names a backend of the original's relay.
     static let takeOver = PostgresStatement(
         "belfry_relay_take_over",
         """
@@ -27,7 +28,8 @@ enum RelayStatements {
                     then c.leader_seen_at < clock_timestamp() - interval '2 seconds'
                     else not exists (
                         select from pg_stat_get_activity(c.backend_pid) a
-                        where a.datid = \(ownDatabase) and (a.backend_start is null or a.backend_start = c.backend_start))
+                        where a.datid = \(ownDatabase)
+                            and (a.backend_start is null or a.backend_start = c.backend_start))
                     end)
         returning c.term, c.snapshot::text, c.target::text, c.position_xid::text, c.position_id,
             c.system_identifier is distinct from s.system_identifier
@@ -44,8 +46,8 @@ enum RelayStatements {
         returning c.term
         """)
 
-    /// A leader that is silent although its backend lives, and does not work either: a stopped process, a machine that is
-    /// stuck. One whose statement takes long is at work, whoever has to wait. Plan: by primary key.
+    /// A leader that is silent although its backend lives, and does not work either: a stopped process, a machine that
+    /// is stuck. One whose statement takes long is at work, whoever has to wait. Plan: by primary key.
     static let silentLeader = PostgresStatement(
         "",
         """
@@ -58,8 +60,8 @@ enum RelayStatements {
                 where a.datid = \(ownDatabase) and a.state = 'active' and a.wait_event_type is distinct from 'Client')
         """)
 
-    /// Ends the session of a leader that hangs, so that it neither holds anything nor publishes what it reads next; a role may
-    /// end its own sessions (PostgreSQL docs, "Server Signaling Functions").
+    /// Ends the session of a leader that hangs, so that it neither holds anything nor publishes what it reads next; a
+    /// role may end its own sessions (PostgreSQL docs, "Server Signaling Functions").
     static let endBackend = PostgresStatement(
         "",
         """
@@ -82,15 +84,16 @@ enum RelayStatements {
         "", "insert into belfry.relay_cursor (shard, snapshot) values (0, '1:1:') on conflict do nothing")
 
     /// A page of the rows that are visible in the target ($2; null: the present snapshot) and not in the cursor's
-    /// snapshot ($1), after the position ($3, $4), and a head row with the target. What lies beyond `pageBytes` comes without
-    /// its text.
+    /// snapshot ($1), after the position ($3, $4), and a head row with the target. What lies beyond `pageBytes` comes
+    /// without its text.
     ///
-    /// Plan: three scans of the index outbox (xid, message_id + 0), each in order and each stopping at the limit: the rest
-    /// of the transaction in which the last page ended, when that one ran under $1; the others that ran under $1; and
-    /// what began after $1. Each has one lower bound, as a second one would make every page walk from the first. They are
-    /// merged, not sorted, as all say `message_id + 0`. Then message_log by primary key: `offset 0` keeps the planner from
-    /// reading all of a middling log instead. Large data stay where they are until the rows of the page are known. Times
-    /// are floating-point numbers: arithmetic on `numeric`, which extract gives, took a tenth of the whole.
+    /// Plan: three scans of the index outbox (xid, message_id + 0), each in order and each stopping at the limit: the
+    /// rest of the transaction in which the last page ended, when that one ran under $1; the others that ran under $1;
+    /// and what began after $1. Each has one lower bound, as a second one would make every page walk from the first.
+    /// They are merged, not sorted, as all say `message_id + 0`. Then message_log by primary key: `offset 0` keeps the
+    /// planner from reading all of a middling log instead. Large data stay where they are until the rows of the page
+    /// are known. Times are floating-point numbers: arithmetic on `numeric`, which extract gives, took a tenth of the
+    /// whole.
     ///
     /// - Parameter rows: the page's size; it stands in the text, so that every plan knows it.
     static func page(rows: Int) -> PostgresStatement {
@@ -100,8 +103,9 @@ enum RelayStatements {
         return PostgresStatement(
             "belfry_relay_page_\(rows)",
             """
-            select null::bigint, s.target::text, pg_snapshot_xmin(s.target)::text, null::text, null::bigint, null::bigint,
-                (select is_called from belfry.doorbell), null::text, null::text, null::boolean, null::boolean, null::bigint
+            select null::bigint, s.target::text, pg_snapshot_xmin(s.target)::text, null::text, null::bigint,
+                null::bigint, (select is_called from belfry.doorbell), null::text, null::text, null::boolean,
+                null::boolean, null::bigint
             from (select coalesce($2::pg_snapshot, pg_current_snapshot()) as target) s
             union all
             (select p.message_id, p.xid::text, p.receiver, p.topic,
@@ -150,17 +154,19 @@ enum RelayStatements {
             """)
     }
 
-    /// Rows of the first page of a step that is expected to be short; one more is asked for, as the sign that it is not.
+    /// Rows of the first page of a step that is expected to be short; one more is asked for, as the sign that it is
+    /// not.
     static let shortPageRows = 64
     /// Transactions that ran under the cursor's snapshot, beyond which a short page is not tried.
     static let shortPageRunningMax = 64
     /// Stored bytes of `data` beyond which a row has no place in a short page.
     static let shortPageDataBytes = pageBytes / shortPageRows
 
-    /// The same as the first page of a step, for when few messages come: with one row half of the work, most of which is
-    /// setting up, not reading. What the present snapshot sees needs no other proof of being visible in the target.
+    /// The same as the first page of a step, for when few messages come: with one row half of the work, most of which
+    /// is setting up, not reading. What the present snapshot sees needs no other proof of being visible in the target.
     /// $1: the xmax of the cursor's snapshot, under which nothing ran.
-    /// Plan: index outbox (xid, message_id + 0), then message_log by primary key; with `OutboxPlanning.sessionSettings` only.
+    /// Plan: index outbox (xid, message_id + 0), then message_log by primary key; with `OutboxPlanning.sessionSettings`
+    /// only.
     static let shortPage = PostgresStatement(
         "belfry_relay_short_page",
         shortPage(
@@ -209,9 +215,10 @@ enum RelayStatements {
             """
     }
 
-    /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published, but for
-    /// those whose rows another transaction holds; the answer says how many were noted.
-    /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what the nodes know already.
+    /// Moves the cursor, which at the same time is the leader's sign of life, and notes when broadcasts were published,
+    /// but for those whose rows another transaction holds; the answer says how many were noted.
+    /// Without waiting for the disk: a crash of PostgreSQL that loses it repeats what was published in the last
+    /// moments, up to three times `wal_writer_delay`. Nodes drop what they know of that.
     /// Plan: as `CursorUpdate` says; outbox by primary key.
     static let advance = CursorUpdate(
         "belfry_relay_advance",
@@ -232,7 +239,8 @@ enum RelayStatements {
             """,
         address: "$7", after: "returning c.ctid::text, (select count(*) from free)")
 
-    /// The same at the end of a step without broadcasts, on a session that does not wait for the disk: half of the work.
+    /// The same at the end of a step without broadcasts, on a session that does not wait for the disk: half of the
+    /// work.
     static let finishStep = CursorUpdate(
         "belfry_relay_finish_step",
         before: """
@@ -261,8 +269,10 @@ enum RelayStatements {
     /// Sets the doorbell, unless another relay leads. Takes effect at once, not at the commit. Plan: by primary key.
     static let setDoorbell = PostgresStatement(
         "belfry_relay_set_doorbell",
-        "select setval('belfry.doorbell', $2::bigint, true) from belfry.relay_cursor where shard = 0 and term = $1::bigint"
-    )
+        """
+        select setval('belfry.doorbell', $2::bigint, true)
+        from belfry.relay_cursor where shard = 0 and term = $1::bigint
+        """)
 
     /// A transaction id that is above those of all writers that found the doorbell as it was before it was armed.
     static let takeTransactionID = PostgresStatement(
@@ -272,7 +282,8 @@ enum RelayStatements {
     static let notify = PostgresStatement("", "select pg_notify($1, $2)")
 }
 
-/// An update of the cursor's row by its address, and the same by its key for when the address is not known or has changed.
+/// An update of the cursor's row by its address, and the same by its key for when the address is not known or has
+/// changed.
 ///
 /// While a long transaction holds vacuum back, every way to the row but its address walks over all its dead versions,
 /// which an hour of work leaves behind by the million.

@@ -1,7 +1,8 @@
 import BelfryModel
 import Postgres
 
-/// How far the relay has published: every row visible in `snapshot`, and of the present step what lies up to its position.
+/// How far the relay has published: every row visible in `snapshot`, and of the present step what lies up to its
+/// position.
 ///
 /// Snapshots are kept in PostgreSQL's text form; only PostgreSQL computes with them.
 public struct RelayCursor: Hashable, Sendable {
@@ -40,7 +41,8 @@ public struct RelayTerm: Hashable, Sendable {
 /// What became of an advance of the cursor.
 public enum Advance: Hashable, Sendable {
     case complete
-    /// The cursor is stored, but some broadcasts' rows are held by another transaction: when they were published is not noted.
+    /// The cursor is stored, but some broadcasts' rows are held by another transaction: when they were published is not
+    /// noted.
     case withoutSomeBroadcasts
 }
 
@@ -82,7 +84,8 @@ public struct RelayPage: Sendable {
         self.isLast = rows.count == result.rowCount - 1 && rows.count < rowsMax
     }
 
-    /// Reads the answer to `RelayStatements.shortPage`, from a session of PostgreSQL's own: it would not have outlived a reset.
+    /// Reads the answer to `RelayStatements.shortPage`, from a session of PostgreSQL's own: it would not have outlived
+    /// a reset.
     ///
     /// - Returns: `nil` when there is more than a short page holds.
     /// - Throws: `PostgresError` with `.protocolViolation` when the answer is not a page.
@@ -176,7 +179,8 @@ public struct MessageCounts: Hashable, Sendable {
     /// Rows of the outbox.
     public let pending: Int
     public let parked: Int
-    /// Pending messages that have no row in the outbox, as they were inserted without its trigger, a minute ago or longer.
+    /// Pending messages that have no row in the outbox, as they were inserted without its trigger, a minute ago or
+    /// longer.
     public let unqueued: Int
 }
 

@@ -1,14 +1,15 @@
 import Postgres
 
-/// The text of the statements with which a relay starts over in another cluster than the cursor's, with the plan each relies on.
+/// The text of the statements with which a relay starts over in another cluster than the cursor's, with the plan each
+/// relies on.
 ///
-/// Every row that is there is stamped with a number below all transaction ids that this cluster has given out (initdb alone
-/// takes over 700), and the cursor becomes the snapshot under which the rows were listed, in which that number, and nothing
-/// else, still runs. So these rows come first, by message id, and those of transactions that had not committed then after them.
-/// A transaction's id would put them behind writers that began before.
+/// Every row that is there is stamped with a number below all transaction ids that this cluster has given out (initdb
+/// alone takes over 700), and the cursor becomes the snapshot under which the rows were listed, in which that number,
+/// and nothing else, still runs. So these rows come first, by message id, and those of transactions that had not
+/// committed then after them. A transaction's id would put them behind writers that began before.
 ///
-/// It goes in committed batches, and the next leader goes on where one has ended: first all rows are listed under one snapshot,
-/// which is kept, then they are stamped, some thousands at a time.
+/// It goes in committed batches, and the next leader goes on where one has ended: first all rows are listed under one
+/// snapshot, which is kept, then they are stamped, some thousands at a time.
 enum RestartStatements {
     /// Rows that one statement stamps at most.
     static let batchRows = 20_000
@@ -48,7 +49,8 @@ enum RestartStatements {
         returning c.term
         """)
 
-    /// Stamps those rows of `batch` that can be had, and takes them off the list, with those that the outbox has no more.
+    /// Stamps those rows of `batch` that can be had, and takes them off the list, with those that the outbox has no
+    /// more.
     private static func stampingBatch(with xid: String) -> String {
         """
         free as materialized (
@@ -78,8 +80,8 @@ enum RestartStatements {
         select max(b.message_id) from batch b
         """)
 
-    /// Makes the listing's snapshot, with the stamp as the one that runs, the cursor. What nodes know of the rows' stamps means
-    /// nothing from now on, so this is another incarnation.
+    /// Makes the listing's snapshot, with the stamp as the one that runs, the cursor. What nodes know of the rows'
+    /// stamps means nothing from now on, so this is another incarnation.
     /// Plan: by primary key.
     static let finish = PostgresStatement(
         "",
@@ -102,8 +104,8 @@ enum RestartStatements {
         select snapshot from changed
         """)
 
-    /// Rows that were held when the relay started over come to the cursor like new ones. $1: after which row of the list. The answer:
-    /// how many did, and the last row that was looked at.
+    /// Rows that were held when the relay started over come to the cursor like new ones. $1: after which row of the
+    /// list. The answer: how many did, and the last row that was looked at.
     /// Plan: restart is empty but for these; outbox by primary key.
     static let stampRest = PostgresStatement(
         "",

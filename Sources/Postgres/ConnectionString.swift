@@ -32,7 +32,7 @@ enum ConnectionString {
         guard ports.allSatisfy({ UInt16($0) != nil }), path?.contains("@") != true else {
             throw PostgresError(
                 .invalidConfiguration,
-                "The PostgreSQL URL can't be read: its port is no number, or an @ stands in its database's name. "
+                "The PostgreSQL URL can't be read: its port is not a number, or its database's name contains an @. "
                     + "Special characters of a password must be percent-encoded: / is %2F, @ is %40.")
         }
     }

@@ -83,7 +83,7 @@ final class ConnectionThread: Sendable {
             if let end = mailbox.end { return end }
             if mailbox.closeDeadline != nil { return Self.closedError }
             guard mailbox.jobs.count < Self.jobsMax else {
-                return PostgresError(.overloaded, "\(Self.jobsMax) statements wait for \(configuration) already.")
+                return PostgresError(.overloaded, "\(Self.jobsMax) statements already wait for \(configuration).")
             }
             mailbox.jobs.append(job)
             if mailbox.isAsleep {
@@ -148,7 +148,9 @@ final class ConnectionThread: Sendable {
 
     /// The session ends with this call, before anybody is told of it.
     private func connectAndLoop(_ connected: (PostgresError?) -> Void) throws(PostgresError) -> Ending {
-        let session = try Session.connect(configuration, wake: wake) { self.mailbox.withLock { $0.closeDeadline } }
+        let session = try ServerSession.connect(configuration, wake: wake) {
+            self.mailbox.withLock { $0.closeDeadline }
+        }
         if let queue, !queue.join(self) { throw Self.closedError }
         connected(nil)
         return loop(session)
@@ -161,7 +163,7 @@ final class ConnectionThread: Sendable {
         case end
     }
 
-    private func loop(_ session: Session) -> Ending {
+    private func loop(_ session: ServerSession) -> Ending {
         while true {
             runTasks()
             switch nextStep() {
@@ -199,7 +201,7 @@ final class ConnectionThread: Sendable {
         }
     }
 
-    private func perform(_ work: Job.Work, _ session: Session) -> Result<PostgresResult, PostgresError> {
+    private func perform(_ work: Job.Work, _ session: ServerSession) -> Result<PostgresResult, PostgresError> {
         do throws(PostgresError) {
             switch work {
             case .statement(let statement, let values): return .success(try session.execute(statement, values))
@@ -211,12 +213,12 @@ final class ConnectionThread: Sendable {
     }
 
     /// Whether the connection is of no more use after `error`.
-    private static func ends(_ error: PostgresError, _ session: Session) -> Bool {
+    private static func ends(_ error: PostgresError, _ session: ServerSession) -> Bool {
         session.isBroken || [.connection, .timeout, .protocolViolation, .closed].contains(error.code)
     }
 
     /// Until a job comes or the socket has something to say, which for a dead connection is its end.
-    private func sleep(_ session: Session) -> PostgresError? {
+    private func sleep(_ session: ServerSession) -> PostgresError? {
         var entries = [
             pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: session.socket, events: Int16(POLLIN), revents: 0),
@@ -236,7 +238,7 @@ final class ConnectionThread: Sendable {
     }
 
     /// Those of a LISTEN nobody asked to be told of must not pile up either.
-    private func takeNotifications(_ session: Session) {
+    private func takeNotifications(_ session: ServerSession) {
         while let (channel, payload) = session.nextNotification() {
             let handler = mailbox.withLock { $0.notificationHandler }
             handler?(channel, payload)
@@ -269,8 +271,8 @@ final class ConnectionThread: Sendable {
 
 // MARK: Tasks
 
-/// Runs pieces of Swift tasks between statements, so that a task which mostly waits for this connection's answers gets them
-/// without a change of threads. What it runs must not block.
+/// Runs pieces of Swift tasks between statements, so that a task which mostly waits for this connection's answers gets
+/// them without a change of threads. What it runs must not block.
 extension ConnectionThread: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)

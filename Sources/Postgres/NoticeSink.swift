@@ -4,7 +4,7 @@ import CLibpq
 final class NoticeSink {
     private let handler: (@Sendable (PostgresNotice) -> Void)?
     /// The server's last words before it ended the connection.
-    private(set) var farewell: PostgresNotice?
+    private(set) var fatalNotice: PostgresNotice?
 
     init(_ handler: (@Sendable (PostgresNotice) -> Void)?) { self.handler = handler }
 
@@ -19,7 +19,7 @@ final class NoticeSink {
             severity: DiagnosticField.severity.read(result) ?? "NOTICE",
             sqlState: DiagnosticField.sqlState.read(result),
             message: DiagnosticField.message.read(result) ?? DiagnosticField.wholeMessage(result))
-        if ["FATAL", "PANIC"].contains(notice.severity) { farewell = notice }
+        if ["FATAL", "PANIC"].contains(notice.severity) { fatalNotice = notice }
         handler?(notice)
     }
 }

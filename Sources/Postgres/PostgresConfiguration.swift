@@ -11,8 +11,8 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible, CustomDe
     /// for those that wait for a lock.
     public var statementTimeout: Duration?
     /// PostgreSQL settings that each session starts with, by name; those in the URL's `options` win. A pooler that
-    /// refuses them at the start of a session gets none. Values must need no quoting. The search path is none of them: it is
-    /// `pg_catalog, pg_temp` in every session, whatever URL and pooler say, so that statements qualify the rest.
+    /// refuses them at the start of a session gets none. Values must need no quoting. The search path is none of them:
+    /// it is `pg_catalog, pg_temp` in every session, whatever URL and pooler say, so that statements qualify the rest.
     public var sessionSettings: [String: String] = [:]
     /// Told of NOTICE and the like, on the connection's thread.
     public var onNotice: (@Sendable (PostgresNotice) -> Void)?

@@ -1,5 +1,5 @@
-/// One connection, owned by a thread of its own. Calls are queued and run in order. It ends when it is closed, lost, or no
-/// longer referenced, and does not come back: that is `PostgresClient`'s part.
+/// One connection, owned by a thread of its own. Calls are queued and run in order. It ends when it is closed, lost, or
+/// no longer referenced, and does not come back: that is `PostgresClient`'s part.
 public final class PostgresConnection: Sendable {
     private let thread: ConnectionThread
 
@@ -44,13 +44,13 @@ public final class PostgresConnection: Sendable {
         _ = try outcome.get()
     }
 
-    /// LISTENs on a channel, on top of the statements: what is notified while one runs is told after it. Only of use on a
-    /// direct connection; for a connection that does nothing else and comes back there is `PostgresListener`.
+    /// LISTENs on a channel, on top of the statements: what is notified while one runs is told after it. Only of use on
+    /// a direct connection; for a connection that does nothing else and comes back there is `PostgresListener`.
     ///
     /// - Parameters:
     ///   - channel: the name as it is, case and all; 63 bytes at most.
-    ///   - onNotification: given channel and payload on the connection's thread; must not block. It stands for all channels:
-    ///     the last one counts.
+    ///   - onNotification: given channel and payload on the connection's thread; must not block. It stands for all
+    ///     channels: the last one counts.
     public func listen(
         to channel: String, onNotification: @escaping @Sendable (_ channel: String, _ payload: String) -> Void
     ) async throws(PostgresError) {
@@ -61,12 +61,12 @@ public final class PostgresConnection: Sendable {
     /// Whether it has ended, or is about to.
     public var isClosed: Bool { thread.isEnded }
 
-    /// Calls `handler` with the reason once the connection has ended, whoever ended it; at once if it has. On the connection's thread
-    /// or the caller's.
+    /// Calls `handler` with the reason once the connection has ended, whoever ended it; at once if it has. On the
+    /// connection's thread or the caller's.
     public func whenEnded(_ handler: @escaping @Sendable (PostgresError) -> Void) { thread.whenEnded(handler) }
 
-    /// Ends the connection and returns when it has ended. The statement under way gets two seconds; what waits fails with
-    /// `.closed`.
+    /// Ends the connection and returns when it has ended. The statement under way gets two seconds; what waits fails
+    /// with `.closed`.
     public func close() async {
         thread.close(atOnce: false)
         _ = await thread.end()

@@ -65,8 +65,8 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether the server refuses the statement itself, and would again: not a fault of the connection, of the moment, or of the
-    /// server's state (PostgreSQL docs, "PostgreSQL Error Codes").
+    /// Whether the server refuses the statement itself, and would again: not a fault of the connection, of the moment,
+    /// or of the server's state (PostgreSQL docs, "PostgreSQL Error Codes").
     public var isRefusal: Bool {
         switch code.value {
         case .invalidValue: return true
@@ -78,8 +78,8 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         return !["57P", "58", "XX", "40"].contains { sqlState.hasPrefix($0) }
     }
 
-    /// Whether it refuses for what the statement's values and rows hold: data exceptions, violated constraints, and what a trigger
-    /// raises.
+    /// Whether it refuses for what the statement's values and rows hold: data exceptions, violated constraints, and
+    /// what a trigger raises.
     public var isFaultOfItsData: Bool {
         guard isRefusal, let sqlState else { return code == .invalidValue }
         return ["22", "23", "27", "44", "P0"].contains { sqlState.hasPrefix($0) }

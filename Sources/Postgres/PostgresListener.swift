@@ -1,8 +1,9 @@
 import Glibc
 import Synchronization
 
-/// LISTENs on channels with a connection and a thread of its own, and reconnects by itself. Only a hint: what is notified
-/// while it is not listening is not told later, so whoever listens must look for himself after each `.listening`.
+/// LISTENs on channels with a connection and a thread of its own, and reconnects by itself. Only a hint: what is
+/// notified while it is not listening is not told later, so whoever listens must look for himself after each
+/// `.listening`.
 public final class PostgresListener: Sendable {
     public enum Event: Sendable {
         /// Listening on every channel, for the first time or again.
@@ -35,8 +36,9 @@ public final class PostgresListener: Sendable {
         }
     }
 
-    /// Stops listening, keeping the connection, while somebody else hears; or listens again, with another `.listening`. Each
-    /// connection that listens is woken by each notification. Takes effect soon, at the latest with the next connection.
+    /// Stops listening, keeping the connection, while somebody else hears; or listens again, with another `.listening`.
+    /// Each connection that listens is woken by each notification. Takes effect soon, at the latest with the next
+    /// connection.
     public func setPaused(_ isPaused: Bool) { thread?.setPaused(isPaused) }
 
     /// Ends the connection. No event comes after it has returned.
@@ -129,7 +131,7 @@ final class ListenerThread: Sendable {
 
     /// Connects, listens, and tells of notifications until the connection is lost or the end is asked for.
     private func listen(_ listening: () -> Void) throws(PostgresError) {
-        let session = try Session.connect(configuration, wake: wake) { self.isStopping ? .now : nil }
+        let session = try ServerSession.connect(configuration, wake: wake) { self.isStopping ? .now : nil }
         var isListening = false
         listening()
         var lastWord = ContinuousClock.now
@@ -154,7 +156,7 @@ final class ListenerThread: Sendable {
         }
     }
 
-    private func setListening(_ isListening: Bool, _ session: Session) throws(PostgresError) {
+    private func setListening(_ isListening: Bool, _ session: ServerSession) throws(PostgresError) {
         for channel in channels {
             _ = try session.run(
                 "\(isListening ? "listen" : "unlisten") \(channel.quotedAsSQLIdentifier)", within: Self.answerTimeout)

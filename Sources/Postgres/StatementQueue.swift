@@ -78,7 +78,7 @@ final class StatementQueue: Sendable {
         guard state.waiting.count < ConnectionThread.jobsMax else {
             return .refused(
                 PostgresError(
-                    .overloaded, "\(ConnectionThread.jobsMax) statements wait for \(configuration) already."))
+                    .overloaded, "\(ConnectionThread.jobsMax) statements already wait for \(configuration)."))
         }
         job.waitsSince = .now
         state.waiting.append(job)

@@ -71,8 +71,8 @@ final class DataDirectory: Sendable {
     /// initdb has filled it.
     func endMaking() { unlink(makingMark) }
 
-    /// Empties a directory in which an initdb of ours was cut off, by a power loss or a kill, and ends that initdb if it
-    /// still runs.
+    /// Empties a directory in which an initdb of ours was cut off, by a power loss or a kill, and ends that initdb if
+    /// it still runs.
     func clearHalfMade() throws(PrivateServerError) {
         guard access(makingMark, F_OK) == 0 else { return }
         for pid in ProcessTable.all where pid != getpid() {

@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 
 /// A PostgreSQL server of this process alone: on 127.0.0.1, with its own data directory, superuser `postgres`, and no
-/// password for connections from this machine. It ends with this process; a start on the same directory removes a server
-/// that a killed process left behind.
+/// password for connections from this machine. It ends with this process; a start on the same directory removes a
+/// server that a killed process left behind.
 public final class PrivatePostgres: Sendable {
     /// The port on 127.0.0.1, the same after a restart.
     public let port: Int
@@ -70,7 +70,7 @@ extension PrivatePostgres {
         guard text != nil || directory.isEmpty else {
             throw PrivateServerError(
                 .unusableDirectory,
-                "\(directory.path) holds files, but no PostgreSQL database: name an empty or absent folder.")
+                "\(directory.path) holds files, but no PostgreSQL database: choose an empty or a new folder.")
         }
         if let account { try directory.hand(to: account) }
         let programs = try await PostgresPrograms.find(version: text.flatMap(Int.init))

@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
 
-/// A redis-server of this process alone, on 127.0.0.1, that keeps nothing on disk. It ends with this process; a start on
-/// the same directory removes a server that a killed process left behind.
+/// A redis-server of this process alone, on 127.0.0.1, that keeps nothing on disk. It ends with this process; a start
+/// on the same directory removes a server that a killed process left behind.
 public final class PrivateRedis: Sendable {
     /// Files for a server that speaks TLS only. Clients need no certificate.
     public struct TLS: Sendable {

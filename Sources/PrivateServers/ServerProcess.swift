@@ -3,7 +3,8 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// One child process in a session of its own, so that the terminal's Ctrl-C does not reach it; its output goes to a file.
+/// One child process in a session of its own, so that the terminal's Ctrl-C does not reach it; its output goes to a
+/// file.
 final class ServerProcess: Sendable {
     let pid: pid_t
     private let exited = Mutex(false)

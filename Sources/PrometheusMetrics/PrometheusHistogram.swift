@@ -38,7 +38,8 @@ final class PrometheusHistogram: MetricSeries, TimerHandler, RecorderHandler {
         sum.add(value)
     }
 
-    /// The count is that of the buckets as they were read, so the two always agree; the sum may hold a value more or less.
+    /// The count is that of the buckets as they were read, so the two always agree; the sum may hold a value more or
+    /// less.
     func render(into text: inout PrometheusText) {
         var count: Int64 = 0
         for (index, cell) in cells.enumerated() {

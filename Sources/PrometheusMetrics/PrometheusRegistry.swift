@@ -3,8 +3,8 @@ import Synchronization
 
 /// Keeps every metric of the process and renders them as Prometheus's text format, version 0.0.4.
 ///
-/// `MetricsSystem.bootstrap(registry)` makes it the backend of swift-metrics. Counting and recording are atomic operations;
-/// only making, destroying and rendering take the lock.
+/// `MetricsSystem.bootstrap(registry)` makes it the backend of swift-metrics. Counting and recording are atomic
+/// operations; only making, destroying and rendering take the lock.
 public final class PrometheusRegistry: Sendable {
     /// Names, texts and buckets that the metrics do not bring along.
     public struct Configuration: Sendable {

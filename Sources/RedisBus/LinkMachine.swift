@@ -124,7 +124,7 @@ struct LinkMachine: ~Copyable {
         switch (value, greeting) {
         case (.error(let text), _) where text.hasPrefix("NOAUTH"):
             return BusError(
-                .refused, "Redis at \(location) wants a password; put it into the URL: redis://:password@host.")
+                .refused, "Redis at \(location) requires a password; put it into the URL: redis://:password@host.")
         case (.error(let text), .auth) where text.hasPrefix("WRONGPASS"):
             return BusError(.refused, "Redis at \(location) does not accept this user and password.")
         case (.error(let text), _) where text.isTransient:
@@ -138,7 +138,8 @@ struct LinkMachine: ~Copyable {
             return isTolerable ? nil : BusError(.refused, "Redis at \(location) refused the connection: \(text)")
         case (.simpleString, _): return nil
         case (.bulkString, _), (.integer, _), (.null, _), (.array, _):
-            return BusError(.protocolViolation, "Redis at \(location) answered the first commands with nonsense.")
+            return BusError(
+                .protocolViolation, "Redis at \(location) gave answers to the first commands that are not understood.")
         }
     }
 }

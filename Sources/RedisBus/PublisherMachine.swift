@@ -50,7 +50,7 @@ struct PublisherMachine<Waiter>: ~Copyable {
 
     private mutating func answered(with error: BusError?) -> Action {
         guard !batches.isEmpty else {
-            return .close(error ?? BusError(.protocolViolation, "Redis sent an answer to no command."))
+            return .close(error ?? BusError(.protocolViolation, "Redis sent an answer without a command."))
         }
         batches[0].unanswered -= 1
         batches[0].error = batches[0].error ?? error

@@ -4,8 +4,8 @@ import NIOCore
 
 /// Turns the bytes of one connection into replies, by hiredis's reader.
 ///
-/// hiredis calls `RESPBuilder` for each element, so no `redisReply` is made. The strings of one `read` are slices of one
-/// buffer.
+/// hiredis calls `RESPBuilder` for each element, so no `redisReply` is made. The strings of one `read` are slices of
+/// one buffer.
 final class RESPReader {
     /// Bytes of an unfinished reply at most. Redis itself lets a string have 512 MiB; an envelope has 1 MiB by default.
     static let replyBytesMax = 16 * 1024 * 1024
@@ -59,6 +59,6 @@ final class RESPReader {
 
     private func failure() -> BusError {
         let text = withUnsafeBytes(of: reader.pointee.errstr) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        return BusError(.protocolViolation, "What came is not the protocol of Redis (\(text)).")
+        return BusError(.protocolViolation, "Redis sent something that is not its protocol (\(text)).")
     }
 }

@@ -175,7 +175,7 @@ extension RedisLink {
         case .none: break
         case .giveUp:
             let timeout = connector.configuration.answerTimeout
-            fail(failure("is dead: nothing came from it within \(timeout) of a command"))
+            fail(failure("is dead: nothing arrived within \(timeout) of a command"))
         case .sendPing:
             do {
                 var ping = ByteBuffer()

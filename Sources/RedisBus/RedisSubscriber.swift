@@ -2,7 +2,7 @@ import BelfryModel
 import Bus
 import NIOCore
 
-/// One event loop's ear on Redis: a connection of its own on the same loop, which runs the actions of
+/// One event loop's subscriber to Redis: a connection of its own on the same loop, which runs the actions of
 /// `SubscriberMachine`.
 ///
 /// Unchecked: its variables are touched on the link's event loop only.

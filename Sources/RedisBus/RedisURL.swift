@@ -88,7 +88,7 @@ struct RedisURL {
             guard name == "ca" else {
                 throw Self.invalid("it has the parameter '\(name.prefix(40))'; only 'ca' is known")
             }
-            guard usesTLS else { throw Self.invalid("'ca' goes with rediss:// only") }
+            guard usesTLS else { throw Self.invalid("'ca' is allowed with rediss:// only") }
             let file = try Self.decoded(item[name.endIndex...].dropFirst(), part: "parameter 'ca'")
             guard !file.isEmpty else { throw Self.invalid("its parameter 'ca' names no file") }
             certificateAuthorityFile = file

@@ -3,11 +3,12 @@ import Outbox
 import Postgres
 import Synchronization
 
-/// The relay's ear: LISTEN on a connection of its own, tested from time to time by a notification that goes the way
-/// that a writer's goes. Behind a pooler LISTEN is taken and nothing ever comes; only a test tells.
+/// LISTEN on a connection of its own, tested from time to time by a notification that takes the way that a writer's
+/// takes. Behind a pooler LISTEN is taken and nothing ever comes; only a test tells.
 ///
-/// A leader whose connection is direct listens on that, where a ring is followed by the read that it asks for, and lends
-/// this one its ear: a ring need not wake two connections, and a thread, on its way.
+/// A leader whose connection is direct listens on that, where a ring is followed by the read that it asks for, and
+/// passes on what it hears. This connection does not listen meanwhile: a ring need not wake two connections, and a
+/// thread, on its way.
 final class DoorbellListener: Sendable {
     /// In this time a test must be heard.
     static let probeTimeout: Duration = .seconds(2)
@@ -78,7 +79,7 @@ final class DoorbellListener: Sendable {
         while !Task.isCancelled {
             if !state.withLock({ $0.canHear }) { _ = await connectionChanged.wait(upTo: Self.probeTimeout) }
             var finding = Finding.unheard
-            // An ear that worked gets a second chance, as a server may be slow for a moment.
+            // What worked gets a second chance, as a server may be slow for a moment.
             for _ in 0..<(isListening == true ? 2 : 1) where finding != .heard && !Task.isCancelled {
                 tests += 1
                 finding = await probe("\(Doorbell.probePrefix)\(name):\(tests)")
@@ -91,8 +92,8 @@ final class DoorbellListener: Sendable {
         await listener.stop()
     }
 
-    /// The leader listens on its own connection from now on, or no longer. In between rings may go unheard: a leader begins
-    /// by reading, and so does the next one.
+    /// The leader listens on its own connection from now on, or no longer. In between rings may go unheard: a leader
+    /// begins by reading, and so does the next one.
     func setLeaderListening(_ isLeaderListening: Bool) {
         state.withLock { state in
             state.isLeaderListening = isLeaderListening
@@ -125,11 +126,11 @@ final class DoorbellListener: Sendable {
                 return (state.isConnected, state.isLeaderListening)
             }
             guard !canHear else {
-                return logger.debug("The connection that stands by to listen for the doorbell was lost: \(error)")
+                return logger.debug("The standby connection for notifications was lost: \(error)")
             }
             // Once for each loss, not for each try to come back.
             logger.log(
-                level: wasConnected ? .warning : .debug, "No connection listens for the doorbell: \(error)")
+                level: wasConnected ? .warning : .debug, "No connection listens for notifications: \(error)")
             setListening(false)
             connectionChanged.signal()
         }
@@ -146,7 +147,7 @@ final class DoorbellListener: Sendable {
         do {
             try await store.notify(channel: Doorbell.channel, payload: payload)
         } catch {
-            logger.debug("The doorbell could not be tested: \(error)")
+            logger.debug("The test notification could not be sent: \(error)")
             return .unsent
         }
         let deadline = ContinuousClock.now + Self.probeTimeout
@@ -176,10 +177,11 @@ final class DoorbellListener: Sendable {
             logger.warning(
                 """
                 Notifications from PostgreSQL do not arrive, so the relay polls. If there is a pooler in between, give \
-                the relay a direct connection; it tries again every \(Self.probeInterval.components.seconds) s.
+                the relay a direct connection (postgres.listenUrl); it tests again every \
+                \(Self.probeInterval.components.seconds) s.
                 """)
         }
-        if isListening { logger.info("The doorbell can be heard.") }
+        if isListening { logger.info("Notifications from PostgreSQL arrive.") }
         onChange(isListening)
     }
 }

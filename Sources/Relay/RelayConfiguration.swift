@@ -5,7 +5,7 @@ import Postgres
 public struct RelayConfiguration: Sendable {
     /// The database, perhaps behind a pooler.
     public var postgres: PostgresConfiguration
-    /// A direct connection to the same database, for LISTEN and the leader's lock; `nil`: `postgres` is direct.
+    /// A direct connection to the same database, for LISTEN and the leader's loop; `nil`: `postgres` is direct.
     public var direct: PostgresConfiguration?
     /// Whose messages they are: `belfry.installation`.
     public var installation: UniqueID

@@ -16,7 +16,7 @@ public enum WakeReason: Hashable, Sendable {
     case rung
     /// The slow poll, which is never needed unless something else is broken.
     case safetyPoll
-    /// The ear was lost or found again.
+    /// LISTEN was lost, or works again.
     case listeningChanged
     /// Somebody else had set the doorbell.
     case doorbellFoundAwake

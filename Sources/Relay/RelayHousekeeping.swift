@@ -4,17 +4,17 @@ import Outbox
 import Postgres
 import Synchronization
 
-/// The leader's clockwork: releases what is due, expires, settles broadcasts, buries dead nodes. It runs beside the loop
-/// and goes on while the bus is away.
+/// What the leader does by the clock: releases what is due, expires, settles broadcasts, removes dead nodes. It runs
+/// beside the loop, and goes on while the bus is away.
 final class RelayHousekeeping: Sendable {
     /// The longest pause between two looks.
     private static let interval: Duration = .seconds(1)
     /// Between two counts of the outbox, which read all of it.
     private static let countInterval: Duration = .seconds(10)
 
-    /// Nodes are taken for dead only by a relay that has reached PostgreSQL for this long: after an outage all nodes are
-    /// late with their heart-beats.
-    private static let buryAfter: Duration = .seconds(15)
+    /// Nodes are taken for dead only by a relay that has reached PostgreSQL for this long: after an outage all nodes
+    /// are late with their heart-beats.
+    private static let deadNodePatience: Duration = .seconds(15)
 
     /// On other connections than the loop's.
     let store: RelayStore
@@ -25,7 +25,8 @@ final class RelayHousekeeping: Sendable {
     let observe: @Sendable (RelayEvent) -> Void
     /// Whose failures could not all be noted.
     let publisher: RelayPublisher
-    /// Set when an advance could not note when some broadcasts were published; at first it is not known what the last leader did.
+    /// Set when an advance could not note when some broadcasts were published; at first it is not known what the last
+    /// leader did.
     let hasUnnotedBroadcasts = Atomic<Bool>(true)
     private let reportedUnqueued = Atomic<Int>(0)
     /// Rows were stamped anew: the loop is to look.
@@ -67,7 +68,7 @@ final class RelayHousekeeping: Sendable {
             hasFailed = failure != nil
             for row in store.takeRefusedRows() {
                 logger.error(
-                    "PostgreSQL refuses what is due of a message; it is left alone for a minute",
+                    "PostgreSQL refuses to release, expire or settle a message; it is skipped for a minute",
                     metadata: ["message": "\(row.id)", "error": "\(row.error)"])
             }
             metrics.lagSeconds.record(status.snapshot.lag / .seconds(1))
@@ -99,8 +100,8 @@ final class RelayHousekeeping: Sendable {
         }
         let changes = await doDue(dues, &failure)
         await attempt(&failure) { () async throws(PostgresError) in try await comeBack() }
-        if dues.hasDeadNodes, healthySince.duration(to: .now) > Self.buryAfter {
-            await attempt(&failure) { () async throws(PostgresError) in try await bury() }
+        if dues.hasDeadNodes, healthySince.duration(to: .now) > Self.deadNodePatience {
+            await attempt(&failure) { () async throws(PostgresError) in try await removeDeadNodes() }
         }
         // There may be more; a pause keeps a steady trickle from becoming a busy loop.
         if changes > 0 { return .milliseconds(100) }
@@ -142,13 +143,13 @@ final class RelayHousekeeping: Sendable {
         return changes
     }
 
-    private func bury() async throws(PostgresError) {
-        let buried = try await store.buryDeadNodes()
+    private func removeDeadNodes() async throws(PostgresError) {
+        let removed = try await store.removeDeadNodes()
         logger.notice(
-            "Removed nodes that gave no sign of life for 15 s.",
+            "Removed nodes that had sent no heart-beat for 15 s.",
             metadata: [
-                "nodes": "\(buried.nodes)", "sessions": "\(buried.sessions)",
-                "messages_redelivered": "\(buried.messages)",
+                "nodes": "\(removed.nodes)", "sessions": "\(removed.sessions)",
+                "messages_redelivered": "\(removed.messages)",
             ])
     }
 
@@ -186,8 +187,9 @@ final class RelayHousekeeping: Sendable {
         guard counts.unqueued > known else { return }
         logger.warning(
             """
-            Messages are pending that were inserted without being queued (session_replication_role = replica: logical \
-            replication, or a restore). Nobody gets them until they are replayed: see belfry.unqueued and belfry.undelivered.
+            Some pending messages were inserted without being queued (session_replication_role = replica: logical \
+            replication, or a restore). They are not delivered until they are replayed: see belfry.unqueued and \
+            belfry.undelivered.
             """, metadata: ["messages": "\(counts.unqueued)"])
     }
 }

@@ -29,26 +29,26 @@ struct RelayLeader: Sendable {
 
     /// Leads until something ends it, and closes the leader's connection.
     ///
-    /// - Parameter ear: says whether rings can be heard; on a direct connection the leader takes its place.
-    func lead(ear: DoorbellListener) async -> StepDownReason {
+    /// - Parameter listener: says whether rings can be heard; on a direct connection the leader takes its place.
+    func lead(listener: DoorbellListener) async -> StepDownReason {
         _ = mailbox.take()
         leadership.connection.whenEnded { [mailbox, term] _ in mailbox.connectionLost(term: term) }
         if leadership.mode == .direct {
             do throws(PostgresError) {
-                try await takePlace(of: ear)
+                try await takePlace(of: listener)
             } catch {
-                logger.warning("The relay gives up its leadership, as it cannot listen: \(error)")
+                logger.warning("The relay steps down, as it cannot listen for notifications: \(error)")
                 await leadership.connection.close()
                 return .postgresFailed
             }
         }
-        defer { ear.setLeaderListening(false) }
+        defer { listener.setLeaderListening(false) }
         let reason = await withTaskGroup(of: StepDownReason?.self) { group in
             // On the thread of the connection that it asks: a change of threads costs more than a small read.
             group.addTask(executorPreference: leadership.connection.taskExecutor) {
-                await loop(isListening: ear.isListening == true)
+                await loop(isListening: listener.isListening == true)
             }
-            group.addTask { await beat(ear) }
+            group.addTask { await beat(listener) }
             group.addTask {
                 await housekeeping.run()
                 return nil
@@ -59,7 +59,7 @@ struct RelayLeader: Sendable {
             return reason ?? .stopped
         }
         if reason == .stopped {
-            // Writers need not ring while nobody hears, and the next relay need not wait. Both are courtesies.
+            // Writers need not ring while nobody listens, and the next relay need not wait. It would go without either.
             _ = try? await store.setDoorbell(.awake, term: term)
             try? await store.resign(term: term)
         }
@@ -67,11 +67,11 @@ struct RelayLeader: Sendable {
         return reason
     }
 
-    /// Listens on the leader's own connection, known to be direct: before the doorbell is next armed, so that nothing that
-    /// rings after it goes unheard.
-    private func takePlace(of ear: DoorbellListener) async throws(PostgresError) {
-        try await leadership.connection.listen(to: Doorbell.channel) { _, payload in ear.heard(payload) }
-        ear.setLeaderListening(true)
+    /// Listens on the leader's own connection, known to be direct: before the doorbell is next armed, so that nothing
+    /// that rings after it goes unheard.
+    private func takePlace(of listener: DoorbellListener) async throws(PostgresError) {
+        try await leadership.connection.listen(to: Doorbell.channel) { _, payload in listener.heard(payload) }
+        listener.setLeaderListening(true)
     }
 
     // MARK: the loop
@@ -80,7 +80,7 @@ struct RelayLeader: Sendable {
         do throws(PostgresError) {
             return try await run(isListening: isListening)
         } catch {
-            logger.warning("The relay gives up its leadership, as a statement failed: \(error)")
+            logger.warning("The relay steps down, as a statement failed: \(error)")
             return .postgresFailed
         }
     }
@@ -129,7 +129,7 @@ struct RelayLeader: Sendable {
     /// Where to read from; in another cluster only after every row was stamped anew. `nil` when another relay leads.
     private func startingPoint() async throws(PostgresError) -> RelayCursor? {
         guard leadership.term.mustStartOver else { return leadership.term.cursor }
-        logger.notice("The cursor came from another PostgreSQL cluster: every message in the outbox is published.")
+        logger.notice("The cursor came from another PostgreSQL cluster: all of the outbox is published again.")
         guard let cursor = try await store.startOver(term: term) else { return nil }
         observe(.startedOver)
         return cursor
@@ -142,8 +142,8 @@ struct RelayLeader: Sendable {
         return try await ahead.page.value.get()
     }
 
-    /// Asks for a page before its turn. The statements of the loop run in the order in which they were asked for, so the
-    /// cursor is advanced over the page before once this one is read; nothing of it is published earlier.
+    /// Asks for a page before its turn. The statements of the loop run in the order in which they were asked for, so
+    /// the cursor is advanced over the page before once this one is read; nothing of it is published earlier.
     private func readAhead(_ cursor: RelayCursor) -> Work.Ahead {
         let page = Task { () -> Result<RelayPage, PostgresError> in
             do throws(PostgresError) {
@@ -197,8 +197,8 @@ struct RelayLeader: Sendable {
         }
     }
 
-    /// Tells the machine what other threads had to say. At most one of the answers is an action: after it the machine is
-    /// busy and only takes note.
+    /// Tells the machine what other threads had to say. At most one of the answers is an action: after it the machine
+    /// is busy and only takes note.
     private func deliver(to machine: inout RelayMachine, isAsleep: Bool = false) -> RelayMachine.Action {
         var action = RelayMachine.Action.none
         func note(_ answer: RelayMachine.Action, _ reason: WakeReason) {
@@ -247,7 +247,7 @@ struct RelayLeader: Sendable {
         switch await publisher.publish(page, from: origin) {
         case .unavailable(let error):
             if status.snapshot.isBusAvailable {
-                logger.warning("The bus does not take messages; the relay keeps trying: \(error)")
+                logger.warning("The bus does not accept messages; the relay keeps trying: \(error)")
             }
             status.update { $0.isBusAvailable = false }
             observe(.busUnavailable)
@@ -274,7 +274,7 @@ struct RelayLeader: Sendable {
             metrics.publishSeconds.record(duration: sinceRead + .milliseconds(page.ageMilliseconds(row)))
         }
         metrics.published.increment(by: outcome.rows.count)
-        if !status.snapshot.isBusAvailable { logger.info("The bus takes messages again.") }
+        if !status.snapshot.isBusAvailable { logger.info("The bus accepts messages again.") }
         status.update {
             $0.isBusAvailable = true
             $0.lastPublished = now
@@ -284,18 +284,18 @@ struct RelayLeader: Sendable {
 
     // MARK: signs of life
 
-    /// Renews the leader's sign of life, on another connection than the loop's: a leader whose statement takes long is not silent.
-    /// The loop's own connection is watched for its end. A term won by lease is made fast by its backend once the connection is
-    /// known to be direct.
-    private func beat(_ ear: DoorbellListener) async -> StepDownReason? {
+    /// Renews the leader's sign of life, on another connection than the loop's: a leader whose statement takes long is
+    /// not silent. The loop's own connection is watched for its end. A term won by lease is made fast by its backend
+    /// once the connection is known to be direct.
+    private func beat(_ listener: DoorbellListener) async -> StepDownReason? {
         var isByLease = leadership.mode == .lease
         var hasFailed = false
         while !Task.isCancelled {
             do {
-                if isByLease, ear.isListening == true {
+                if isByLease, listener.isListening == true {
                     guard try await leadership.becomeDirect() else { return .superseded }
                     isByLease = false
-                    try await takePlace(of: ear)
+                    try await takePlace(of: listener)
                 }
                 guard let beat = try await store.beat(term: term) else { return .superseded }
                 if beat.serverWasReset { return .serverWasReset }
@@ -304,7 +304,7 @@ struct RelayLeader: Sendable {
             } catch {
                 if Task.isCancelled { return nil }
                 // Who can't be heard is superseded in time; the loop notices by its term.
-                if !hasFailed { logger.warning("The leader's sign of life could not be given: \(error)") }
+                if !hasFailed { logger.warning("The leader's heart-beat could not be written: \(error)") }
                 hasFailed = true
             }
             // Others wait for two seconds of silence before they take over a lease.

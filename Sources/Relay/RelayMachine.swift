@@ -60,8 +60,8 @@ struct RelayMachine: ~Copyable {
         var at: Duration = .zero
     }
 
-    /// Rows of a page after which a relay that writers do not ring reads on at once. With fewer it waits for more, as reading
-    /// three rows costs PostgreSQL nearly what reading thirty does, and the time is the writers'.
+    /// Rows of a page after which a relay that writers do not ring reads on at once. With fewer it waits for more, as
+    /// reading three rows costs PostgreSQL nearly what reading thirty does, and the time is the writers'.
     static let fullRows = 64
     /// Rows of a page, read after a moment's wait, that tell of a crowd, for which it waits longer.
     static let crowdRows = 8
@@ -74,8 +74,8 @@ struct RelayMachine: ~Copyable {
     /// From so many on the relay tries now and then whether there would be more if they did not ring: how many
     /// NOTIFY lets through depends on the disk, and may be far below `busyRate`.
     static let probeRate = 100.0
-    /// Traffic between two tries at first. After each in vain it is four times as much, since what comes during one waits up
-    /// to a millisecond longer, and of a hundred messages not one shall notice.
+    /// Traffic between two tries at first. After each in vain it is four times as much, since what comes during one
+    /// waits up to a millisecond longer, and of a hundred messages not one shall notice.
     static let probeInterval: Duration = .seconds(1)
     static let probeIntervalMax: Duration = .seconds(10)
     /// How many times the rate must rise for that to be so.
@@ -290,7 +290,7 @@ struct RelayMachine: ~Copyable {
         }
     }
 
-    /// The ear was lost, or found again; rings in between went unheard.
+    /// LISTEN was lost, or works again; rings in between were not heard.
     mutating func listeningChanged(_ isListening: Bool) -> Action {
         self.isListening = isListening
         if case .waiting(let pause) = state, pause == .asleep, !isListening { return setDoorbell(.awake) }

@@ -78,7 +78,7 @@ struct RelayPublisher: Sendable {
                 page.withBody(row) { body in
                     let bytes = Envelope.prefixBytes + headerLines.count + body.count
                     guard bytes <= limits.envelopeBytesMax else {
-                        let message = "It has \(bytes) bytes as an envelope; at most \(limits.envelopeBytesMax) go."
+                        let message = "Its envelope has \(bytes) bytes; at most \(limits.envelopeBytesMax) are allowed."
                         return refusals.append(Refusal(row: row, error: BusError(.invalidConfiguration, message)))
                     }
                     Envelope.encode(
@@ -128,7 +128,8 @@ struct RelayPublisher: Sendable {
                 attemptsMax: isOurs ? 1 : limits.publishAttemptsMax))
     }
 
-    /// What can't be noted now, because the row is held or PostgreSQL refuses, is tried again with the housekeeping: the page goes on.
+    /// What can't be noted now, because the row is held or PostgreSQL refuses, is tried again with the housekeeping:
+    /// the page goes on.
     private func record(_ failure: HeldFailures.Failure) async -> Bool {
         let outcome: PublishFailure
         do throws(PostgresError) {
@@ -136,7 +137,7 @@ struct RelayPublisher: Sendable {
                 failure.id, xid: failure.xid, reason: failure.reason, attemptsMax: failure.attemptsMax,
                 delay: Self.retryDelay)
         } catch {
-            logger.debug("That message \(failure.id) was refused could not be noted; it is tried again: \(error)")
+            logger.debug("The refusal of message \(failure.id) could not be recorded; trying again: \(error)")
             heldFailures.add(failure)
             return false
         }
@@ -163,8 +164,8 @@ struct RelayPublisher: Sendable {
     }
 }
 
-/// Failures to publish that could not be noted, as another transaction holds the message's row. Forgotten with the leader: the
-/// message is found in the outbox by its receiver's node in any case.
+/// Failures to publish that could not be noted, as another transaction holds the message's row. Forgotten with the
+/// leader: the message is found in the outbox by its receiver's node in any case.
 final class HeldFailures: Sendable {
     struct Failure: Sendable {
         let id: MessageID

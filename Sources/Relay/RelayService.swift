@@ -16,7 +16,7 @@ public final class RelayService: Service {
     private let logger: Logger
     private let observe: @Sendable (RelayEvent) -> Void
     private let metrics = RelayMetrics()
-    /// For housekeeping and tests of the ear, over the pool's connections.
+    /// For housekeeping and for testing whether notifications arrive, over the pool's connections.
     private let store: RelayStore
     /// One connection for the leader's signs of life, which wait behind nothing.
     private let beats: PostgresClient
@@ -46,7 +46,7 @@ public final class RelayService: Service {
 
     private func serveUntilStopped() async {
         let mailbox = RelayMailbox()
-        let earTested = WakeSignal()
+        let listeningTested = WakeSignal()
         let listener = DoorbellListener(
             configuration: configuration.direct ?? configuration.postgres, store: store, name: configuration.name,
             logger: logger,
@@ -55,11 +55,11 @@ public final class RelayService: Service {
                 status.update { $0.isListening = isListening }
                 observe(.listening(isListening))
                 mailbox.listeningChanged(isListening)
-                earTested.signal()
+                listeningTested.signal()
             })
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await listener.run() }
-            group.addTask { await self.serve(listener, mailbox, earTested) }
+            group.addTask { await self.serve(listener, mailbox, listeningTested) }
             group.addTask { try? await gracefulShutdown() }
             _ = await group.next()
             // The leader's loop ends its page first; all others have nothing to lose.
@@ -68,7 +68,7 @@ public final class RelayService: Service {
     }
 
     /// One election after another.
-    private func serve(_ listener: DoorbellListener, _ mailbox: RelayMailbox, _ earTested: WakeSignal) async {
+    private func serve(_ listener: DoorbellListener, _ mailbox: RelayMailbox, _ listeningTested: WakeSignal) async {
         let election = LeaderElection(
             configuration: configuration.direct ?? configuration.postgres, beats: beats, relay: configuration.name,
             pageRows: configuration.limits.claimRowsMax)
@@ -76,16 +76,16 @@ public final class RelayService: Service {
         var hasFailed = false
         while !Task.isCancelled {
             // Whether the connection is direct decides what an election goes by.
-            while listener.isListening == nil, !Task.isCancelled { _ = await earTested.wait(upTo: .seconds(1)) }
+            while listener.isListening == nil, !Task.isCancelled { _ = await listeningTested.wait(upTo: .seconds(1)) }
             do {
                 let leadership = try await election.win(
                     mode: { listener.isListening == true ? .direct : .lease },
                     onStandby: {
                         self.observe(.standsBy)
-                        self.logger.info("Another relay leads; this one stands by.")
+                        self.logger.info("Another relay is the leader; this one is on standby.")
                     },
                     onHung: {
-                        self.logger.warning("The leading relay gave no sign of life; it is superseded.")
+                        self.logger.warning("The leading relay sends no heart-beat and does nothing; it is replaced.")
                     })
                 hasFailed = false
                 let began = ContinuousClock.now
@@ -106,7 +106,7 @@ public final class RelayService: Service {
     ) async {
         let term = leadership.term
         logger.notice(
-            "This relay leads.",
+            "This relay is the leader.",
             metadata: ["term": "\(term.number)", "by": "\(leadership.mode == .lease ? "lease" : "backend")"])
         status.update {
             $0.isLeader = true
@@ -115,7 +115,7 @@ public final class RelayService: Service {
         metrics.leader.record(1)
         observe(.becameLeader(term: term.number))
 
-        let reason = await makeLeader(leadership, mailbox).lead(ear: listener)
+        let reason = await makeLeader(leadership, mailbox).lead(listener: listener)
 
         status.setOldestUnpublished(nil)
         status.update {
@@ -127,7 +127,8 @@ public final class RelayService: Service {
         metrics.lagSeconds.record(0)
         metrics.pending.record(0)
         metrics.parkedNow.record(0)
-        logger.notice("This relay leads no longer.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
+        logger.notice(
+            "This relay is no longer the leader.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
         observe(.steppedDown(reason))
     }
 

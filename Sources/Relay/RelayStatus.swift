@@ -6,7 +6,7 @@ public final class RelayStatus: Sendable {
     public struct Snapshot: Hashable, Sendable {
         public var isLeader = false
         public var term: Int64?
-        /// Rings can be heard; otherwise the relay polls. `nil` until the first test of the ear has ended.
+        /// Rings can be heard; otherwise the relay polls. `nil` until that has been tested once.
         public var isListening: Bool?
         /// The bus took what it was last given.
         public var isBusAvailable = true

@@ -19,14 +19,6 @@ public enum Command: String, Hashable, Sendable, CaseIterable {
     case receipt = "RECEIPT"
     case error = "ERROR"
 
-    /// Whether a client sends it; the others come from a server ("STOMP 1.2, Augmented BNF").
-    public var isFromClient: Bool {
-        switch self {
-        case .connect, .stomp, .send, .subscribe, .unsubscribe, .ack, .nack, .begin, .commit, .abort, .disconnect: true
-        case .connected, .message, .receipt, .error: false
-        }
-    }
-
     /// "Only the SEND, MESSAGE, and ERROR frames MAY have a body" ("STOMP 1.2, Body").
     public var mayHaveBody: Bool {
         switch self {

@@ -62,8 +62,8 @@ public struct FrameDecoder: Sendable {
         }
     }
 
-    /// Whether these bytes, fed now, would be one heart-beat and nothing else: the most frequent thing a client sends need
-    /// not be fed.
+    /// Whether these bytes, fed now, would be one heart-beat and nothing else: the most frequent thing a client sends
+    /// need not be fed.
     public func isHeartBeat(_ bytes: ByteBuffer) -> Bool {
         guard bytes.readableBytes == 1, phase == .betweenFrames, pending.readableBytes == 0, failure == nil else {
             return false

@@ -2,8 +2,8 @@ import NIOCore
 
 /// Writes frames in the escaping of one version ("STOMP 1.2, Value Encoding").
 ///
-/// What a header cannot carry in that version becomes a space, and a header without a name is left out, so that no value
-/// can end its line or the frame.
+/// What a header cannot carry in that version becomes a space, and a header without a name is left out, so that no
+/// value can end its line or the frame.
 public struct FrameEncoder: Sendable {
     /// Whose escapes are used. CONNECT, STOMP and CONNECTED have none.
     public var version: ProtocolVersion

@@ -76,16 +76,3 @@ public struct OutgoingMessage: Sendable {
         static let redelivered: StaticString = "redelivered:true\n"
     }
 }
-
-extension FrameEncoder {
-    /// Appends a MESSAGE to `buffer`; see `OutgoingMessage` for the parts.
-    public static func writeMessage(
-        into buffer: inout ByteBuffer, subscription: EscapedHeaderValue, destination: EscapedHeaderValue,
-        messageID: MessageID, ackID: AckID?, redelivered: Bool, headerLines: ByteBuffer, body: ByteBuffer
-    ) {
-        OutgoingMessage(
-            subscription: subscription, destination: destination, messageID: messageID, ackID: ackID,
-            redelivered: redelivered, headerLines: headerLines, body: body
-        ).write(into: &buffer)
-    }
-}

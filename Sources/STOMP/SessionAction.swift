@@ -3,9 +3,9 @@ import BelfryModel
 /// What the caller is to do after an event of a `SessionMachine`.
 public enum SessionAction: Sendable {
     case none
-    /// Check the token, then call `authenticated` or `authenticationFailed`. Keep further frames until then.
+    /// Check the token, then call `authenticated` or `authenticationFailed`, before the next frame.
     case authenticate(ConnectRequest)
-    /// Write CONNECTED and start the heart-beats. Frames kept meanwhile can be given to the machine now.
+    /// Write CONNECTED and start the heart-beats.
     case open(connected: Frame, HeartBeatAgreement)
     /// Write the frame.
     case reply(Frame)
@@ -13,6 +13,8 @@ public enum SessionAction: Sendable {
     case subscribe(SubscriptionRequest)
     /// Stop to deliver and give back what is in flight; then answer the receipt, if there is one.
     case unsubscribe(Subscription, receipt: String?)
+    /// Do what the client asks for, or refuse it with `failed`; then answer the receipt, if there is one.
+    case send(SendRequest)
     /// Acknowledge; after the commit answer the receipt, if there is one.
     case acknowledge(AckRequest)
     /// The client refuses a message (NACK); after the commit answer the receipt, if there is one.

@@ -13,8 +13,6 @@ extension SessionMachine {
                 .message, .receipt, .error:
                 return refuse(frame, "the first frame of a session must be CONNECT or STOMP.")
             }
-        case .authenticating:
-            return refuse(frame, "it came before CONNECT was answered; wait for CONNECTED.")
         case .connected:
             return connectedFrame(frame)
         case .closing:
@@ -30,10 +28,7 @@ extension SessionMachine {
         case .disconnect: disconnect(frame)
         case .connect, .stomp:
             refuse(frame, "the session is connected already; open another connection for another session.")
-        case .send:
-            refuse(
-                frame, "sending is not served over STOMP yet; insert into belfry.message_log with SQL instead.",
-                message: "SEND is not served.")
+        case .send: .send(SendRequest(frame))
         case .begin, .commit, .abort:
             refuse(frame, Self.transactionsSentence, message: "Transactions are not served.")
         case .connected, .message, .receipt, .error:
@@ -63,7 +58,6 @@ extension SessionMachine {
             return refuse(
                 frame, "the header heart-beat must be two whole numbers of milliseconds, such as 10000,10000.")
         }
-        state = .authenticating(heartBeat)
         return .authenticate(ConnectRequest(headers: frame.headers, heartBeat: heartBeat))
     }
 
@@ -146,7 +140,7 @@ extension SessionMachine {
 
     /// "STOMP 1.2, DISCONNECT".
     private mutating func disconnect(_ frame: Frame) -> SessionAction {
-        state = .closing(.clientDisconnected)
+        state = .closing
         return .disconnect(receipt: frame.headers["receipt"].map(Frame.receipt(for:)))
     }
 

@@ -8,9 +8,8 @@ import NIOCore
 public struct SessionMachine: ~Copyable {
     enum State: Hashable, Sendable {
         case awaitingConnect
-        case authenticating(HeartBeatOffer)
-        case connected(user: String)
-        case closing(CloseReason)
+        case connected
+        case closing
     }
 
     /// The id of the session, in CONNECTED.
@@ -36,28 +35,11 @@ public struct SessionMachine: ~Copyable {
         heartBeatMilliseconds = UInt32(clamping: limits.heartBeatMilliseconds)
     }
 
-    /// Whether the next frame can be given to the machine: not while the token is being checked. The caller keeps
-    /// frames until then, within a bound of its own, or stops reading.
-    public var acceptsFrames: Bool {
+    /// Whether the session is over, but for what is still to be written: every further event is ignored.
+    public var isClosing: Bool {
         switch state {
-        case .awaitingConnect, .connected, .closing: true
-        case .authenticating: false
-        }
-    }
-
-    /// Whose session it is, once the token was accepted.
-    public var user: String? {
-        switch state {
-        case .connected(let user): user
-        case .awaitingConnect, .authenticating, .closing: nil
-        }
-    }
-
-    /// Why the session is over, once it is.
-    public var closeReason: CloseReason? {
-        switch state {
-        case .closing(let reason): reason
-        case .awaitingConnect, .authenticating, .connected: nil
+        case .closing: true
+        case .awaitingConnect, .connected: false
         }
     }
 
@@ -85,11 +67,11 @@ public struct SessionMachine: ~Copyable {
 // MARK: Events other than frames
 
 extension SessionMachine {
-    /// The token was accepted.
-    public mutating func authenticated(user: String) -> SessionAction {
+    /// The token of a `ConnectRequest` was accepted.
+    public mutating func authenticated(user: String, for request: ConnectRequest) -> SessionAction {
         switch state {
-        case .authenticating(let offer):
-            state = .connected(user: user)
+        case .awaitingConnect:
+            state = .connected
             return .open(
                 connected: Frame(
                     .connected,
@@ -100,8 +82,8 @@ extension SessionMachine {
                         "session": session,
                         "user-name": user,
                     ]),
-                HeartBeatAgreement(client: offer, serverMilliseconds: heartBeatMilliseconds))
-        case .awaitingConnect, .connected, .closing:
+                HeartBeatAgreement(client: request.heartBeat, serverMilliseconds: heartBeatMilliseconds))
+        case .connected, .closing:
             return .none
         }
     }
@@ -113,8 +95,8 @@ extension SessionMachine {
         _ reason: CloseReason = .unauthorized, _ sentence: String
     ) -> SessionAction {
         switch state {
-        case .authenticating: fail(reason, "CONNECT: \(sentence)")
-        case .awaitingConnect, .connected, .closing: .none
+        case .awaitingConnect: fail(reason, "CONNECT: \(sentence)")
+        case .connected, .closing: .none
         }
     }
 
@@ -123,8 +105,6 @@ extension SessionMachine {
         switch state {
         case .awaitingConnect:
             fail(.connectTimeout, "Send CONNECT right after connecting; the time for it is over.")
-        case .authenticating:
-            fail(.connectTimeout, "CONNECT: the token could not be checked in time; connect again.")
         case .connected, .closing: .none
         }
     }
@@ -132,30 +112,27 @@ extension SessionMachine {
     /// The client's bytes are no STOMP.
     public mutating func decodingFailed(_ error: FrameError) -> SessionAction {
         switch state {
-        case .awaitingConnect, .authenticating, .connected:
+        case .awaitingConnect, .connected:
             fail(error.closeReason, error.message, receipt: error.receipt)
         case .closing: .none
         }
     }
 
-    /// This process stops.
-    public mutating func shutdownRequested() -> SessionAction {
-        failed(.shuttingDown, CloseReason.shuttingDown.text)
-    }
-
-    /// The caller ends the session for a reason of its own: a slow consumer, missed heart-beats, a token that expired, a
-    /// request that the user may not make, a fault of the database.
+    /// The caller ends the session for a reason of its own: a slow consumer, missed heart-beats, a token that expired,
+    /// a request that the user may not make, a fault of the database.
     ///
     /// - Parameters:
     ///   - sentence: for the developer of the client.
+    ///   - message: the short text in the `message` header; the reason's own by default.
     ///   - command: the frame that caused it, if one did.
     ///   - receipt: the `receipt` header of that frame, if it had one.
     public mutating func failed(
-        _ reason: CloseReason, _ sentence: String, command: Command? = nil, receipt: String? = nil
+        _ reason: CloseReason, _ sentence: String, message: String? = nil, command: Command? = nil,
+        receipt: String? = nil
     ) -> SessionAction {
         switch state {
-        case .awaitingConnect, .authenticating, .connected:
-            fail(reason, (command.map { $0.rawValue + ": " } ?? "") + sentence, receipt: receipt)
+        case .awaitingConnect, .connected:
+            fail(reason, (command.map { $0.rawValue + ": " } ?? "") + sentence, message: message, receipt: receipt)
         case .closing: .none
         }
     }
@@ -163,7 +140,7 @@ extension SessionMachine {
     /// The transport has ended, whoever ended it.
     public mutating func connectionClosed() {
         switch state {
-        case .awaitingConnect, .authenticating, .connected: state = .closing(.connectionLost)
+        case .awaitingConnect, .connected: state = .closing
         case .closing: break
         }
     }
@@ -175,7 +152,7 @@ extension SessionMachine {
         _ reason: CloseReason, _ sentence: String, message: String? = nil, receipt: String? = nil,
         version: ProtocolVersion? = nil
     ) -> SessionAction {
-        state = .closing(reason)
+        state = .closing
         var headers: Headers = ["message": message ?? reason.text, "content-type": "text/plain"]
         if let version { headers.append("version", version.rawValue) }
         if let receipt { headers.append("receipt-id", receipt) }

@@ -1,4 +1,5 @@
 import BelfryModel
+import NIOCore
 
 /// What a client asks for with CONNECT or STOMP ("STOMP 1.2, CONNECT or STOMP Frame").
 public struct ConnectRequest: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
@@ -69,11 +70,29 @@ public struct SubscriptionRequest: Hashable, Sendable {
     }
 }
 
+/// What a client asks for with SEND. What its destination stands for is not the protocol's to know.
+public struct SendRequest: Sendable {
+    /// The header `destination`, which STOMP 1.2 demands.
+    public let destination: String?
+    /// All headers of the frame.
+    public let headers: Headers
+    public let body: ByteBuffer
+    /// The header `receipt`, to be answered once what was asked for is committed.
+    public let receipt: String?
+
+    init(_ frame: Frame) {
+        destination = frame.headers["destination"]
+        headers = frame.headers
+        body = frame.body
+        receipt = frame.headers["receipt"]
+    }
+}
+
 /// What a client asks for with ACK or NACK.
 public struct AckRequest: Hashable, Sendable {
     public let ackID: AckID
-    /// `nil` when the subscription has ended meanwhile: its messages went back to the backlog, and there is nothing left
-    /// to acknowledge.
+    /// `nil` when the subscription has ended meanwhile: its messages went back to the backlog, and there is nothing
+    /// left to acknowledge.
     public let subscription: Subscription?
     /// The header `receipt`, to be answered once what was asked for is committed.
     public let receipt: String?

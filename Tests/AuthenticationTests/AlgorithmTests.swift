@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Gateway
+@testable import JWTAuthentication
 
 /// Tokens that another implementation signed, by every algorithm and from every kind of key.
 struct AlgorithmTests {

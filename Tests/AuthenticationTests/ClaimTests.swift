@@ -1,7 +1,8 @@
+import Authentication
 import Foundation
 import Testing
 
-@testable import Gateway
+@testable import JWTAuthentication
 
 /// `sub`, `exp`, `nbf`, `iss` and `aud` of tokens with a good signature.
 struct ClaimTests {

@@ -1,4 +1,4 @@
-import Gateway
+import Authentication
 import Testing
 
 /// `--auth dev`: the token is the user.

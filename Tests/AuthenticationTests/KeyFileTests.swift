@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Gateway
+@testable import JWTAuthentication
 
 /// Secrets and key files that can't be used stop the start with a sentence.
 struct KeyFileTests {

@@ -1,7 +1,8 @@
+import Authentication
 import Foundation
 import Testing
 
-@testable import Gateway
+@testable import JWTAuthentication
 
 /// What attackers try with headers, keys and shapes.
 struct TamperingTests {

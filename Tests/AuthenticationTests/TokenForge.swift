@@ -1,6 +1,7 @@
+import Authentication
 import Foundation
 
-@testable import Gateway
+@testable import JWTAuthentication
 
 /// Makes tokens of any header and payload, well-formed or not, signed with the secret of the fixtures.
 struct TokenForge {

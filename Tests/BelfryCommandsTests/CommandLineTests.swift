@@ -26,6 +26,7 @@ struct CommandLineTests {
 
     @Test func wrongUsageExitsWith64() async throws {
         try await fails(["--nonsense"], status: 64, "Unknown option '--nonsense'")
+        try await fails(["bench"], status: 64, "Unexpected argument 'bench'")
         try await fails(["replay"], status: 64, "Give at least one of --id")
         try await fails(["replay", "--delivered"], status: 64, "--delivered alone would replay everything")
         try await fails(["replay", "--id", "0"], status: 64, "--id must be positive numbers, not '0'")
@@ -60,7 +61,7 @@ struct CommandLineTests {
             ["serve", "--postgres-url", "postgresql://b@127.0.0.1:1/a"],
             environment: ["BELFRY_JWT_SECRET": "too short"], "has 9 bytes; at least 32 are needed")
         try await fails(
-            ["serve", "--postgres-url", "postgresql://b:secret@127.0.0.1:1/a"], "stands on the command line")
+            ["serve", "--postgres-url", "postgresql://b:secret@127.0.0.1:1/a"], "was given on the command line")
     }
 
     @Test func aPasswordIsNeverShown() async throws {

@@ -43,7 +43,8 @@ struct ConfigurationLoaderTests {
         let file = try TemporaryFile(
             "settings.json",
             #"""
-            {"limits": {"sessionsMax": 5000, "connectTimeout": "2s"}, "allowedOrigins": ["https://a.example", "https://b.example"],
+            {"limits": {"sessionsMax": 5000, "connectTimeout": "2s"},
+             "allowedOrigins": ["https://a.example", "https://b.example"],
              "jwt": {"secret": "from the file"}, "log": {"format": "json", "level": "debug"}, "postgres": {}}
             """#)
         let configuration = try await load(file: file)
@@ -106,7 +107,7 @@ struct ConfigurationLoaderTests {
         #expect(error.code == .unknownSetting)
         #expect(
             error.message
-                == "The environment variable BELFRY_POSTGRES_URI is no setting; did you mean BELFRY_POSTGRES_URL?")
+                == "The environment variable BELFRY_POSTGRES_URI is not a setting; did you mean BELFRY_POSTGRES_URL?")
         #expect(await failure(environment: ["BELFRY_TEST_ANYTHING": "x", "BELFRY_PG_BIN": "/x", "OTHER": "y"]) == nil)
     }
 
@@ -114,18 +115,18 @@ struct ConfigurationLoaderTests {
         let json = try TemporaryFile("s.json", #"{"limits": {"sessionMax": 5}}"#)
         let error = try #require(await failure(file: json))
         #expect(
-            error.message == "The configuration file '\(json.path)' holds 'limits.sessionMax', which is no setting; "
+            error.message == "The configuration file '\(json.path)' holds 'limits.sessionMax', which is not a setting; "
                 + "did you mean limits.sessionsMax?")
         let yaml = try TemporaryFile("s.yml", "postgresql:\n  url: x\n")
         #expect(
             try #require(await failure(file: yaml)).message.contains(
-                "'postgresql.url', which is no setting; did you mean postgres.url?"))
+                "'postgresql.url', which is not a setting; did you mean postgres.url?"))
     }
 
     @Test func anUnknownFlagIsNamedWithTheNearest() async throws {
         let error = try #require(await failure(flags: ["lissten": "a:1"]))
-        #expect(error.message == "The command line sets 'lissten', which is no setting; did you mean listen?")
-        #expect(try #require(await failure(flags: ["xyzzy": "1"])).message.hasSuffix("which is no setting."))
+        #expect(error.message == "The command line sets 'lissten', which is not a setting; did you mean listen?")
+        #expect(try #require(await failure(flags: ["xyzzy": "1"])).message.hasSuffix("which is not a setting."))
     }
 
     @Test func aWrongValueIsNamedWithItsSource() async throws {

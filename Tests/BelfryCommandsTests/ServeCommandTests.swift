@@ -47,7 +47,7 @@ struct ServeCommandTests {
     private func listeningPort(of program: BelfryProgram, part: String = "node") -> Int? {
         program.errorText.split(separator: "\n").lazy.compactMap { line -> Int? in
             let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            guard object?["message"] as? String == "The \(part) listens." else { return nil }
+            guard object?["message"] as? String == "The \(part) is listening." else { return nil }
             return ((object?["metadata"] as? [String: String])?["address"]).flatMap { ListenAddress(parsing: $0)?.port }
         }.first
     }
@@ -142,7 +142,7 @@ struct ServeCommandTests {
                 "BELFRY_POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/x", "BELFRY_REDIS_URL": "redis://127.0.0.1:1",
             ])
         #expect(outcome.status == 1)
-        #expect(outcome.errors.contains("With auth 'dev' whoever reaches this node can be any user"))
+        #expect(outcome.errors.contains("With auth 'dev' anybody who can reach this node can be any user"))
         #expect(outcome.errors.contains("--dev-beyond-loopback"))
         #expect(!outcome.output.contains("Starting"))
     }

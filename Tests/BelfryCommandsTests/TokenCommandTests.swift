@@ -1,5 +1,6 @@
 import Foundation
-import Gateway
+import Authentication
+import JWTAuthentication
 import Testing
 
 @testable import BelfryCommands

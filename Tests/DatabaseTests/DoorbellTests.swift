@@ -5,14 +5,15 @@ import Testing
 
 /// A writer rings when the relay sleeps, and only then.
 @Suite struct DoorbellTests {
-    /// An ear on the channel. A barrier of its own ends each look: notifications come in the order of their commits.
-    private final class Ear: Sendable {
+    /// A listener on the channel. A barrier of its own ends each look: notifications come in the order of their
+    /// commits.
+    private final class Listener: Sendable {
         private let heard = Mutex<[String]>([])
         private let isListening = Mutex(false)
         private let listener = Mutex<PostgresListener?>(nil)
 
         init(_ database: SchemaDatabase) async throws {
-            let configuration = try PostgresConfiguration(url: database.url, applicationName: "ear")
+            let configuration = try PostgresConfiguration(url: database.url, applicationName: "listener")
             let listener = PostgresListener(configuration: configuration, channels: ["belfry_doorbell"]) {
                 [weak self] event in
                 switch event {
@@ -43,58 +44,58 @@ import Testing
 
     @Test func itRingsOnlyWhileTheRelaySleeps() async throws {
         let database = try await SchemaDatabase()
-        let ear = try await Ear(database)
+        let listener = try await Listener(database)
         try await database.query(Self.insert)
-        #expect(try await ear.rings(database) == 1, "it is armed at first")
+        #expect(try await listener.rings(database) == 1, "it is armed at first")
 
         try await database.query("select setval('belfry.doorbell', 2)")
         try await database.query(Self.insert)
         try await database.query("select belfry.notify('alice', 'JSON_MSG', '1')")
-        #expect(try await ear.rings(database) == 0, "the relay is awake")
+        #expect(try await listener.rings(database) == 0, "the relay is awake")
 
         try await database.query("select setval('belfry.doorbell', 1)")
         try await database.connection.run("begin; \(Self.insert); \(Self.insert); commit")
-        #expect(try await ear.rings(database) == 1, "once a transaction")
-        await ear.stop()
+        #expect(try await listener.rings(database) == 1, "once a transaction")
+        await listener.stop()
     }
 
     @Test func whatWritesNothingDoesNotRing() async throws {
         let database = try await SchemaDatabase()
-        let ear = try await Ear(database)
+        let listener = try await Listener(database)
         try await database.connection.run("begin; \(Self.insert); rollback")
         try await database.query("insert into belfry.message_log (receiver, type) select 'a', 'JSON_MSG' where false")
         _ = try await database.refusal("select belfry.notify('alice', 'NO_SUCH', '1')")
-        #expect(try await ear.rings(database) == 0)
+        #expect(try await listener.rings(database) == 0)
 
         let key = "select belfry.notify('alice', 'JSON_MSG', '1', idempotency_key => 'k')"
         try await database.query(key)
-        #expect(try await ear.rings(database) == 1)
+        #expect(try await listener.rings(database) == 1)
         try await database.query(key)
-        #expect(try await ear.rings(database) == 0)
-        await ear.stop()
+        #expect(try await listener.rings(database) == 0)
+        await listener.stop()
     }
 
     @Test(arguments: ["repeatable read", "serializable"])
     func aSnapshotFromBeforeTheArmingSeesIt(level: String) async throws {
         let database = try await SchemaDatabase()
-        let ear = try await Ear(database)
+        let listener = try await Listener(database)
         try await database.query("select setval('belfry.doorbell', 2)")
         let writer = try await database.connect()
         try await writer.run("begin isolation level \(level); select count(*) from belfry.message_log")
         try await database.query("select setval('belfry.doorbell', 1)")
         try await writer.run("\(Self.insert); commit")
-        #expect(try await ear.rings(database) == 1)
-        await ear.stop()
+        #expect(try await listener.rings(database) == 1)
+        await listener.stop()
     }
 
     @Test func replayRings() async throws {
         let database = try await SchemaDatabase()
         try await database.query(Self.insert)
-        let ear = try await Ear(database)
+        let listener = try await Listener(database)
         try await database.query("select belfry.replay('{1}', dry_run => true)")
-        #expect(try await ear.rings(database) == 0)
+        #expect(try await listener.rings(database) == 0)
         try await database.query("select belfry.replay('{1}')")
-        #expect(try await ear.rings(database) == 1)
-        await ear.stop()
+        #expect(try await listener.rings(database) == 1)
+        await listener.stop()
     }
 }

@@ -116,7 +116,8 @@ import Testing
             testDescription: "33 headers", columns: "receiver, type, headers",
             values: "'alice', 'JSON_MSG', (select jsonb_object_agg('h' || i, i) from generate_series(1, 33) i)",
             message:
-                "The headers of the notification (receiver \"alice\", type \"JSON_MSG\") have 33 entries; at most 32 go."
+                "The headers of the notification (receiver \"alice\", type \"JSON_MSG\") have 33 entries; "
+                + "at most 32 go."
         ),
         Case(
             testDescription: "headers of 8 KiB and a byte", columns: "receiver, type, headers",

@@ -148,7 +148,8 @@ import Testing
             update belfry.outbox set attempts = 1;
             delete from belfry.outbox;
             insert into belfry.parked (message_id, reason) select id, 'r' from belfry.message_log;
-            update belfry.message_log set status = 'parked', status_reason = 'r', delivered_at = now(), viewed_at = now();
+            update belfry.message_log
+            set status = 'parked', status_reason = 'r', delivered_at = now(), viewed_at = now();
             delete from belfry.parked; delete from belfry.session; delete from belfry.node;
             select * from belfry.undelivered; select * from belfry.migration; select * from belfry.setting;
             select * from belfry.notification_type; select belfry.ring()

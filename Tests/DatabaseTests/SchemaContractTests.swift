@@ -68,16 +68,29 @@ import Testing
         for function in functions { #expect(function[1] == "t", "\(function)") }
     }
 
-    /// psql's \d+ and \df+ are where people read the contract.
-    @Test func everyTableAndFunctionSaysWhatItIs() async throws {
+    /// psql's \d+ and \df+ are where people read what the schema holds.
+    @Test func everythingInTheSchemaSaysWhatItIs() async throws {
         let database = try await SchemaDatabase()
         let silent = try await database.query(
             """
-            select c.oid::regclass::text from pg_class c
+            select 'column ' || c.oid::regclass::text || '.' || a.attname from pg_class c
+            join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
             where c.relnamespace = 'belfry'::regnamespace and c.relkind in ('r', 'v')
+                and col_description(c.oid, a.attnum) is null
+            union all
+            select 'relation ' || c.oid::regclass::text from pg_class c
+            where c.relnamespace = 'belfry'::regnamespace and c.relkind in ('r', 'v', 'S', 'i')
                 and obj_description(c.oid, 'pg_class') is null
             union all
-            select p.oid::regprocedure::text from pg_proc p
+            select 'trigger ' || t.tgname from pg_trigger t join pg_class c on c.oid = t.tgrelid
+            where c.relnamespace = 'belfry'::regnamespace and not t.tgisinternal
+                and obj_description(t.oid, 'pg_trigger') is null
+            union all
+            select 'domain ' || t.typname from pg_type t
+            where t.typnamespace = 'belfry'::regnamespace and t.typtype = 'd'
+                and obj_description(t.oid, 'pg_type') is null
+            union all
+            select 'function ' || p.oid::regprocedure::text from pg_proc p
             where p.pronamespace = 'belfry'::regnamespace and obj_description(p.oid, 'pg_proc') is null
             """)
         #expect(silent.isEmpty)
@@ -107,8 +120,10 @@ import Testing
         #expect(before.first == ["the relay"])
         try await database.query("update belfry.relay_cursor set snapshot = pg_current_snapshot()")
         let after = try await database.query(
-            "select regexp_replace(waits_for, ': [0-9].*', ''), last_error, attempts from belfry.undelivered order by id"
-        )
+            """
+            select regexp_replace(waits_for, ': [0-9].*', ''), last_error, attempts
+            from belfry.undelivered order by id
+            """)
         #expect(
             after == [
                 ["a session of its receiver", nil, "0"], ["an acknowledgement by a session", nil, "0"],

@@ -21,7 +21,8 @@ struct SchemaDatabase: Sendable {
         try await self.init(url: TestServer.makeDatabase().url)
     }
 
-    /// The one database, with the type ORDER_CREATED, of the tests that leave nothing in it; and a connection of one's own.
+    /// The one database, with the type ORDER_CREATED, of the tests that leave nothing in it; and a connection of one's
+    /// own.
     static func shared() async throws -> SchemaDatabase {
         try await SchemaDatabase(url: sharing.value)
     }

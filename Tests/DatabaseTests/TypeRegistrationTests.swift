@@ -4,9 +4,9 @@ import Testing
 /// Which types and schemas `belfry.register_type` takes, and what it says to the others.
 @Suite struct TypeRegistrationTests {
     private static let supported =
-        "is not supported; supported are type, required, properties, additionalProperties, items, enum, const, minimum, "
-        + "maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, minItems, maxItems, pattern, oneOf, anyOf, "
-        + "allOf, and the annotations title, description, $schema, examples, default."
+        "is not supported; supported are type, required, properties, additionalProperties, items, enum, const, "
+        + "minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, minItems, maxItems, pattern, "
+        + "oneOf, anyOf, allOf, and the annotations title, description, $schema, examples, default."
 
     /// Schemas with what is wrong in them.
     static let problems: [(schema: String, problem: String)] = [

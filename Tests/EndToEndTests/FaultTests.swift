@@ -70,7 +70,8 @@ import Testing
         }
     }
 
-    /// Ten writers, each with its own users, so that a user's transactions follow one another. Every seventh is rolled back.
+    /// Ten writers, each with its own users, so that a user's transactions follow one another. Every seventh is rolled
+    /// back.
     private static func write(
         _ count: Int, to databaseURL: String
     ) async throws -> (committed: [Int: [Int64]], rolledBack: Set<Int64>) {

@@ -5,6 +5,7 @@ import STOMP
 import TestBasics
 import TestSupport
 import Testing
+import WebSocket
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking
@@ -50,7 +51,8 @@ import Testing
         }
     }
 
-    /// RFC 6455, section 7.1.7: after a frame that breaks the protocol TCP is closed, and the peer's Close is not waited for.
+    /// RFC 6455, section 7.1.7: after a frame that breaks the protocol TCP is closed, and the peer's Close is not
+    /// waited for.
     @Test func aBrokenFrameEndsTheConnectionAtOnce() async throws {
         try await Installation.with { belfry in
             let start = ContinuousClock.now

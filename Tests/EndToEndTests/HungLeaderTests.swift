@@ -5,7 +5,8 @@ import TestBasics
 import TestSupport
 import Testing
 
-/// A process that is stopped, not killed, keeps its connections and its lock: it must not keep the relay's work as well.
+/// A process that is stopped, not killed, keeps its connections and its place in the cursor's row: it must not
+/// keep the relay's work as well.
 @Suite(.serialized) struct HungLeaderTests {
     @Test func aStandbyReplacesALeaderThatHangs() async throws {
         let databaseURL = try await TestServer.makeDatabase().url

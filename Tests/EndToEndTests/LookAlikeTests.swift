@@ -180,14 +180,14 @@ import Testing
         }
     }
 
-    /// The node beats while it runs; one that was silent is buried.
+    /// The node beats while it runs; one that was silent is removed.
     private func beatAndBury(_ belfry: Installation) async throws {
         try await belfry.application.run(
             """
             insert into belfry.node (id, host, pid, listen, heartbeat_at)
             values (gen_random_uuid(), 'gone', 1, 'l', now() - interval '1 hour')
             """)
-        try await eventually("the dead node is buried", within: .seconds(40)) {
+        try await eventually("the dead node is removed", within: .seconds(40)) {
             try await belfry.application.value("select count(*) from belfry.node where host = 'gone'") == "0"
         }
         let beat = "select max(heartbeat_at) from belfry.node"

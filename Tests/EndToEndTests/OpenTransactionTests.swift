@@ -71,7 +71,9 @@ import Testing
             // Its cursor has still to move past a broadcast whose row is held.
             try await application.run(
                 """
-                begin; select belfry.broadcast('news', 'JSON_MSG', '1', not_before => now() + interval '300 ms'); commit;
+                begin;
+                select belfry.broadcast('news', 'JSON_MSG', '1', not_before => now() + interval '300 ms');
+                commit;
                 begin; select belfry.cancel(max(id)) from belfry.message_log; rollback
                 """)
             _ = try await ann.nextMessage()
@@ -98,7 +100,8 @@ import Testing
         }
     }
 
-    /// Large messages come in several pages, the later of which are read before the mark of the first subscription's end commits.
+    /// Large messages come in several pages, the later of which are read before the mark of the first subscription's
+    /// end commits.
     @Test func whatAnEndedSubscriptionHadComesMarkedToTheNext() async throws {
         try await Installation.with { belfry in
             let ann = try await belfry.connect("ann")

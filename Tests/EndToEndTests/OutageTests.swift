@@ -65,7 +65,8 @@ import Testing
         await postgres.stop()
     }
 
-    /// A PUBLISH that nobody got, on a bus that seems well: a look into PostgreSQL finds the message, and it comes once.
+    /// A PUBLISH that nobody got, on a bus that seems well: a look into PostgreSQL finds the message, and it comes
+    /// once.
     @Test func aLostPublishIsMadeGoodByReconcile() async throws {
         var limits = Limits()
         limits.reconcileInterval = .milliseconds(300)

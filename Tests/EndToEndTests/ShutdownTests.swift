@@ -2,6 +2,7 @@ import BelfryModel
 import STOMP
 import TestSupport
 import Testing
+import WebSocket
 
 @Suite struct ShutdownTests {
     @Test func aStoppingNodeTellsItsClientsToReconnect() async throws {

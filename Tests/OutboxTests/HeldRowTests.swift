@@ -32,8 +32,10 @@ import Testing
             relay = RelayStore(executor: service, isPrepared: false)
             let column = topic ? "topic" : "receiver"
             try await owner.run(
-                "insert into belfry.message_log (\(column), type) select 'alice', 'JSON_MSG' from generate_series(1, \(count))"
-            )
+                """
+                insert into belfry.message_log (\(column), type)
+                select 'alice', 'JSON_MSG' from generate_series(1, \(count))
+                """)
             try await application.run("begin; select belfry.cancel(2)")
         }
 
@@ -101,8 +103,10 @@ import Testing
         wrong = DeliveryMark(
             id: wrong.id, receiver: "bob", xid: wrong.xid, createdAtMicroseconds: wrong.createdAtMicroseconds)
         try await scene.owner.run(
-            "update belfry.message_log set status = 'parked' where id = 1; insert into belfry.parked values (1, now(), 'x')"
-        )
+            """
+            update belfry.message_log set status = 'parked' where id = 1;
+            insert into belfry.parked values (1, now(), 'x')
+            """)
         let free = try await written {
             scene.node.markDelivered([marks[0], marks[1], wrong], carefully: false, completion: $0)
         }
@@ -247,11 +251,11 @@ import Testing
                 (gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'alice', now() - interval '1 hour'),
                 (gen_random_uuid(), '00000000-0000-0000-0000-00000000000a', 'bob', now() - interval '1 hour')
             """)
-        let first = try await scene.relay.buryDeadNodes()
+        let first = try await scene.relay.removeDeadNodes()
         #expect((first.nodes, first.sessions, first.messages) == (1, 1, 2))
         #expect(try await scene.owner.value("select receiver from belfry.session") == "alice")
         try await scene.application.run("rollback")
-        let second = try await scene.relay.buryDeadNodes()
+        let second = try await scene.relay.removeDeadNodes()
         #expect((second.nodes, second.sessions, second.messages) == (0, 1, 1))
         await scene.close()
     }

@@ -165,8 +165,8 @@ import Testing
             select name, 'STRING_MSG', '"a"' from unnest(array['alice', 'bob', 'carol', 'dave']) name
             """)
         #expect(try await store.dues(topicHold: .seconds(60)).hasDeadNodes)
-        let buried = try await store.buryDeadNodes()
-        #expect(buried == (nodes: 1, sessions: 2, messages: 2))
+        let removed = try await store.removeDeadNodes()
+        #expect(removed == (nodes: 1, sessions: 2, messages: 2))
         #expect(try await !store.dues(topicHold: .seconds(60)).hasDeadNodes)
         let marked = try await connection.value(
             "select string_agg(receiver, ',' order by receiver) from belfry.outbox where redelivered")

@@ -8,8 +8,8 @@ import Testing
 
 /// In which life of PostgreSQL transaction ids can be compared.
 @Suite struct IncarnationTests {
-    /// PostgreSQL then ends every session and starts over from the write-ahead log, as after a crash of the machine. What
-    /// was not flushed is lost, and its ids are given out again.
+    /// PostgreSQL then ends every session and starts over from the write-ahead log, as after a crash of the machine.
+    /// What was not flushed is lost, and its ids are given out again.
     @Test func `one backend that is killed begins another incarnation`() async throws {
         let server = try await TestServer.startOwn()
         let database = TestDatabase(url: server.url)

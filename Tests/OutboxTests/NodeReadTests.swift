@@ -25,7 +25,7 @@ import Testing
         snapshot: TransactionSnapshot? = nil
     ) async throws -> BacklogPages {
         let read = BacklogRead(
-            receiver: "alice", after: Self.start, snapshot: snapshot, floor: nil, sessionID: session)
+            receiver: "alice", after: Self.start, snapshot: snapshot, covered: nil, sessionID: session)
         return try await withCheckedThrowingContinuation { continuation in
             store.readBacklog([read], opening: opening, rowsMax: 100) { continuation.resume(with: $0) }
         }

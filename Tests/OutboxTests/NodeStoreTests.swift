@@ -14,7 +14,7 @@ import Testing
         var snapshot: TransactionSnapshot?
         while true {
             let read = BacklogRead(
-                receiver: receiver, after: after, snapshot: snapshot, floor: nil, sessionID: UUID().uuidString)
+                receiver: receiver, after: after, snapshot: snapshot, covered: nil, sessionID: UUID().uuidString)
             let page = try await withCheckedThrowingContinuation { continuation in
                 store.readBacklog([read], opening: [], rowsMax: rowsMax) { continuation.resume(with: $0) }
             }
@@ -69,7 +69,7 @@ import Testing
             try await owner.run(
                 "insert into belfry.message_log (receiver, type) select 'alice', 'JSON_MSG' from generate_series(1, 5)")
             let read = BacklogRead(
-                receiver: "alice", after: MessageID(rawValue: 0), snapshot: nil, floor: nil,
+                receiver: "alice", after: MessageID(rawValue: 0), snapshot: nil, covered: nil,
                 sessionID: UUID().uuidString)
             let first = try await withCheckedThrowingContinuation { continuation in
                 store.readBacklog([read], opening: [], rowsMax: 3) { continuation.resume(with: $0) }
@@ -77,10 +77,10 @@ import Testing
             try await owner.run("insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG')")
             let snapshot = try #require(first.snapshot)
             let rest = BacklogRead(
-                receiver: "alice", after: MessageID(rawValue: 3), snapshot: snapshot, floor: nil,
+                receiver: "alice", after: MessageID(rawValue: 3), snapshot: snapshot, covered: nil,
                 sessionID: UUID().uuidString)
             let later = BacklogRead(
-                receiver: "alice", after: MessageID(rawValue: 0), snapshot: nil, floor: snapshot,
+                receiver: "alice", after: MessageID(rawValue: 0), snapshot: nil, covered: snapshot,
                 sessionID: UUID().uuidString)
             let both = try await withCheckedThrowingContinuation { continuation in
                 store.readBacklog([rest, later], opening: [], rowsMax: 10) { continuation.resume(with: $0) }

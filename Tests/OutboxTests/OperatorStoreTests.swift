@@ -58,8 +58,10 @@ import Testing
         let topic = try await writer.send(
             NewMessage(to: .topic("news"), type: "JSON_MSG", data: "[1]", expiresAt: "2999-01-01T00:00:00Z"))
         let rows = try await connection.rows(
-            "select id, receiver, topic, headers is not null, expires_at is not null from belfry.message_log order by id"
-        )
+            """
+            select id, receiver, topic, headers is not null, expires_at is not null
+            from belfry.message_log order by id
+            """)
         #expect(rows == [["\(id)", "alice", "-", "t", "f"], ["\(topic)", "-", "news", "f", "t"]])
 
         #expect(try await store.cancel(id))

@@ -68,7 +68,7 @@ struct LinkMachineTests {
 
     @Test(arguments: [
         ("redis://:p@h", "WRONGPASS invalid username-password pair", BusError.Code.refused, "user and password"),
-        ("redis://h", "NOAUTH Authentication required.", .refused, "wants a password"),
+        ("redis://h", "NOAUTH Authentication required.", .refused, "requires a password"),
         ("redis://:p@h", "ERR AUTH called without any password configured", .refused, "refused AUTH"),
         ("redis://h/2", "ERR DB index is out of range", .refused, "database 2"),
         ("redis://h", "DENIED Redis is running in protected mode", .refused, "protected mode"),

@@ -42,7 +42,7 @@ struct RedisBusSecurityTests {
             #expect(wrong.first?.contains("does not accept this user and password") == true, "\(wrong)")
             #expect(wrong.first?.contains("hunter2") == false)
             let none = try await refusals(server, url: "redis://127.0.0.1:\(port)")
-            #expect(none.first?.contains("wants a password") == true, "\(none)")
+            #expect(none.first?.contains("requires a password") == true, "\(none)")
         }
     }
 

@@ -119,7 +119,8 @@ struct SubscriberMachineTests {
         #expect(turn == SubscriberMachine.Turn())
     }
 
-    /// The answer to the first SUBSCRIBE must not be taken for that to the second: between them Redis knew no subscriber.
+    /// The answer to the first SUBSCRIBE must not be taken for that to the second: between them Redis knew no
+    /// subscriber.
     @Test func onlyTheLastAnswerCounts() throws {
         var machine = connected()
         _ = machine.subscribe(alice)

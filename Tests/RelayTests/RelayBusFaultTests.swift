@@ -74,7 +74,8 @@ import Testing
         try await relay.waitAsleep()
         try await eventually("the others are published") { bus.ids == [1, 2, 4, 5] }
         let row = try await writer.rows(
-            "select m.id, m.status, m.status_reason = p.reason, p.reason like 'It has 5___ bytes%at most 2000 go.' "
+            "select m.id, m.status, m.status_reason = p.reason, "
+                + "p.reason like 'Its envelope has 5___ bytes; at most 2000 are allowed.' "
                 + "from belfry.parked p join belfry.message_log m on m.id = p.message_id")
         #expect(row == [["3", "parked", "t", "t"]])
         #expect(relay.events.contains(.parked(count: 1)))

@@ -313,7 +313,7 @@ import Testing
         #expect(machine.published() == .advance(RelayCursor(snapshot: "9:9:")))
     }
 
-    @Test func `without an ear it polls, and with one it goes to sleep`() {
+    @Test func `without LISTEN it polls, and with it it goes to sleep`() {
         var machine = Place.asleep.machine()
         #expect(machine.listeningChanged(false) == .setDoorbell(.awake))
         _ = machine.doorbellSet()

@@ -42,7 +42,7 @@ import Testing
         #expect(bus.distinct.map(\.id) == [1, 2, 3])
     }
 
-    @Test func `a crash between publishing and advancing repeats one page at most`() async throws {
+    @Test func `a relay that dies between publishing and advancing repeats one page at most`() async throws {
         let database = try await TestServer.makeDatabase()
         let writer = try await database.connect()
         try await writer.run(SQL.insert("alice", count: 2_500))
@@ -119,7 +119,8 @@ import Testing
         try await writer.run(SQL.insert("alice", count: 3))
         try await eventually("all are published") { bus.ids == [1, 2, 3] }
         await first.stop()
-        // As after a dump was restored elsewhere: stamps of another cluster, some above all that this one has given out.
+        // As after a dump was restored elsewhere: stamps of another cluster, some above all that this one has given
+        // out.
         try await writer.run(
             """
             update belfry.outbox set xid = (message_id * 10000000000)::text::xid8;

@@ -36,7 +36,8 @@ final class RunningRelay: Sendable {
         self.log = log
         let service = RelayService(
             configuration: RelayConfiguration(
-                postgres: configuration, installation: try await database.installation().id, limits: limits, name: name),
+                postgres: configuration, installation: try await database.installation().id, limits: limits,
+                name: name),
             client: client,
             bus: bus, logger: Logger(label: name, factory: { _ in SwiftLogNoOpLogHandler() }),
             onEvent: { event in

@@ -125,10 +125,11 @@ extension String {
     @Test func isTheSameAsAnEncodedFrame() {
         var fast = ByteBuffer()
         let id = MessageID(rawValue: 5)
-        FrameEncoder.writeMessage(
-            into: &fast, subscription: EscapedHeaderValue("s"), destination: EscapedHeaderValue("/topic/a"),
+        OutgoingMessage(
+            subscription: EscapedHeaderValue("s"), destination: EscapedHeaderValue("/topic/a"),
             messageID: id, ackID: AckID(subscription: 1, message: id), redelivered: true,
-            headerLines: ByteBuffer(string: "k:v\n"), body: ByteBuffer(string: "[1]"))
+            headerLines: ByteBuffer(string: "k:v\n"), body: ByteBuffer(string: "[1]")
+        ).write(into: &fast)
         let frame = decode([fast.readableBytesView]).frames.first
         #expect(
             frame

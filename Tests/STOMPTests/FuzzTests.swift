@@ -65,8 +65,7 @@ import Testing
     static func play(_ decoded: Decoded, connected: Bool) {
         var machine = SessionMachine(session: "s", server: "belfry/test")
         if connected {
-            _ = machine.frameReceived(Frame(.connect, ["accept-version": "1.2"]))
-            _ = machine.authenticated(user: "alice")
+            machine.connect(as: "alice")
         }
         for frame in decoded.frames {
             switch machine.frameReceived(frame) {
@@ -74,8 +73,8 @@ import Testing
                 if decode([Array(encoded(answer).utf8)]).error != nil { Issue.record("bad answer to \(frame)") }
             case .authenticate(let request):
                 _ = request.bearerToken
-                _ = machine.authenticated(user: "bob")
-            case .none, .open, .subscribe, .unsubscribe, .acknowledge, .refuse, .disconnect(nil):
+                _ = machine.authenticated(user: "bob", for: request)
+            case .none, .open, .subscribe, .unsubscribe, .send, .acknowledge, .refuse, .disconnect(nil):
                 break
             }
         }

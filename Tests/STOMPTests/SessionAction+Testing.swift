@@ -12,6 +12,7 @@ extension SessionAction {
         case .reply: "reply"
         case .subscribe: "subscribe"
         case .unsubscribe: "unsubscribe"
+        case .send: "send"
         case .acknowledge: "acknowledge"
         case .refuse: "refuse"
         case .disconnect: "disconnect"
@@ -44,7 +45,15 @@ extension SessionAction {
     var ackRequest: AckRequest? {
         switch self {
         case .acknowledge(let request), .refuse(let request): request
-        case .none, .authenticate, .open, .reply, .subscribe, .unsubscribe, .disconnect, .fail: nil
+        case .none, .authenticate, .open, .reply, .subscribe, .unsubscribe, .send, .disconnect, .fail: nil
         }
+    }
+}
+
+extension SessionMachine {
+    /// CONNECT, and its answer.
+    mutating func connect(as user: String, _ headers: Headers = ["accept-version": "1.2"]) {
+        guard let request = frameReceived(Frame(.connect, headers)).connectRequest else { return }
+        _ = authenticated(user: user, for: request)
     }
 }

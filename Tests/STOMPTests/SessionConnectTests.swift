@@ -10,13 +10,13 @@ import Testing
     }
 
     @Test(arguments: ["1.2", "1.0,1.1,1.2", "1.1, 1.2 ,2.0", "1.2,1.1"])
-    func versionsThatGo(_ versions: String) {
+    func versionsThatAreServed(_ versions: String) {
         #expect(connect(["accept-version": versions]).connectRequest != nil)
         #expect(connect(["accept-version": versions], command: .stomp).connectRequest != nil)
     }
 
     @Test(arguments: [nil, "", "1.0", "1.0,1.1", "1.20", "11.2", "1.2.1", "1. 2", ","])
-    func versionsThatDoNot(_ versions: String?) {
+    func versionsThatAreNot(_ versions: String?) {
         let error = connect(versions.map { ["accept-version": $0] } ?? [:]).error
         #expect(error?.reason == .protocolViolation)
         #expect(error?.frame.headers["version"] == "1.2")
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(arguments: ["", "1", "1,", ",1", "1,2,3", "-1,0", "+1,0", "a,b", "1.5,2", "0, 0", "4294967296,0"])
-    func heartBeatsThatDoNotGo(_ value: String) {
+    func heartBeatsThatAreRefused(_ value: String) {
         let error = connect(["accept-version": "1.2", "heart-beat": value]).error
         #expect(error?.reason == .protocolViolation)
         #expect(
@@ -39,8 +39,10 @@ import Testing
         var limits = Limits()
         limits.heartBeatMilliseconds = 10_000
         var machine = SessionMachine(session: "session-1", server: "belfry/1.0", limits: limits)
-        _ = machine.frameReceived(Frame(.connect, ["accept-version": "1.2", "heart-beat": "20000,500"]))
-        guard case .open(let frame, let agreement) = machine.authenticated(user: "alice") else {
+        let connect = Frame(.connect, ["accept-version": "1.2", "heart-beat": "20000,500"])
+        guard let request = machine.frameReceived(connect).connectRequest,
+            case .open(let frame, let agreement) = machine.authenticated(user: "alice", for: request)
+        else {
             Issue.record("not opened")
             return
         }

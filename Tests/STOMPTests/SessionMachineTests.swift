@@ -4,40 +4,37 @@ import Testing
 
 /// Every state × every event.
 @Suite struct SessionMachineTests {
-    enum State: String, CaseIterable { case awaitingConnect, authenticating, connected, closing }
+    enum State: String, CaseIterable { case awaitingConnect, connected, closing }
 
-    /// What each event brings in the states awaitingConnect, authenticating, connected, closing, in this order.
+    /// What each event brings in the states awaitingConnect, connected, closing, in this order.
     static let table: [(event: String, outcomes: [String])] = [
-        ("CONNECT", ["authenticate", "fail", "fail", "none"]),
-        ("STOMP", ["authenticate", "fail", "fail", "none"]),
-        ("SEND", ["fail", "fail", "fail", "none"]),
-        ("SUBSCRIBE", ["fail", "fail", "subscribe", "none"]),
-        ("UNSUBSCRIBE", ["fail", "fail", "unsubscribe", "none"]),
-        ("ACK", ["fail", "fail", "acknowledge", "none"]),
-        ("NACK", ["fail", "fail", "refuse", "none"]),
-        ("BEGIN", ["fail", "fail", "fail", "none"]),
-        ("COMMIT", ["fail", "fail", "fail", "none"]),
-        ("ABORT", ["fail", "fail", "fail", "none"]),
-        ("DISCONNECT", ["fail", "fail", "disconnect", "none"]),
-        ("CONNECTED", ["fail", "fail", "fail", "none"]),
-        ("MESSAGE", ["fail", "fail", "fail", "none"]),
-        ("RECEIPT", ["fail", "fail", "fail", "none"]),
-        ("ERROR", ["fail", "fail", "fail", "none"]),
-        ("authenticated", ["none", "open", "none", "none"]),
-        ("authenticationFailed", ["none", "fail", "none", "none"]),
-        ("connectTimedOut", ["fail", "fail", "none", "none"]),
-        ("decodingFailed", ["fail", "fail", "fail", "none"]),
-        ("shutdownRequested", ["fail", "fail", "fail", "none"]),
-        ("failed", ["fail", "fail", "fail", "none"]),
-        ("connectionClosed", ["none", "none", "none", "none"]),
+        ("CONNECT", ["authenticate", "fail", "none"]),
+        ("STOMP", ["authenticate", "fail", "none"]),
+        ("SEND", ["fail", "send", "none"]),
+        ("SUBSCRIBE", ["fail", "subscribe", "none"]),
+        ("UNSUBSCRIBE", ["fail", "unsubscribe", "none"]),
+        ("ACK", ["fail", "acknowledge", "none"]),
+        ("NACK", ["fail", "refuse", "none"]),
+        ("BEGIN", ["fail", "fail", "none"]),
+        ("COMMIT", ["fail", "fail", "none"]),
+        ("ABORT", ["fail", "fail", "none"]),
+        ("DISCONNECT", ["fail", "disconnect", "none"]),
+        ("CONNECTED", ["fail", "fail", "none"]),
+        ("MESSAGE", ["fail", "fail", "none"]),
+        ("RECEIPT", ["fail", "fail", "none"]),
+        ("ERROR", ["fail", "fail", "none"]),
+        ("authenticated", ["open", "none", "none"]),
+        ("authenticationFailed", ["fail", "none", "none"]),
+        ("connectTimedOut", ["fail", "none", "none"]),
+        ("decodingFailed", ["fail", "fail", "none"]),
+        ("failed", ["fail", "fail", "none"]),
+        ("connectionClosed", ["none", "none", "none"]),
     ]
 
     static func machine(in state: State) -> SessionMachine {
         var machine = SessionMachine(session: "session-1", server: "belfry/1.0")
         if state == .awaitingConnect { return machine }
-        _ = machine.frameReceived(Frame(.connect, ["accept-version": "1.2"]))
-        if state == .authenticating { return machine }
-        _ = machine.authenticated(user: "alice")
+        machine.connect(as: "alice")
         _ = machine.frameReceived(Frame(.subscribe, ["id": "0", "destination": "/topic/a", "ack": "client"]))
         if state == .closing { _ = machine.frameReceived(Frame(.disconnect)) }
         return machine
@@ -57,13 +54,12 @@ import Testing
     static func play(_ event: String, on machine: inout SessionMachine) -> SessionAction {
         if let command = Command(rawValue: event) { return machine.frameReceived(frame(command)) }
         switch event {
-        case "authenticated": return machine.authenticated(user: "alice")
+        case "authenticated": return machine.authenticated(user: "alice", for: ConnectRequest(headers: Headers()))
         case "authenticationFailed": return machine.authenticationFailed(.unauthorized, "no.")
         case "connectTimedOut": return machine.connectTimedOut()
         case "decodingFailed":
             guard let error = decode([Array("X\n".utf8)]).error else { return .none }
             return machine.decodingFailed(error)
-        case "shutdownRequested": return machine.shutdownRequested()
         case "failed": return machine.failed(.slowConsumer, "Too slow.")
         case "connectionClosed":
             machine.connectionClosed()
@@ -85,7 +81,7 @@ import Testing
             let action = Self.play(event, on: &machine)
             let name = action.name
             #expect(name == outcomes[column], "\(event) in \(state)")
-            let isOver = machine.closeReason != nil
+            let isOver = machine.isClosing
             let shouldBeOver =
                 ["fail", "disconnect"].contains(name) || state == .closing || event == "connectionClosed"
             #expect(isOver == shouldBeOver, "\(event) in \(state)")
@@ -96,37 +92,12 @@ import Testing
         }
     }
 
-    @Test func acceptsNoFramesWhileTheTokenIsChecked() {
-        for state in State.allCases {
-            let machine = Self.machine(in: state)
-            let accepts = machine.acceptsFrames
-            #expect(accepts == (state != .authenticating))
-        }
-    }
-
-    @Test func userIsKnownWhileConnected() {
-        for state in State.allCases {
-            let machine = Self.machine(in: state)
-            let user = machine.user
-            #expect(user == (state == .connected ? "alice" : nil))
-        }
-    }
-
-    @Test func closeReasons() {
-        var machine = Self.machine(in: .connected)
-        _ = machine.frameReceived(Frame(.disconnect))
-        var reason = machine.closeReason
-        #expect(reason == .clientDisconnected)
-
-        machine = Self.machine(in: .connected)
-        machine.connectionClosed()
-        reason = machine.closeReason
-        #expect(reason == .connectionLost)
-
-        machine = Self.machine(in: .authenticating)
+    @Test func aTokenThatIsAcceptedTooLateOpensNothing() {
+        var machine = Self.machine(in: .awaitingConnect)
+        let request = machine.frameReceived(Self.frame(.connect)).connectRequest
         let late = machine.connectTimedOut().error
         #expect(late?.reason == .connectTimeout)
-        let afterwards = machine.authenticated(user: "alice").name
+        let afterwards = request.map { machine.authenticated(user: "alice", for: $0).name }
         #expect(afterwards == "none")
     }
 
@@ -140,7 +111,7 @@ import Testing
         #expect(error?.body == "SUBSCRIBE: not yours.\n")
 
         machine = Self.machine(in: .awaitingConnect)
-        let shutdown = machine.shutdownRequested().error
+        let shutdown = machine.failed(.shuttingDown, CloseReason.shuttingDown.text).error
         #expect(shutdown?.reason == .shuttingDown)
         #expect(shutdown?.body == "This node is stopping; connect again.\n")
     }

@@ -1,8 +1,10 @@
+import Authentication
 import BelfryModel
 import Bus
 import DatabaseSupport
 import Foundation
 import Gateway
+import HTTPServer
 import Logging
 import NIOCore
 import NIOPosix

@@ -2,7 +2,8 @@ import Bus
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// A bus that loses what it is told to lose, and answers as if it had not: what PUBLISH is when a subscriber's socket dies.
+/// A bus that loses what it is told to lose, and answers as if it had not: what PUBLISH is when a subscriber's socket
+/// dies.
 public final class LossyBus: Bus {
     private let inner = MemoryBus()
     private let isLosing = NIOLockedValueBox(false)

@@ -89,7 +89,7 @@ public final class WebSocketClient: Sendable {
         try await channel.writeAndFlush(frame).get()
     }
 
-    /// Ends the TCP connection without a farewell.
+    /// Ends the TCP connection without a closing handshake.
     public func abort() async {
         try? await channel.close().get()
     }

@@ -16,7 +16,6 @@ public struct BelfryCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Operating",
                 subcommands: [NotifyCommand.self, ReplayCommand.self, StatusCommand.self, TokenCommand.self]),
-            CommandGroup(name: "Measuring", subcommands: [BenchCommand.self]),
         ])
 
     public init() {}

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Gateway
+import HTTPServer
 import NIOCore
 import Postgres
 
@@ -22,8 +22,8 @@ struct CommandFailure: Error, CustomStringConvertible {
             description = Self.sentence(of: error)
         case let error as IOError where error.errnoCode == EADDRINUSE:
             description =
-                "Can't listen on \(place), which is in use already: end the program that listens there, or choose another "
-                + "address (--listen)."
+                "Can't listen on \(place), which is in use already: end the program that listens there, or choose "
+                + "another address (--listen)."
         case let error as IOError where error.errnoCode == EACCES || error.errnoCode == EADDRNOTAVAIL:
             let reason = String(cString: strerror(error.errnoCode))
             description = "Can't listen on \(place): \(reason). Choose another address (--listen)."

@@ -8,7 +8,7 @@ struct ConfigurationOptions: ParsableArguments {
 
     @Option(
         name: .customLong("set"),
-        help: ArgumentHelp("A setting that is no secret, by its key; may be repeated.", valueName: "key=value"))
+        help: ArgumentHelp("A setting that is not a secret, by its key; may be repeated.", valueName: "key=value"))
     var assignments: [Assignment] = []
 
     @Option(
@@ -60,13 +60,13 @@ struct ServingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where to serve HTTP and WebSocket (listen).", valueName: "host:port"))
     var listen: String?
 
-    @Option(help: "Event loops; one a core when absent (threads).")
+    @Option(help: "Event loops; one for each core when absent (threads).")
     var threads: String?
 
     @Option(help: "jwt, or dev: the token itself is the user, for development only (auth).")
     var auth: String?
 
-    @Flag(help: "With auth dev: listen where other machines reach the node, and can be any user (devBeyondLoopback).")
+    @Flag(help: "With auth dev: allow an address that other machines can reach (devBeyondLoopback).")
     var devBeyondLoopback = false
 
     @Option(
@@ -77,7 +77,7 @@ struct ServingOptions: ParsableArguments {
     @Option(name: .customLong("jwt-issuer"), help: "What a token's 'iss' must be (jwt.issuer).")
     var jwtIssuer: String?
 
-    @Option(name: .customLong("jwt-audience"), help: "What a token's 'aud' must be or hold (jwt.audience).")
+    @Option(name: .customLong("jwt-audience"), help: "What a token's 'aud' must be or contain (jwt.audience).")
     var jwtAudience: String?
 
     @Flag(name: .customLong("jwt-require-expiry"), help: "Refuse tokens without 'exp' (jwt.requireExpiry).")
@@ -100,7 +100,7 @@ struct RedisOptions: ParsableArguments {
         help: ArgumentHelp("Redis, without a password (redis.url).", valueName: "url"))
     var redisURL: String?
 
-    @Option(name: .customLong("redis-key-prefix"), help: "What channels' names begin with (redis.keyPrefix).")
+    @Option(name: .customLong("redis-key-prefix"), help: "The prefix of channels' names (redis.keyPrefix).")
     var keyPrefix: String?
 
     /// By setting's key.

@@ -6,8 +6,8 @@ struct DevCommand: BelfrySubcommand {
         commandName: "dev",
         abstract: "Run Belfry with a private PostgreSQL and a private Redis.",
         discussion: """
-            Needs PostgreSQL 15 or later and redis-server installed, but not running. The servers listen on 127.0.0.1 only, \
-            and sessions are authenticated by their word: the token is the user's id. The data lie in .dev, which is \
+            Needs PostgreSQL 15 or later and redis-server installed, but not running. The servers listen on 127.0.0.1 \
+            only, and nobody has to prove who he is: the token is the user's id. The data lie in .dev, which is \
             deleted at the end unless it was there before; a folder that --data names is kept.
             """)
 
@@ -16,7 +16,7 @@ struct DevCommand: BelfrySubcommand {
     @Option(help: ArgumentHelp("Where to serve HTTP and WebSocket (listen).", valueName: "host:port"))
     var listen: String?
 
-    @Flag(help: "Listen where other machines reach the node, and can be any user (devBeyondLoopback).")
+    @Flag(help: "Allow an address that other machines can reach, where anybody can be any user (devBeyondLoopback).")
     var devBeyondLoopback = false
 
     @Option(help: ArgumentHelp("Keep the servers' data in this folder.", valueName: "folder"))
@@ -25,7 +25,8 @@ struct DevCommand: BelfrySubcommand {
     @Flag(help: "Keep .dev for the next time.")
     var keep = false
 
-    @Flag(name: .customLong("no-redis"), help: "Do without Redis: relay and node are one process, so memory will do.")
+    @Flag(
+        name: .customLong("no-redis"), help: "Run without Redis: relay and node are one process, with a bus in memory.")
     var withoutRedis = false
 
     func execute() async throws {

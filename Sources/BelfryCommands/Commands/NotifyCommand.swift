@@ -19,10 +19,10 @@ struct NotifyCommand: BelfrySubcommand {
     @Option(help: "A registered type, such as JSON_MSG or STRING_MSG.")
     var type: String
 
-    @Option(help: ArgumentHelp("What it says, as the type's schema wants it.", valueName: "json"))
+    @Option(help: ArgumentHelp("The content, as the type's schema requires it.", valueName: "json"))
     var data: String
 
-    @Option(help: ArgumentHelp("Headers for the client, as a JSON object of texts.", valueName: "json"))
+    @Option(help: ArgumentHelp("Headers for the client, as a JSON object.", valueName: "json"))
     var headers: String?
 
     @Option(
@@ -41,7 +41,7 @@ struct NotifyCommand: BelfrySubcommand {
         guard (user == nil) != (topic == nil) else {
             throw ValidationError("Give either --user or --topic.")
         }
-        try Self.requireJSON(data, option: "--data", hint: "a text needs quotes of its own, such as '\"hello\"'")
+        try Self.requireJSON(data, option: "--data", hint: "a string needs quotes of its own, such as '\"hello\"'")
         if let headers { try Self.requireJSON(headers, option: "--headers", hint: "such as '{\"traceparent\":\"…\"}'") }
         _ = try message()
     }

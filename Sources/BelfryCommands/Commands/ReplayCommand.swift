@@ -40,7 +40,7 @@ struct ReplayCommand: BelfrySubcommand {
     @Flag(help: "Take delivered messages too.")
     var delivered = false
 
-    @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
+    @Flag(name: .customLong("dry-run"), help: "Only show what would be done.")
     var dryRun = false
 
     func validate() throws {
@@ -58,7 +58,7 @@ struct ReplayCommand: BelfrySubcommand {
         let skipped = messages.filter { $0.action.hasPrefix("skip") }.count
         let count = messages.count - skipped
         StandardError.write(
-            "\(count) \(count == 1 ? "message" : "messages") \(dryRun ? "would be delivered" : "will be delivered") again"
+            "\(count) \(count == 1 ? "message" : "messages") \(dryRun ? "would" : "will") be delivered again"
                 + (skipped > 0 ? ", \(skipped) skipped." : "."))
     }
 

@@ -2,14 +2,14 @@ import ArgumentParser
 import Foundation
 import Outbox
 
-/// `belfry status`: how the whole installation stands.
+/// `belfry status`: the state of the whole installation.
 struct StatusCommand: BelfrySubcommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show pending messages, the relay and its lag, nodes and sessions.")
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Flag(help: "As a JSON object; ages are in seconds.")
+    @Flag(help: "Print a JSON object; ages are in seconds.")
     var json = false
 
     @Flag(name: .customLong("by-type"), help: "Count pending messages by type as well, which reads each of them.")

@@ -1,6 +1,7 @@
 import ArgumentParser
+import Authentication
 import Foundation
-import Gateway
+import JWTAuthentication
 import JWTKit
 
 /// `belfry token`: makes a token with the shared secret, for trying things out.
@@ -9,8 +10,8 @@ struct TokenCommand: BelfrySubcommand {
         commandName: "token",
         abstract: "Print a token for a user, signed with the secret.",
         discussion: """
-            Needs jwt.secret (BELFRY_JWT_SECRET). The token is HS256 and carries jwt.issuer and jwt.audience where they \
-            are set.
+            Needs jwt.secret (BELFRY_JWT_SECRET). The token is HS256 and carries jwt.issuer and jwt.audience where \
+            they are set.
             """)
 
     @OptionGroup var options: ConfigurationOptions
@@ -27,7 +28,7 @@ struct TokenCommand: BelfrySubcommand {
                 "--user must be 1 to \(Identity.userBytesMax) bytes of UTF-8 in composed form, no control characters.")
         }
         guard let lifetime = DurationText.parse(expires), lifetime >= .seconds(1) else {
-            throw ValidationError("--expires must be \(DurationText.hint), and a second at least, not '\(expires)'.")
+            throw ValidationError("--expires must be \(DurationText.hint), and at least a second, not '\(expires)'.")
         }
     }
 
@@ -35,8 +36,8 @@ struct TokenCommand: BelfrySubcommand {
         let configuration = try await options.load()
         guard let secret = configuration.jwtSecret else {
             throw CommandFailure(
-                "A token needs the secret that the nodes verify with: set jwt.secret (BELFRY_JWT_SECRET) in the environment "
-                    + "or in the configuration file.")
+                "A token needs the secret that the nodes verify with: set jwt.secret (BELFRY_JWT_SECRET) in the "
+                    + "environment or in the configuration file.")
         }
         let lifetime = DurationText.parse(expires) ?? .seconds(3_600)
         print(

@@ -107,12 +107,12 @@ extension ConfigurationLoader {
             guard let setting = Settings.named(key) else {
                 throw ConfigurationError(
                     .unknownSetting,
-                    "The command line sets '\(key)', which is no setting\(NearestName.suggestion(key, among: keys))")
+                    "The command line sets '\(key)', which is not a setting\(NearestName.suggestion(key, among: keys))")
             }
             guard !setting.isSecret || !holdsPassword(value, setting: setting) else {
                 throw ConfigurationError(
                     .secretOnCommandLine,
-                    "A secret for \(key) stands on the command line, where every user of the machine can read it: "
+                    "The secret \(key) was given on the command line, where every user of the machine can read it: "
                         + "set \(setting.environmentName) in the environment or \(key) in a configuration file.")
             }
         }
@@ -135,7 +135,7 @@ extension ConfigurationLoader {
             guard known.contains(name) else {
                 throw ConfigurationError(
                     .unknownSetting,
-                    "The environment variable \(name) is no setting\(NearestName.suggestion(name, among: names))")
+                    "The environment variable \(name) is not a setting\(NearestName.suggestion(name, among: names))")
             }
         }
     }
@@ -145,7 +145,7 @@ extension ConfigurationLoader {
         for key in found where Settings.named(key) == nil {
             throw ConfigurationError(
                 .unknownSetting,
-                "The configuration file '\(path)' holds '\(key)', which is no setting"
+                "The configuration file '\(path)' holds '\(key)', which is not a setting"
                     + NearestName.suggestion(key, among: keys))
         }
     }

@@ -1,4 +1,4 @@
-import Gateway
+import HTTPServer
 
 /// Where a node listens: a host and a port, written `host:port` or `[::1]:8080`.
 struct ListenAddress: Hashable, Sendable, CustomStringConvertible {

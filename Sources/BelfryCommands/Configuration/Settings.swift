@@ -12,8 +12,8 @@ enum Settings {
     static let postgres: [Setting] = [
         .url(
             "postgres.url", \.postgresURL, schemes: ["postgresql", "postgres"],
-            "The database, as a user in the role belfry_service (for `notify`: belfry_writer, for `status` and `replay`: "
-                + "belfry_operator, for `migrate`: the owner of the schema)."),
+            "The database, as a user in the role belfry_service (for `notify`: belfry_writer, for `status` and "
+                + "`replay`: belfry_operator, for `migrate`: the owner of the schema)."),
         .url(
             "postgres.listenUrl", \.postgresListenURL, schemes: ["postgresql", "postgres"],
             "A direct connection for LISTEN and the relay's own statements, where postgres.url goes through a pooler; "
@@ -30,7 +30,7 @@ enum Settings {
                 + "`node` don't start."),
         .text(
             "redis.keyPrefix", \.redisKeyPrefix,
-            "What every channel's name in Redis begins with, before the installation's id."),
+            "The prefix of every channel's name in Redis, before the installation's id."),
     ]
 
     static let process: [Setting] = [
@@ -39,35 +39,40 @@ enum Settings {
             "allowedOrigins", \.allowedOrigins, unit: "origins",
             "Origins of pages that may connect, such as https://app.example; any when absent."),
         .optionalCount(
-            "threads", \.threads, 1...1024, unit: "threads", "Event loops of the process; one a core when absent."),
+            "threads", \.threads, 1...1024, unit: "threads",
+            "Event loops of the process; one for each core when absent."),
         .optionalAddress(
             "relay.listen", \.relayListen,
-            "Where `belfry relay` serves /health and /metrics, which has no port otherwise; unused where a node runs."),
+            "Where `belfry relay` serves /health and /metrics; without it a relay has no port. Not used where a node "
+                + "runs."),
     ]
 
     static let authentication: [Setting] = [
         .choice(
             "auth", \.authentication,
-            "How a session proves whose it is: `jwt` by a signed token, `dev` by saying so (for development only)."),
+            "How a session proves who its user is: `jwt` by a signed token, `dev` by naming the user (for "
+                + "development only)."),
         .flag(
             "devBeyondLoopback", \.devBeyondLoopback,
-            "Lets a node with `auth` `dev` listen where other machines reach it, and be any user there; without it such a "
-                + "node does not start."),
+            "Lets a node with `auth` `dev` listen on an address that other machines can reach, where anybody can be "
+                + "any user; without it such a node does not start."),
         .optionalText(
             "jwt.secret", \.jwtSecret, secret: true,
-            "The secret of HS256 (32 bytes at least), HS384 (48) and HS512 (64) tokens."),
+            "The secret that tokens are signed with: HS256 (at least 32 bytes), HS384 (48) or HS512 (64)."),
         .optionalText(
             "jwt.keys", \.jwtKeys, unit: "path",
-            "A file with public keys: PEM (RS256, ES256, ES384, ES512, EdDSA) or a JWKS; read at the start."),
-        .optionalText("jwt.issuer", \.jwtIssuer, "What a token's `iss` must be; unchecked when absent."),
-        .optionalText("jwt.audience", \.jwtAudience, "What a token's `aud` must be or hold; unchecked when absent."),
+            "A file with public keys: PEM (RS256, ES256, ES384, ES512, EdDSA) or a JWKS; read when the process "
+                + "starts."),
+        .optionalText("jwt.issuer", \.jwtIssuer, "What a token's `iss` must be; not checked when absent."),
+        .optionalText(
+            "jwt.audience", \.jwtAudience, "What a token's `aud` must be or contain; not checked when absent."),
         .flag(
             "jwt.requireExpiry", \.jwtRequireExpiry,
-            "Refuses tokens without `exp`, which are good for ever otherwise, and so are their sessions."),
+            "Refuses tokens without `exp`; otherwise they, and their sessions, never expire."),
     ]
 
     static let log: [Setting] = [
-        .choice("log.level", \.logLevel, "The least important messages that are logged."),
+        .choice("log.level", \.logLevel, "The lowest level that is logged."),
         .choice("log.format", \.logFormat, "Lines for people or JSON objects for machines, on standard error."),
     ]
 
@@ -87,7 +92,7 @@ enum Settings {
             "Time from a connection to the end of its authentication."),
         .count(
             "limits.outboundBytesMax", \.limits.outboundBytesMax, 65_536...1_073_741_824, unit: "bytes",
-            "What may wait for a client that reads slowly; over it its session is closed, and nothing is lost."),
+            "What may wait for a client that reads slowly; beyond it the session is closed, and nothing is lost."),
         .count(
             "limits.inFlightMax", \.limits.inFlightMax, 1...100_000, unit: "messages",
             "Messages sent and not yet acknowledged on one subscription; further ones wait in PostgreSQL."),
@@ -113,10 +118,10 @@ enum Settings {
             "Time in which acknowledgements are gathered before they are written as one statement."),
         .duration(
             "limits.reconcileInterval", \.limits.reconcileInterval, .milliseconds(100)...(.seconds(3_600)),
-            "Pause between two looks into PostgreSQL for what Redis may have lost."),
+            "Pause between two looks into the outbox for messages that Redis may have lost."),
         .duration(
             "limits.degradedInterval", \.limits.degradedInterval, .milliseconds(50)...(.seconds(60)),
-            "The same pause while Redis is away: delivery then waits this long."),
+            "The same pause while Redis is away; messages then wait for up to this long."),
         .duration(
             "limits.nackDelay", \.limits.nackDelay, .milliseconds(100)...(.seconds(86_400)),
             "Pause before a message that was refused by NACK is sent again."),
@@ -132,15 +137,15 @@ enum Settings {
             "Rows that the relay claims and publishes at a time."),
         .count(
             "limits.envelopeBytesMax", \.limits.envelopeBytesMax, 1_024...536_870_912, unit: "bytes",
-            "What Redis is asked to carry as one message; a larger one is parked."),
+            "The largest envelope that is published; a message with a larger one is parked."),
         .count(
             "limits.publishAttemptsMax", \.limits.publishAttemptsMax, 1...1_000,
             "Tries to publish one message before it is parked."),
         .duration(
             "limits.pollInterval", \.limits.pollInterval, .milliseconds(10)...(.seconds(60)),
-            "The relay's pause between two reads while LISTEN is not to be had."),
+            "The relay's pause between two reads while notifications do not arrive."),
         .duration(
             "limits.safetyPollInterval", \.limits.safetyPollInterval, .milliseconds(100)...(.seconds(3_600)),
-            "The pause after which a sleeping relay looks by itself."),
+            "The pause after which a sleeping relay reads without having been notified."),
     ]
 }

@@ -15,7 +15,7 @@ enum SettingsReference {
     private static let introduction = """
         # Configuration
 
-        <!-- Made by `belfry settings --markdown`; change Sources/BelfryCommands/Configuration/Settings.swift instead. -->
+        <!-- Made by `belfry settings --markdown`: change Sources/BelfryCommands/Configuration/Settings.swift. -->
 
         A setting comes from the command line, else from the environment, else from a file, else it has its default.
 
@@ -26,11 +26,12 @@ enum SettingsReference {
         - **File.** `--config FILE` or `BELFRY_CONFIG`: JSON or YAML, by its name, with the keys of the first column
           nested at the dots.
 
-        An unknown key, an unknown variable that begins with `BELFRY_`, and a value that is not what it should be stop
-        the start with a sentence that names them. `BELFRY_CONFIG` (the file), `BELFRY_PG_BIN` (the folder of PostgreSQL's
-        programs, for `belfry dev`) and `BELFRY_TEST_…` (the tests) are variables, but no settings.
+        An unknown key, an unknown variable that begins with `BELFRY_`, and a value that is not valid stop the start
+        with a sentence that names them. `BELFRY_CONFIG` (the file), `BELFRY_PG_BIN` (the folder of PostgreSQL's
+        programs, for `belfry dev`) and `BELFRY_TEST_…` (the tests) are variables, but not settings.
 
-        Durations are \(DurationText.hint). A setting marked *secret* is never logged or shown.
+        Durations are \(DurationText.hint).
+        A setting marked *secret* is never logged or shown.
 
         """
 
@@ -38,8 +39,8 @@ enum SettingsReference {
         let rows = settings.map { setting in
             let value = setting.defaultText.map { "`\($0)`" } ?? "–"
             let secret = setting.isSecret ? " *Secret.*" : ""
-            return
-                "| `\(setting.key)` | `\(setting.environmentName)` | \(value) | \(setting.unit) | \(setting.summary)\(secret) |\n"
+            return "| `\(setting.key)` | `\(setting.environmentName)` | \(value) | \(setting.unit) | "
+                + "\(setting.summary)\(secret) |\n"
         }
         return "| key | environment | default | is | what it does |\n| --- | --- | --- | --- | --- |\n" + rows.joined()
     }

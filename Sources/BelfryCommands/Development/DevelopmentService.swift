@@ -1,6 +1,6 @@
-import BelfryModel
+import Commands
 import Foundation
-import Gateway
+import HTTPServer
 import Outbox
 import Postgres
 import PrometheusMetrics
@@ -45,7 +45,9 @@ struct DevelopmentService: Service, CustomStringConvertible {
             listen: configuration.listen, applicationURL: servers.url(user: DevelopmentServers.applicationUser),
             operatorURL: servers.url(user: DevelopmentServers.operatorUser), folder: folder)
         var process = BelfryProcess(configuration: configuration, roles: [.relay, .node], registry: registry)
-        process.developmentRoutes = Self.routes(application, psql: text.psqlProgram)
+        // The demo page sends as the application would.
+        process.developmentRoutes = DevelopmentRoutes(
+            psql: text.psqlProgram, notify: SendNotification(store: OperatorStore(executor: application)))
         process.onListening = { address in
             StandardOutput.write(text.text(port: address.port ?? text.listen.port))
         }
@@ -56,17 +58,5 @@ struct DevelopmentService: Service, CustomStringConvertible {
             throw error
         }
         await application.close()
-    }
-
-    /// What the demo page may do: send as the application would.
-    private static func routes(_ client: PostgresClient, psql: String) -> DevelopmentRoutes {
-        let store = OperatorStore(executor: client)
-        return DevelopmentRoutes(psql: psql) { receiver, type, data in
-            do {
-                return try await store.send(NewMessage(to: .user(receiver), type: type, data: data)).description
-            } catch {
-                throw CommandFailure(error)
-            }
-        }
     }
 }

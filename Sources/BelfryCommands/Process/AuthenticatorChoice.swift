@@ -1,4 +1,5 @@
-import Gateway
+import Authentication
+import JWTAuthentication
 import Logging
 
 /// Makes the authenticator that the settings ask for.
@@ -12,8 +13,8 @@ enum AuthenticatorChoice {
         else { return }
         throw ConfigurationError(
             .unsafe,
-            "With auth 'dev' whoever reaches this node can be any user, and \(configuration.listen) is no loopback "
-                + "address: listen on 127.0.0.1 or [::1], use auth 'jwt', or, if all that can reach the node may be anybody, set "
+            "With auth 'dev' anybody who can reach this node can be any user, and \(configuration.listen) is not a "
+                + "loopback address: listen on 127.0.0.1 or [::1], use auth 'jwt', or, if that is intended, set "
                 + "devBeyondLoopback (BELFRY_DEV_BEYOND_LOOPBACK, --dev-beyond-loopback) to true.")
     }
 
@@ -49,7 +50,7 @@ enum AuthenticatorChoice {
         guard let keys else {
             throw ConfigurationError(
                 .missing,
-                "Nothing is configured to verify tokens with: set jwt.secret (BELFRY_JWT_SECRET) or jwt.keys "
+                "No key to verify tokens with is configured: set jwt.secret (BELFRY_JWT_SECRET) or jwt.keys "
                     + "(BELFRY_JWT_KEYS), or for development --auth dev.")
         }
         return keys

@@ -1,5 +1,7 @@
+import Authentication
 import Bus
 import Gateway
+import HTTPServer
 import Logging
 import NIOCore
 import NIOPosix
@@ -40,15 +42,15 @@ struct BelfryProcess: Service, CustomStringConvertible {
 
     /// Serves until graceful shutdown.
     ///
-    /// - Throws: why it can't serve: `ConfigurationError`, `JWTKeysError`, `MigratorError`, `PostgresError`, `BusError`,
-    ///   `IOError`; `CancellationError` when the shutdown comes before it serves.
+    /// - Throws: why it can't serve: `ConfigurationError`, `JWTKeysError`, `MigratorError`, `PostgresError`,
+    ///   `BusError`, `IOError`; `CancellationError` when the shutdown comes before it serves.
     func run() async throws {
         let database = try DatabaseConfiguration(configuration, applicationName: roles.name)
         guard configuration.redisURL != nil || roles == [.relay, .node] else {
             throw ConfigurationError(
                 .missing,
-                "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in one "
-                    + "process with belfry serve.")
+                "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in "
+                    + "one process with belfry serve.")
         }
         let authenticator: (any Authenticator)? =
             roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil
@@ -67,8 +69,8 @@ struct BelfryProcess: Service, CustomStringConvertible {
         logger.notice("\(roles.name) has ended.")
     }
 
-    /// Where Redis is, with the channels of this installation; `nil` when there is none. A faulty setting is told before the
-    /// database is asked.
+    /// Where Redis is, with the channels of this installation; `nil` when there is none. A faulty setting is told
+    /// before the database is asked.
     private func redisConfiguration(_ installation: InstallationIdentity?) throws(BusError) -> RedisConfiguration? {
         guard let url = configuration.redisURL else { return nil }
         return try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix, installation: installation?.id)
@@ -162,7 +164,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
 
     private func announce(_ address: SocketAddress) {
         let place = address.port.map { ListenAddress(host: address.ipAddress ?? "", port: $0).description }
-        logger.notice("The \(roles.part) listens.", metadata: ["address": "\(place ?? "\(address)")"])
+        logger.notice("The \(roles.part) is listening.", metadata: ["address": "\(place ?? "\(address)")"])
         onListening?(address)
     }
 }

@@ -3,9 +3,9 @@ import Postgres
 
 /// The two ways to the database.
 struct DatabaseConfiguration: Sendable {
-    /// For everything but LISTEN and the relay's lock; a pooler may stand in between.
+    /// For everything but LISTEN and the relay's loop; a pooler may be in between.
     let pooled: PostgresConfiguration
-    /// For LISTEN and the relay's lock, where it differs.
+    /// For LISTEN and the relay's loop, where it differs.
     let direct: PostgresConfiguration?
 
     /// - Throws: `ConfigurationError` when no database is configured; `PostgresError` for a URL that can't be one.

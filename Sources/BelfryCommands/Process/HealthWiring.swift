@@ -1,4 +1,4 @@
-import Gateway
+import HTTPServer
 import Postgres
 import RedisBus
 import Relay
@@ -42,8 +42,8 @@ enum HealthWiring {
     private static func state(of relay: RelayStatus.Snapshot) -> HealthState {
         switch relay.isListening {
         case true?: .up
-        case false?: .degraded("LISTEN is not to be had: the relay polls.")
-        case nil: .degraded("Whether LISTEN works is not known yet: the relay polls.")
+        case false?: .degraded("Notifications do not arrive: the relay polls.")
+        case nil: .degraded("Whether notifications arrive is not known yet: the relay polls.")
         }
     }
 }

@@ -17,8 +17,10 @@ enum MetricHelp {
         "belfry_messages_refused_total": "Messages that clients refused with NACK.",
         "belfry_messages_parked_total": "Messages parked because clients refused them too often.",
         "belfry_messages_missed_total": "Messages found in PostgreSQL that the bus had not brought.",
-        "belfry_bus_connections_total": "How often a shard's subscriber was connected to the bus.",
+        "belfry_bus_connections_total": "How often an event loop's subscriber was connected to the bus.",
         "belfry_node_statement_failures_total": "Statements of this node that failed.",
+        "belfry_marks_given_up_total": "Marks that PostgreSQL refuses for good.",
+        "belfry_envelopes_dropped_total": "Messages of the bus that were not looked at, by reason.",
         "belfry_delivery_seconds": "From the insertion of a message to the commit of its acknowledgement.",
         "belfry_relay_published_total": "Messages published to the bus.",
         "belfry_relay_publish_seconds": "From the insertion of a message to the bus's answer.",
@@ -28,5 +30,6 @@ enum MetricHelp {
         "belfry_relay_lag_seconds": "Age of the oldest message that is read but not published.",
         "belfry_relay_pending": "Messages in the outbox, counted by the leader every ten seconds.",
         "belfry_relay_parked": "Parked messages, counted by the leader every ten seconds.",
+        "belfry_relay_unqueued": "Messages inserted without being queued, counted by the leader every ten seconds.",
     ]
 }

@@ -1,7 +1,0 @@
-/// The scenarios in the order in which `belfry bench all` runs them.
-public enum AllScenarios {
-    public static let list: [any Scenario] = [
-        LatencyScenario(), DrainScenario(), WritersScenario(), BroadcastScenario(), UnicastScenario(),
-        DurableScenario(), SessionsScenario(), HeldScenario(), ReconnectScenario(),
-    ]
-}

@@ -1,0 +1,48 @@
+import Authentication
+import NIOCore
+
+/// Something that a client may ask for beyond subscribing: a use case of its own, called alike by a STOMP frame and by
+/// an HTTP request. It knows no protocol, no socket and no event loop.
+public protocol AppCommand: Sendable {
+    /// The name under which clients know it: a SEND to `/app/<name>`.
+    var name: String { get }
+
+    /// Does what is asked for; what it wrote is committed when it returns.
+    ///
+    /// - Throws: why not, in a sentence for the developer of the client; then nothing was done.
+    func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal)
+}
+
+/// What came with a command.
+public struct CommandRequest: Sendable {
+    /// Names and values as the client sent them; of repeated names the first.
+    public let headers: [String: String]
+    public let body: ByteBuffer
+
+    public init(headers: [String: String], body: ByteBuffer) {
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// Why a command was not carried out.
+public struct CommandRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Whose fault it is.
+    public enum Kind: Hashable, Sendable {
+        /// What was sent: the same again would be refused again.
+        case invalid
+        /// The user may not ask for it.
+        case forbidden
+        /// PostgreSQL is away, or another fault of the node's: the same may succeed later.
+        case unavailable
+    }
+
+    public let kind: Kind
+    /// A sentence for the developer of the client.
+    public let description: String
+
+    public init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+}

@@ -1,0 +1,32 @@
+import BelfryModel
+import Outbox
+import Postgres
+
+/// Writes a notification, as an application's INSERT does.
+public struct SendNotification: Sendable {
+    private let store: OperatorStore
+
+    /// - Parameter store: its role is in `belfry_writer`.
+    public init(store: OperatorStore) { self.store = store }
+
+    /// Returns the notification's id, once it is committed.
+    ///
+    /// - Parameter data: JSON, as the type's schema wants it.
+    /// - Throws: `CommandRefusal` with PostgreSQL's own words and hint, which are written for people.
+    public func run(to receiver: String, type: String, data: String) async throws(CommandRefusal) -> MessageID {
+        do {
+            return try await store.send(NewMessage(to: .user(receiver), type: type, data: data))
+        } catch {
+            throw CommandRefusal(error)
+        }
+    }
+}
+
+extension CommandRefusal {
+    /// What a person should read of a failed statement.
+    public init(_ error: PostgresError) {
+        let message = error.message.hasSuffix(".") ? error.message : error.message + "."
+        self.init(
+            error.isRefusal ? .invalid : .unavailable, [message, error.hint].compactMap(\.self).joined(separator: " "))
+    }
+}

@@ -1,0 +1,99 @@
+import BelfryModel
+import DequeModule
+
+/// Marks that a statement left out because another transaction holds their rows: each once, until it is committed or
+/// given up, however often it is made and tried. Tried again by turns, some at a time, so that many of them delay
+/// nothing else. Pure.
+struct HeldMarks {
+    private struct Key: Hashable {
+        enum Kind: CaseIterable { case delivered, refused, givenBack }
+        let kind: Kind
+        let id: MessageID
+    }
+
+    private var marks: [Key: DeliveryMark] = [:]
+    /// In the order in which they are tried again; those that were committed meanwhile are still in there.
+    private var turns: Deque<Key> = []
+    /// Marks held of each user.
+    private var ofUser: [String: Int] = [:]
+    /// Sessions whose rows go when nothing of their users' is held any more.
+    private var sessions: [String: String] = [:]
+    private var sessionsDue: [SessionEnd] = []
+
+    var isEmpty: Bool { marks.isEmpty && sessions.isEmpty && sessionsDue.isEmpty }
+    /// Whether there is something to try again.
+    var hasTurns: Bool { !marks.isEmpty || !sessionsDue.isEmpty }
+
+    func holds(user: String) -> Bool { ofUser[user] != nil }
+
+    /// Whether an acknowledgement or a refusal of the message is held, or that it was given back.
+    func holds(_ id: MessageID) -> Bool {
+        !marks.isEmpty && Key.Kind.allCases.contains { marks[Key(kind: $0, id: id)] != nil }
+    }
+
+    /// Messages whose acknowledgement or refusal is held.
+    var answeredIDs: [MessageID] { marks.keys.filter { $0.kind != .givenBack }.map(\.id) }
+    /// Messages that were given back.
+    var givenBackIDs: [MessageID] { marks.keys.filter { $0.kind == .givenBack }.map(\.id) }
+
+    // MARK: Changes
+
+    mutating func insert(delivered mark: DeliveryMark) { insert(mark, .delivered) }
+    mutating func insert(refused mark: DeliveryMark) { insert(mark, .refused) }
+
+    mutating func insert(givenBack id: MessageID, of receiver: String) {
+        insert(DeliveryMark(id: id, receiver: receiver, xid: 0, createdAtMicroseconds: 0), .givenBack)
+    }
+
+    /// A session has ended whose user has marks here.
+    mutating func insert(session: String, of user: String) {
+        if holds(user: user) {
+            sessions[session] = user
+        } else {
+            sessionsDue.append(SessionEnd(sessionID: session, receiver: user, unacknowledged: []))
+        }
+    }
+
+    mutating func remove(delivered id: MessageID) { remove(Key(kind: .delivered, id: id)) }
+    mutating func remove(refused id: MessageID) { remove(Key(kind: .refused, id: id)) }
+    mutating func remove(givenBack id: MessageID) { remove(Key(kind: .givenBack, id: id)) }
+
+    /// Those whose turn it is.
+    mutating func takeTurn(atMost count: Int) -> (
+        delivered: [DeliveryMark], refused: [DeliveryMark], ended: [SessionEnd]
+    ) {
+        var (delivered, refused): ([DeliveryMark], [DeliveryMark]) = ([], [])
+        var ended = sessionsDue
+        sessionsDue = []
+        for _ in 0..<min(count, turns.count) {
+            guard let key = turns.popFirst(), let mark = marks[key] else { continue }
+            turns.append(key)
+            switch key.kind {
+            case .delivered: delivered.append(mark)
+            case .refused: refused.append(mark)
+            case .givenBack:
+                ended.append(SessionEnd(sessionID: nil, receiver: mark.receiver, unacknowledged: [key.id]))
+            }
+        }
+        return (delivered, refused, ended)
+    }
+
+    private mutating func insert(_ mark: DeliveryMark, _ kind: Key.Kind) {
+        let key = Key(kind: kind, id: mark.id)
+        guard marks.updateValue(mark, forKey: key) == nil else { return }
+        turns.append(key)
+        ofUser[mark.receiver, default: 0] += 1
+    }
+
+    private mutating func remove(_ key: Key) {
+        guard !marks.isEmpty, let mark = marks.removeValue(forKey: key) else { return }
+        let left = ofUser[mark.receiver, default: 1] - 1
+        ofUser[mark.receiver] = left > 0 ? left : nil
+        if marks.isEmpty { turns = [] }
+        guard left == 0, !sessions.isEmpty else { return }
+        for (session, user) in sessions where user == mark.receiver {
+            sessions[session] = nil
+            sessionsDue.append(SessionEnd(sessionID: session, receiver: user, unacknowledged: []))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import BelfryModel
+import NIOCore
+
+/// One message on its way to sessions, from the bus or from the backlog.
+public struct Message: Sendable {
+    public let stamp: MessageStamp
+    /// Not to be delivered from this time on: milliseconds since 1970.
+    public let expiresAtMilliseconds: Int64?
+    /// It may have been shown to a session of its user before.
+    public let isRedelivered: Bool
+    /// STOMP 1.2 escaped header lines, each ended by a line feed.
+    public let headerLines: ByteBuffer
+    /// JSON.
+    public let body: ByteBuffer
+    /// Whether both are UTF-8.
+    public let isUTF8: Bool
+
+    public init(
+        stamp: MessageStamp, expiresAtMilliseconds: Int64?, isRedelivered: Bool, headerLines: ByteBuffer,
+        body: ByteBuffer
+    ) {
+        self.stamp = stamp
+        self.expiresAtMilliseconds = expiresAtMilliseconds
+        self.isRedelivered = isRedelivered
+        self.headerLines = headerLines
+        self.body = body
+        self.isUTF8 =
+            body.withUnsafeReadableBytes(UTF8Validator.isValid)
+            && headerLines.withUnsafeReadableBytes(UTF8Validator.isValid)
+    }
+
+    private init(copying message: Message, headerLines: ByteBuffer, body: ByteBuffer) {
+        stamp = message.stamp
+        expiresAtMilliseconds = message.expiresAtMilliseconds
+        isRedelivered = message.isRedelivered
+        isUTF8 = message.isUTF8
+        self.headerLines = headerLines
+        self.body = body
+    }
+
+    public var id: MessageID { stamp.id }
+    public var xid: UInt64 { stamp.xid }
+
+    /// Bytes that it holds while it is kept.
+    var keptBytes: Int { headerLines.readableBytes + body.readableBytes + 128 }
+
+    /// The same in memory of its own: what the bus brings is a slice of all that one read brought, which it would keep
+    /// alive.
+    func kept() -> Message {
+        var bytes = ByteBufferAllocator().buffer(capacity: headerLines.readableBytes + body.readableBytes)
+        bytes.writeImmutableBuffer(headerLines)
+        bytes.writeImmutableBuffer(body)
+        let headerLines = bytes.readSlice(length: headerLines.readableBytes) ?? ByteBuffer()
+        return Message(copying: self, headerLines: headerLines, body: bytes)
+    }
+
+    /// Whether it has expired at `milliseconds` since 1970.
+    public func isExpired(atMilliseconds milliseconds: Int64) -> Bool {
+        guard let expiresAtMilliseconds else { return false }
+        return expiresAtMilliseconds <= milliseconds
+    }
+}

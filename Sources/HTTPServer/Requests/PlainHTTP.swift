@@ -1,0 +1,69 @@
+import BelfryModel
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+import Node
+
+/// The requests of a node's port that are no handshakes, answered by a Hummingbird router behind `RequestHandler`. A
+/// connection's first request only may become a WebSocket: a later one is told to come again on a new connection.
+public struct PlainHTTP: Sendable {
+    /// Time without a request after which a connection is closed.
+    private static let idleTimeout = Duration.seconds(60)
+
+    private let http: HTTP1Channel
+    private let rules: RequestRules
+    private let limits: Limits
+    private let logger: Logger
+
+    /// - Parameter limits: of them the times for a request and for its answer.
+    public init(router: Router<BasicRequestContext>, rules: RequestRules, limits: Limits, logger: Logger) {
+        self.http = HTTP1Channel(responder: Self.responder(router, logger: logger))
+        self.rules = rules
+        self.limits = limits
+        self.logger = logger
+    }
+
+    /// Puts the handlers of HTTP into a channel, behind its decoder, and serves its requests in a task that ends with
+    /// the channel.
+    ///
+    /// - Parameter turns: those of the channel's event loop.
+    public func serve(_ channel: any Channel, turns: TurnQueue) throws {
+        let options = channel.syncOptions
+        try options?.setOption(
+            .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: RequestPacer.readBytes))
+        try options?.setOption(.maxMessagesPerRead, value: 1)
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HTTPResponseEncoder())
+        try pipeline.addHandler(RequestPacer(turns: turns))
+        try pipeline.addHandler(RequestHandler(rules: rules, limits: limits))
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+        try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Self.idleTimeout, logger: logger))
+        let requests = try NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>(
+            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        Task { await http.handle(value: requests, logger: logger) }
+    }
+
+    /// What Hummingbird's `Application` does with a request; its server is not used here.
+    private static func responder(_ router: Router<BasicRequestContext>, logger: Logger) -> HTTP1Channel.Responder {
+        let responder = router.buildResponder()
+        return { request, writer, channel in
+            let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            let response: Response
+            do {
+                response = try await responder.respond(to: request, context: context)
+            } catch let error as HTTPParserError {
+                // It was answered by `RequestHandler`.
+                throw error
+            } catch {
+                logger.debug("A request could not be answered", metadata: ["error": "\(error)"])
+                response = Response(status: .internalServerError)
+            }
+            try await writer.write(response: response.head, body: response.body)
+        }
+    }
+}

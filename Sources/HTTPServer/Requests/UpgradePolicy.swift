@@ -1,0 +1,98 @@
+import NIOHTTP1
+
+/// Which requests may become a WebSocket, and which pages may have a browser send what proves nothing.
+public struct UpgradePolicy: Sendable {
+    /// The path of the STOMP endpoint.
+    static let path = "/ws"
+
+    /// Subprotocols that are served, the best first. STOMP 1.2 names `v12.stomp`.
+    static let subprotocols = ["v12.stomp"]
+
+    /// Origins that may connect from a browser; any may when empty, since a session needs a token, not a cookie.
+    let allowedOrigins: [String]
+    /// A token is what any page could guess, such as a user's id: only pages of this machine may connect, or those of
+    /// `allowedOrigins`.
+    var tokensAreUnproven = false
+    /// The node listens where only this machine reaches it. Then whoever asks for another host has been led here by a
+    /// name that was made to stand for this machine, DNS rebinding, which no check of the origin sees.
+    var isOnLoopback = false
+
+    public init(allowedOrigins: [String], tokensAreUnproven: Bool = false, isOnLoopback: Bool = false) {
+        self.allowedOrigins = allowedOrigins
+        self.tokensAreUnproven = tokensAreUnproven
+        self.isOnLoopback = isOnLoopback
+    }
+
+    /// Why a handshake is refused (RFC 6455, section 4.2.1); `nil` when it is not.
+    ///
+    /// - Parameters:
+    ///   - head: with a request target in origin form and, of HTTP/1.1, one valid `Host`: see `RequestRules`.
+    ///   - host: the one that is asked for.
+    func refusal(of head: HTTPRequestHead, host: HTTPAuthority?) -> RequestRefusal? {
+        let path = head.uri.prefix { $0 != "?" }
+        guard path == Self.path else {
+            return RequestRefusal(
+                status: .notFound, text: "There is no WebSocket at '\(path.prefix(200))': connect to \(Self.path).")
+        }
+        return refusal(ofPages: head, host: host) ?? refusal(ofHandshake: head)
+    }
+
+    /// Why the page that had a browser send this may not, if it was one; `nil` when it may. Programs send no origin.
+    func refusal(ofPages head: HTTPRequestHead, host: HTTPAuthority?) -> RequestRefusal? {
+        let origins = head.headers["origin"]
+        guard origins.count <= 1 else {
+            return .badRequest("There are \(origins.count) Origin headers; a request has one at most (RFC 6454).")
+        }
+        if tokensAreUnproven, isOnLoopback, host?.isLoopback != true {
+            return .forbidden(
+                "In development mode only this machine is served, under its own name, not "
+                    + "'\((host?.host ?? "").prefix(200))': use localhost, 127.0.0.1 or [::1].")
+        }
+        guard let origin = origins.first else { return nil }
+        if !allowedOrigins.isEmpty {
+            return allowedOrigins.contains(origin)
+                ? nil
+                : .forbidden(
+                    "The origin '\(origin.prefix(200))' may not connect: the operator allows it by allowedOrigins.")
+        }
+        let page = WebOrigin(parsing: origin)
+        if tokensAreUnproven,
+            page?.authority.isLoopback != true || !["http", "https"].contains(page?.scheme.lowercased())
+        {
+            return .forbidden(
+                "In development mode only pages of this machine may connect, not '\(origin.prefix(200))'.")
+        }
+        return nil
+    }
+
+    private func refusal(ofHandshake head: HTTPRequestHead) -> RequestRefusal? {
+        guard head.method == .GET, head.version == .http1_1,
+            head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" })
+        else {
+            return .badRequest("A WebSocket handshake is a GET of HTTP/1.1 with Connection: Upgrade (RFC 6455).")
+        }
+        guard head.headers["sec-websocket-version"] == ["13"] else { return .otherVersion }
+        let keys = head.headers["sec-websocket-key"]
+        guard keys.count == 1, Self.isKey(keys[0]) else {
+            return .badRequest("A WebSocket handshake has one Sec-WebSocket-Key, of 16 bytes in base64 (RFC 6455).")
+        }
+        return nil
+    }
+
+    /// Whether a text is 16 bytes in base64. What the last letter's spare bits hold is no matter (RFC 4648, section
+    /// 3.5).
+    private static func isKey(_ text: String) -> Bool {
+        // RFC 9110, section 5.5: blanks around a value are none of it.
+        let blanks = [UInt8(ascii: " "), UInt8(ascii: "\t")]
+        let bytes = Array(text.utf8.drop(while: blanks.contains).reversed().drop(while: blanks.contains).reversed())
+        return bytes.count == 24 && bytes[22...].allSatisfy { $0 == UInt8(ascii: "=") }
+            && bytes[..<22].allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF) || "+/".utf8.contains(byte)
+            }
+    }
+
+    /// The subprotocol to answer with (RFC 6455, section 4.2.2): the best that was offered, or none.
+    func subprotocol(offered: [String]) -> String? {
+        Self.subprotocols.first { offered.contains($0) }
+    }
+}

@@ -1,0 +1,156 @@
+import BelfryModel
+import Delivery
+import NIOCore
+import Outbox
+import Postgres
+
+/// Reads the backlogs of an event loop's users: one statement at a time for many consumers; who comes while it runs
+/// shares the next one. The rows of their sessions are written with it. Used on its event loop only.
+final class BacklogReader: @unchecked Sendable {
+    /// Consumers served by one statement.
+    private static let readsMax = 64
+
+    private typealias Read = (consumer: Consumer, page: PageRequest)
+
+    private let eventLoop: any EventLoop
+    private let context: NodeContext
+    private let origins: OriginCheck
+    private let flushQueue: FlushQueue
+    private var line = ReaderLine()
+    private var rows = SessionRows()
+    private var isPumpScheduled = false
+    /// When the reading under way was begun; `nil` while none is.
+    private(set) var readingSince: NIODeadline?
+    private var backoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
+
+    /// What a session leaves that has ended is to be marked.
+    var onSessionEnd: (SessionEnd) -> Void = { _ in }
+
+    init(eventLoop: any EventLoop, context: NodeContext, origins: OriginCheck, flushQueue: FlushQueue) {
+        self.eventLoop = eventLoop
+        self.context = context
+        self.origins = origins
+        self.flushQueue = flushQueue
+    }
+
+    /// Consumers that wait for a page.
+    var waitingCount: Int { line.count }
+
+    /// Where the session's row in `belfry.session` stands.
+    func rowState(of session: SessionID) -> SessionRows.State? { rows.state(of: session) }
+
+    /// The consumer may want a page.
+    func wantsPage(_ consumer: Consumer) {
+        guard consumer.wantsPage, consumer.getInLine() else { return }
+        line.add(consumer)
+        schedulePump()
+    }
+
+    /// A consumer in line has ended.
+    func consumerEnded() { line.ended() }
+
+    /// A session has ended.
+    func sessionEnded(_ session: SessionID, receiver: String, unacknowledged: [MessageID]) {
+        let end = rows.sessionEnded(session, receiver: receiver, unacknowledged: unacknowledged)
+        if let end { onSessionEnd(end) }
+    }
+
+    /// Others took this node for dead and removed its sessions' rows: they are written again with the next reading.
+    func forgotten() { rows.forgotten() }
+
+    // MARK: Reading
+
+    private func schedulePump() {
+        guard !isPumpScheduled else { return }
+        isPumpScheduled = true
+        eventLoop.execute {
+            self.isPumpScheduled = false
+            self.pump()
+        }
+    }
+
+    private func pump() {
+        guard readingSince == nil else { return }
+        let batch = takeBatch()
+        guard !batch.isEmpty else { return }
+        let openings = batch.map(\.consumer).filter { rows.readingBegins($0.session.id) }
+        readingSince = .now()
+        let reads = batch.map { consumer, page in
+            BacklogRead(
+                receiver: consumer.receiver, after: page.after, snapshot: page.snapshot, covered: page.covered,
+                sessionID: consumer.session.id.description)
+        }
+        let opened = openings.map(\.session.id)
+        context.store.readBacklog(
+            reads,
+            opening: openings.map {
+                SessionOpening(sessionID: $0.session.id.description, receiver: $0.receiver)
+            },
+            rowsMax: context.limits.backlogRowsMax,
+            completion: eventLoop.bringingBack { self.answered($0, for: batch, opening: opened) })
+    }
+
+    /// The next ones in line, one a session at a time, so that one with many subscriptions does not fill the statement.
+    private func takeBatch() -> [Read] {
+        var batch: [Read] = []
+        var sessions: Set<SessionID> = []
+        var others: [Consumer] = []
+        while batch.count < Self.readsMax, let consumer = line.popFirst() {
+            guard sessions.insert(consumer.session.id).inserted else {
+                others.append(consumer)
+                continue
+            }
+            if let page = consumer.takeTurn() { batch.append((consumer, page)) }
+        }
+        for consumer in others { line.add(consumer) }
+        return batch
+    }
+
+    private func answered(
+        _ answer: Result<BacklogPages, PostgresError>, for batch: [Read], opening openings: [SessionID]
+    ) {
+        readingSince = nil
+        let isWritten = if case .success = answer { true } else { false }
+        for end in rows.answered(openings, isWritten: isWritten) { onSessionEnd(end) }
+        guard let (pages, snapshot) = origins.usable(answer) else { return retry(batch.map(\.consumer)) }
+        backoff.reset()
+        var row = pages.rows.lowerBound
+        for (place, read) in batch.enumerated() {
+            let first = row
+            while row < pages.rows.upperBound, pages.read(row) == place { row += 1 }
+            read.consumer.pageRead(
+                StorePage(
+                    pages: pages, rows: first..<row, snapshot: snapshot,
+                    isLast: pages.isLast(first..<row, rowsMax: context.limits.backlogRowsMax),
+                    allocator: context.allocator),
+                for: read.page)
+            wantsPage(read.consumer)
+        }
+        flushQueue.flush()
+        schedulePump()
+    }
+
+    private func retry(_ consumers: [Consumer]) {
+        for consumer in consumers { consumer.pageFailed() }
+        eventLoop.scheduleTask(in: TimeAmount(backoff.next())) {
+            for consumer in consumers { self.wantsPage(consumer) }
+            // Others queued meanwhile, and these may be queued already or gone.
+            self.schedulePump()
+        }
+    }
+}
+
+extension OriginCheck {
+    /// The pages of an answer, if they may be handed out: they belong to the incarnation that is known, and this node
+    /// lives.
+    func usable(_ answer: Result<BacklogPages, PostgresError>) -> (BacklogPages, TransactionSnapshot)? {
+        switch answer {
+        case .success(let pages):
+            guard let snapshot = pages.snapshot, adopt(pages.incarnation), mayDeliver(at: .now()) else { return nil }
+            return (pages, snapshot)
+        case .failure(let error):
+            noteFailure(error)
+            return nil
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Authentication
+import BelfryModel
+import Bus
+import Commands
+import Logging
+import NIOCore
+import Outbox
+import Postgres
+
+/// What the workers of a node share.
+public struct NodeContext: Sendable {
+    let store: NodeStore
+    let bus: any Bus
+    let authenticator: any Authenticator
+    let commands: CommandTable
+    let limits: Limits
+    let version: String
+    let logger: Logger
+    let occupancy: Occupancy
+    /// Whose messages these are: `belfry.installation`.
+    let installation: UniqueID
+    /// The incarnation of PostgreSQL when the node started.
+    let incarnation: UniqueID
+    let lease = NodeLease(now: .now())
+    let metrics = NodeMetrics()
+    let allocator = ByteBufferAllocator()
+
+    /// - Parameters:
+    ///   - installation: of the database, as it is at the start.
+    ///   - version: the program's.
+    public init(
+        store: NodeStore, bus: any Bus, authenticator: any Authenticator, commands: CommandTable,
+        limits: Limits, version: String, installation: InstallationIdentity, logger: Logger
+    ) {
+        self.store = store
+        self.bus = bus
+        self.authenticator = authenticator
+        self.commands = commands
+        self.limits = limits
+        self.version = version
+        self.logger = logger
+        self.occupancy = Occupancy(sessionsMax: limits.sessionsMax)
+        self.installation = installation.id
+        self.incarnation = installation.incarnation
+    }
+
+    /// Removes the node's row, at a graceful end.
+    public func leave() async throws(PostgresError) { try await store.leave() }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import NIOCore
+import Outbox
+import Postgres
+
+/// Keeps this node's row in `belfry.node`, with a heart-beat every few seconds, so that others can tell the node from a
+/// dead one; tells which incarnation of PostgreSQL and which term the answer was from, and notices when PostgreSQL has
+/// forgotten this node.
+public struct NodeRegistration: Sendable {
+    /// Pause between two heart-beats. Others take a node for dead after several of them.
+    static let interval = Duration.seconds(2)
+
+    private let context: NodeContext
+    private let listen: String
+    private let workers: Workers
+
+    /// - Parameter listen: the address that the node listens on, as others read it in `belfry.node`.
+    public init(context: NodeContext, listen: String, workers: Workers) {
+        self.context = context
+        self.listen = listen
+        self.workers = workers
+    }
+
+    /// Sends heart-beats until cancelled.
+    public func run() async {
+        var hasBeaten = false
+        while !Task.isCancelled {
+            let sentAt = NIODeadline.now()
+            do throws(PostgresError) {
+                let answer = try await beat()
+                if hasBeaten, answer.wasForgotten {
+                    context.logger.warning("This node had been taken for dead; its sessions are registered again")
+                    workers.each { $0.forgotten() }
+                }
+                context.lease.renew(sentAt: sentAt)
+                workers.each { $0.origins.heartBeatAnswered(incarnation: answer.incarnation, term: answer.term) }
+                hasBeaten = true
+            } catch {
+                context.logger.debug("The node's heart-beat could not be written", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    private func beat() async throws(PostgresError) -> NodeHeartBeat.Answer {
+        try await context.store.heartBeat(
+            NodeHeartBeat(
+                host: ProcessInfo.processInfo.hostName, processID: Int(ProcessInfo.processInfo.processIdentifier),
+                listen: listen, sessions: context.occupancy.sessions))
+    }
+}

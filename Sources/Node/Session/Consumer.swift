@@ -1,0 +1,121 @@
+import BelfryModel
+import Delivery
+import STOMP
+
+/// One subscription of a session: joins its pure machine with the session that its messages go to. Lives on the
+/// session's event loop.
+final class Consumer: @unchecked Sendable {
+    let session: Session
+    let subscription: Subscription
+    let address: Address
+    private var machine: DeliveryMachine
+    /// The receipt that SUBSCRIBE asked for, owed once messages flow.
+    private var owedReceipt: String?
+    /// The last message appended in mode `auto` since the last flush: it and those before it count as delivered when
+    /// that has been written.
+    private var lastUnflushed: MessageID?
+    /// It waits in a reader's line.
+    private var isQueued = false
+    private(set) var isEnded = false
+
+    /// - Parameter user: the session's.
+    init(session: Session, user: String, request: SubscriptionRequest, limits: Limits, history: DeliveryHistory) {
+        self.session = session
+        self.subscription = request.subscription
+        self.address = request.subscription.destination.address(for: user)
+        self.owedReceipt = request.receipt
+        let source: DeliveryMachine.Source =
+            switch address {
+            case .user: .queue
+            case .topic: .topic(after: request.lastMessageID)
+            }
+        self.machine = DeliveryMachine(
+            source: source, ackMode: request.subscription.ackMode,
+            bounds: DeliveryMachine.Bounds(
+                inFlightMax: limits.inFlightMax, heldMax: limits.heldMessagesMax, heldBytesMax: limits.heldBytesMax),
+            history: history)
+    }
+
+    // MARK: Questions
+
+    var isTopic: Bool {
+        if case .topic = address { true } else { false }
+    }
+
+    /// The receiver whose rows its messages are; empty for a topic.
+    var receiver: String {
+        if case .user(let user) = address { user } else { "" }
+    }
+
+    var isOpening: Bool { machine.isOpening }
+    var isLive: Bool { machine.isLive }
+    var hasRoom: Bool { machine.hasRoom }
+    var wantsPage: Bool { machine.wantsPage }
+
+    func lacks(_ row: MessageStamp) -> Bool { machine.lacks(row) }
+
+    // MARK: From backlog to live
+
+    /// Its channel is open, or is done without.
+    func channelOpened() { machine.channelOpened() }
+
+    /// Takes the receipt that its SUBSCRIBE is still owed.
+    func takeOwedReceipt() -> String? { exchange(&owedReceipt, with: nil) }
+
+    /// Sends a live message, if it is for now and no repeat.
+    func deliver(_ message: Message) {
+        guard !session.isClosing, case .send(let isRedelivered) = machine.liveReceived(message) else { return }
+        session.send(message, isRedelivered: isRedelivered, on: self)
+    }
+
+    /// Gets in line for a page. Returns whether it was not in line already.
+    func getInLine() -> Bool {
+        guard !isQueued, !isEnded else { return false }
+        isQueued = true
+        return true
+    }
+
+    /// Its turn in the line has come. Returns the page that it wants, if it still wants one.
+    func takeTurn() -> PageRequest? {
+        isQueued = false
+        return isEnded ? nil : machine.nextPage()
+    }
+
+    /// The answer to `request` is there.
+    func pageRead(_ page: some BacklogPage, for request: PageRequest) {
+        guard !isEnded, !session.isClosing else { return }
+        machine.pageRead(
+            page, generation: request.generation, now: UnixTime.milliseconds,
+            takesMore: { session.takesMoreBacklog() },
+            send: { message, isRedelivered in session.send(message, isRedelivered: isRedelivered, on: self) })
+    }
+
+    func pageFailed() { machine.pageFailed() }
+    func missedRowFound() { machine.missedRowFound() }
+    func incarnationChanged() { machine.incarnationChanged() }
+    func roomMade() { machine.roomMade() }
+
+    // MARK: Answers
+
+    /// A message of it was appended. Returns whether it is the first since the last flush in mode `auto`.
+    func appended(_ id: MessageID) -> Bool {
+        guard subscription.ackMode == .auto else { return false }
+        return exchange(&lastUnflushed, with: id) == nil
+    }
+
+    /// What was appended is being flushed. Returns the last message in mode `auto`.
+    func takeUnflushed() -> MessageID? { exchange(&lastUnflushed, with: nil) }
+
+    func acknowledged(_ id: MessageID) -> [MessageStamp] { machine.acknowledged(id) }
+    func refused(_ id: MessageID) -> [MessageStamp] { machine.refused(id) }
+
+    /// It is over. Returns what its user's messages had in flight; of broadcasts nothing. Said again, it returns
+    /// nothing.
+    ///
+    /// - Returns: whether it was in line, too.
+    func end() -> (unacknowledged: [MessageStamp], wasQueued: Bool) {
+        guard !isEnded else { return ([], false) }
+        isEnded = true
+        return (machine.ended(), isQueued)
+    }
+}

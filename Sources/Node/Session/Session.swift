@@ -1,0 +1,297 @@
+import Authentication
+import BelfryModel
+import Delivery
+import NIOCore
+import STOMP
+
+/// One client: joins its STOMP machine with its transport, and its subscriptions with the parts of its worker. Lives on
+/// one event loop.
+public final class Session: @unchecked Sendable {
+    public let id: SessionID
+    let worker: Worker
+    /// Who it belongs to: set once its token was accepted, and kept to the end.
+    private(set) var identity: Identity?
+    private var machine: SessionMachine
+    private var decoder: FrameDecoder
+    private var times: SessionTimes
+    private var inbound: InboundFlow
+    private let outbound: OutboundFlow
+    /// The running subscriptions, by the number that the machine gave them.
+    private(set) var consumers: [UInt32: Consumer] = [:]
+    /// Where the clock has it.
+    private var filedTick: Int?
+    /// The worker knows of its end.
+    private(set) var isEnded = false
+
+    init(id: SessionID, worker: Worker, transport: any SessionTransport) {
+        let context = worker.context
+        self.id = id
+        self.worker = worker
+        machine = SessionMachine(
+            session: id.description, server: "belfry/\(context.version)", limits: context.limits)
+        decoder = FrameDecoder(limits: context.limits)
+        times = SessionTimes(limits: context.limits, now: .now())
+        inbound = InboundFlow(limits: context.limits)
+        outbound = OutboundFlow(transport: transport, limits: context.limits)
+    }
+
+    var user: String? { identity?.user }
+    /// DISCONNECT or an error came: nothing more is sent but what ends the session.
+    var isClosing: Bool { isEnded || machine.isClosing }
+    /// The transport was told to stop reading.
+    var isReadingPaused: Bool { inbound.isPaused }
+
+    // MARK: From the transport
+
+    /// Bytes of the peer's STOMP frames have come, in whatever pieces.
+    public func bytesReceived(_ bytes: ByteBuffer) {
+        guard !isClosing else { return }
+        if decoder.isHeartBeat(bytes) { return }
+        var bytes = bytes
+        decoder.feed(&bytes)
+        decode()
+    }
+
+    /// The peer gave a sign of life, STOMP or not.
+    public func peerIsAlive() { times.dataReceived(at: .now()) }
+
+    /// The transport has dealt with one of the peer's frames, whatever it was.
+    public func frameHandled() {
+        if inbound.frameHandled() { awaitTurn() }
+    }
+
+    /// The end of one read of the transport.
+    public func readCompleted() {
+        inbound.readCompleted()
+        worker.flushQueue.flush()
+    }
+
+    /// The peer takes bytes again.
+    public func becameWritable() {
+        resumeBacklogs()
+        pauseOrResumeReading()
+    }
+
+    /// The transport has ended without us.
+    public func transportEnded(_ reason: CloseReason) {
+        machine.connectionClosed()
+        end(reason)
+    }
+
+    /// Ends the session for a reason of the transport's or the node's own.
+    public func fail(_ reason: CloseReason) { run(machine.failed(reason, reason.text)) }
+
+    /// The session's bytes are to be written at the end of this turn of the loop.
+    public func touch() {
+        if outbound.touch() { worker.flushQueue.add(self) }
+    }
+
+    // MARK: Reading
+
+    /// Deals with what has arrived, as far as the turn reaches; the rest waits for the next.
+    private func decode() {
+        do throws(FrameError) {
+            while !isClosing, inbound.takesFrames {
+                guard let event = try decoder.next() else { break }
+                if case .frame(let frame) = event { run(machine.frameReceived(frame)) }
+                if inbound.frameHandled() { awaitTurn() }
+            }
+        } catch {
+            run(machine.decodingFailed(error))
+        }
+        pauseOrResumeReading()
+    }
+
+    private func awaitTurn() {
+        pauseOrResumeReading()
+        worker.turns.add {
+            self.inbound.turnCame()
+            self.decode()
+            self.worker.flushQueue.flush()
+        }
+    }
+
+    /// Reads from the peer, unless something asks for a pause.
+    func pauseOrResumeReading() {
+        let isHeldUp = !isClosing && (worker.marks.isOverfull || outbound.isOverfull(isStranger: identity == nil))
+        guard let mayRead = inbound.changed(isClosing: isClosing, isHeldUp: isHeldUp) else { return }
+        // What it sent meanwhile is still to be read.
+        if mayRead { peerIsAlive() }
+        outbound.setReading(mayRead)
+    }
+
+    // MARK: Actions of the machine
+
+    private func run(_ action: SessionAction) {
+        switch action {
+        case .none: break
+        case .authenticate(let request): authenticate(request)
+        case .open(let connected, let agreement):
+            times.connected(agreement, at: .now())
+            write(connected)
+            worker.sessions.file(self)
+        case .reply(let frame): write(frame)
+        case .subscribe(let request): subscribe(request)
+        case .unsubscribe(let subscription, let receipt): unsubscribe(subscription, receipt: receipt)
+        case .send(let request): send(request)
+        case .acknowledge(let request): acknowledge(request)
+        case .refuse(let request): refuse(request)
+        case .disconnect(let receipt): disconnect(receipt)
+        case .fail(let error, let reason): close(reason, with: error)
+        }
+    }
+
+    private func authenticate(_ request: ConnectRequest) {
+        switch worker.context.admit(request, session: id) {
+        case .success(let identity):
+            self.identity = identity
+            times.authenticated(
+                until: identity.expiresAt.map { .now() + .milliseconds(Int64($0.timeIntervalSinceNow * 1_000)) })
+            run(machine.authenticated(user: identity.user, for: request))
+        case .failure(let refusal):
+            run(machine.authenticationFailed(refusal.reason, refusal.sentence))
+        }
+    }
+
+    /// Refuses a frame: that ends the session.
+    ///
+    /// - Parameter sentence: for the developer of the client.
+    func refuse(_ reason: CloseReason, _ sentence: String, message: String, command: Command, receipt: String?) {
+        run(machine.failed(reason, sentence, message: message, command: command, receipt: receipt))
+    }
+
+    // MARK: Subscriptions
+
+    func add(_ consumer: Consumer) { consumers[consumer.subscription.number] = consumer }
+
+    func removeConsumer(_ number: UInt32) -> Consumer? { consumers.removeValue(forKey: number) }
+
+    /// DISCONNECT waits for marks, and not for ever.
+    func disconnecting() {
+        times.disconnecting(until: .now() + TimeAmount(worker.context.limits.disconnectTimeout))
+        worker.sessions.file(self)
+    }
+
+    // MARK: Receipts
+
+    func sendReceipt(_ receipt: String) {
+        guard !isEnded else { return }
+        write(machine.receipt(for: receipt))
+    }
+
+    /// The receipt of a frame whose effect is committed later.
+    func receiptOwed() { inbound.receiptOwed() }
+
+    /// The wait for a receipt is over.
+    ///
+    /// - Parameters:
+    ///   - receipt: `nil` when none was asked for.
+    ///   - isDone: whether the frame's effect is committed.
+    func receiptDue(_ receipt: String?, isDone: Bool) {
+        let goesOn = inbound.receiptPaid()
+        guard isDone else { return fail(.internalError) }
+        if let receipt, !isClosing { sendReceipt(receipt) }
+        if goesOn { decode() }
+    }
+
+    // MARK: To the client
+
+    /// Sends a message of one of the session's subscriptions.
+    func send(_ message: Message, isRedelivered: Bool, on consumer: Consumer) {
+        outbound.append(message, isRedelivered: isRedelivered, on: consumer)
+        worker.context.metrics.sent()
+        touch()
+    }
+
+    private func write(_ frame: Frame) {
+        outbound.append(frame)
+        touch()
+    }
+
+    /// Writes what was appended since the last time, in one write.
+    func flush() {
+        outbound.flush { self.flushed($0) }
+        let now = NIODeadline.now()
+        times.dataSent(at: now)
+        checkBudget(at: now)
+        resumeBacklogs()
+        if outbound.isOverfull(isStranger: identity == nil) { pauseOrResumeReading() }
+    }
+
+    /// In mode `auto` a message is delivered when its bytes were flushed to the socket.
+    private func flushed(_ flushed: [(Consumer, MessageID?)]) {
+        guard !isEnded else { return }
+        for case (let consumer, let last?) in flushed { worker.acknowledged(consumer.acknowledged(last), on: consumer) }
+    }
+
+    /// Whether the client takes bytes fast enough for more backlog. After `false` it resumes by itself.
+    func takesMoreBacklog() -> Bool { outbound.takesMoreBacklog() }
+
+    private func resumeBacklogs() {
+        guard !isEnded, outbound.backlogResumes() else { return }
+        for consumer in consumers.values {
+            consumer.roomMade()
+            worker.wantsPage(consumer)
+        }
+    }
+
+    private func checkBudget(at now: NIODeadline) {
+        guard !isClosing else { return }
+        if times.isSlow(waitingBytes: outbound.waitingBytes, limits: worker.context.limits, at: now) {
+            fail(.slowConsumer)
+        } else if times.isBudgetTight {
+            worker.sessions.file(self)
+        }
+    }
+
+    // MARK: Time
+
+    /// Files the session for its next deadline.
+    func file(in wheel: inout TickWheel) {
+        guard !isEnded, let deadline = times.nextDeadline else { return }
+        filedTick = wheel.file(id, at: deadline, filed: filedTick)
+    }
+
+    /// The wheel has come to a tick in which the session was filed. Returns whether that is its last filing.
+    func takeFiling(_ tick: Int) -> Bool {
+        guard filedTick == tick else { return false }
+        filedTick = nil
+        return true
+    }
+
+    /// Sends a heart-beat, or ends the session, if it is time.
+    func tick(at now: NIODeadline) {
+        guard !isEnded else { return }
+        // What waits can only have grown with a flush, which looks for itself.
+        if times.isBudgetTight { checkBudget(at: now) }
+        switch times.tick(at: now, isReadingPaused: inbound.isPaused) {
+        case .none: break
+        case .sendHeartBeat:
+            outbound.appendHeartBeat()
+            touch()
+        case .connectTimedOut: run(machine.connectTimedOut())
+        case .disconnectTimedOut: close(.clientDisconnected, with: nil)
+        case .fail(let reason): fail(reason)
+        }
+    }
+
+    // MARK: The end
+
+    func close(_ reason: CloseReason, with frame: Frame?) {
+        guard !isEnded else { return }
+        if let frame { write(frame) }
+        flush()
+        outbound.close(reason)
+        pauseOrResumeReading()
+        end(reason)
+    }
+
+    private func end(_ reason: CloseReason) {
+        guard !isEnded else { return }
+        isEnded = true
+        worker.ended(self, reason: reason)
+    }
+
+    /// Takes the session's running subscriptions, once it has ended.
+    func takeConsumers() -> [Consumer] { Array(exchange(&consumers, with: [:]).values) }
+}

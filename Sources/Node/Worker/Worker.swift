@@ -1,0 +1,218 @@
+import BelfryModel
+import Bus
+import Delivery
+import NIOCore
+import Outbox
+
+/// One event loop's gateway: its sessions, its subscriber on the bus, its readers of backlogs, its delivery marks. It
+/// joins these parts, and shares nothing with the other workers but what `NodeContext` holds.
+///
+/// Like its parts it is used on its loop only; that, and not a lock, is what makes it safe to name in closures that run
+/// there.
+public final class Worker: @unchecked Sendable {
+    /// From 0; a session's id names it.
+    let number: Int
+    let eventLoop: any EventLoop
+    let context: NodeContext
+    /// In which what clients have sent is dealt with by and by.
+    public let turns: TurnQueue
+    let flushQueue: FlushQueue
+    let sessions: SessionTable
+    let history: DeliveryHistory
+    let origins: OriginCheck
+    let feed: LiveFeed
+    let marks: MarkWriter
+    let backlogs: BacklogReader
+    private let topics: TopicReader
+    private let reconciler: Reconciler
+    private var shutdown = WorkerShutdown()
+
+    init(number: Int, eventLoop: any EventLoop, context: NodeContext) {
+        self.number = number
+        self.eventLoop = eventLoop
+        self.context = context
+        turns = TurnQueue(eventLoop: eventLoop)
+        flushQueue = FlushQueue(eventLoop: eventLoop)
+        sessions = SessionTable(now: .now())
+        marks = MarkWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
+        history = DeliveryHistory(now: .now(), pending: { [marks] in marks.pending })
+        origins = OriginCheck(eventLoop: eventLoop, context: context)
+        feed = LiveFeed(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
+        backlogs = BacklogReader(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
+        topics = TopicReader(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
+        reconciler = Reconciler(
+            eventLoop: eventLoop, context: context, feed: feed, origins: origins, flushQueue: flushQueue)
+        wire()
+    }
+
+    /// What one part brings about for the others. Weakly: an answer may come back to a part when its worker is gone.
+    private func wire() {
+        feed.onOpen = { [weak self] in self?.opened($0) }
+        feed.onBusLost = { [reconciler] in reconciler.beginWithNextTick() }
+        origins.onIncarnationChange = { [weak self] in self?.incarnationChanged() }
+        origins.onResume = { [weak self] in self?.readEverythingAgain() }
+        backlogs.onSessionEnd = { [marks] in marks.ended($0) }
+        reconciler.onMissed = { [weak self] in self?.wantsPage($0) }
+        reconciler.onLook = { [weak self] in self?.payReceipts(of: $0) }
+        marks.onRefusalCommit = { [history] in history.refusalCommitted($0) }
+        marks.onPressureChange = { [sessions] in for session in sessions.all { session.pauseOrResumeReading() } }
+        marks.onEmpty = { [weak self] in self?.settleShutdown() }
+    }
+
+    /// Connects to the bus and starts the clock; on the worker's event loop.
+    func start() {
+        eventLoop.preconditionInEventLoop()
+        feed.start()
+        shutdown.started(
+            eventLoop.scheduleRepeatedTask(initialDelay: TickWheel.tick, delay: TickWheel.tick) { _ in
+                self.tick(at: .now())
+            })
+    }
+
+    /// Time has passed.
+    func tick(at now: NIODeadline) {
+        sessions.tick(at: now)
+        history.tick(at: now, readingSince: backlogs.readingSince)
+        marks.tick(at: now)
+        origins.resume(at: now)
+        flushQueue.flush()
+        reconciler.tick(at: now)
+    }
+}
+
+// MARK: Sessions
+
+extension Worker {
+    /// A transport is there: a session begins, not yet authenticated. On the worker's event loop.
+    public func open(transport: any SessionTransport) -> Session {
+        let session = Session(id: SessionID(worker: number), worker: self, transport: transport)
+        sessions.add(session)
+        context.metrics.sessionOpened()
+        if shutdown.isStopping {
+            session.fail(.shuttingDown)
+        } else if context.occupancy.enter() {
+            sessions.entered(session)
+        } else {
+            session.fail(.overloaded)
+        }
+        sessions.file(session)
+        session.pauseOrResumeReading()
+        return session
+    }
+
+    /// A transport is gone for good.
+    public func transportClosed() {
+        sessions.transportClosed()
+        settleShutdown()
+    }
+
+    /// A session has ended, for whatever reason: what it had not acknowledged goes back.
+    func ended(_ session: Session, reason: CloseReason) {
+        guard let wasCounted = sessions.remove(session) else { return }
+        context.metrics.sessionClosed(reason)
+        if wasCounted { context.occupancy.leave() }
+        guard let user = session.user else { return }
+        context.occupancy.leave(user: user)
+        let unacknowledged = session.takeConsumers().flatMap { leave($0) }
+        backlogs.sessionEnded(session.id, receiver: user, unacknowledged: unacknowledged.map(\.id))
+    }
+
+    /// Others took this node for dead and removed its sessions' rows.
+    func forgotten() {
+        backlogs.forgotten()
+        readEverythingAgain()
+    }
+}
+
+// MARK: Subscriptions
+
+extension Worker {
+    /// A subscription has ended. Returns what is to come back marked `redelivered`.
+    func leave(_ consumer: Consumer) -> [MessageStamp] {
+        let (unacknowledged, wasQueued) = consumer.end()
+        if wasQueued { if consumer.isTopic { topics.consumerEnded() } else { backlogs.consumerEnded() } }
+        feed.leave(consumer)
+        return unacknowledged
+    }
+
+    /// The consumer may want a page of its backlog.
+    func wantsPage(_ consumer: Consumer) {
+        if consumer.isTopic { topics.wantsPage(consumer) } else { backlogs.wantsPage(consumer) }
+    }
+
+    /// The consumer's channel is open, or is done without.
+    private func opened(_ consumer: Consumer) {
+        if feed.audience(at: consumer.address)?.hasLooked == false {
+            // Only once it is known what the outbox held before can reconcile tell what was missed: the receipt waits.
+            reconciler.beginSoon()
+        } else {
+            consumer.session.payOwedReceipt(of: consumer)
+        }
+        wantsPage(consumer)
+    }
+
+    private func payReceipts(of audience: Audience) {
+        for consumer in audience.consumers where !consumer.isOpening { consumer.session.payOwedReceipt(of: consumer) }
+    }
+
+    /// A client has acknowledged these or, in mode `auto`, the socket took them.
+    func acknowledged(_ stamps: [MessageStamp], on consumer: Consumer) {
+        marks.acknowledged(stamps, on: consumer)
+        wantsPage(consumer)
+    }
+
+    /// A client has refused these.
+    func refused(_ stamps: [MessageStamp], on consumer: Consumer) {
+        marks.refused(stamps, on: consumer)
+        wantsPage(consumer)
+    }
+
+    // MARK: PostgreSQL came back as another one
+
+    /// Transaction ids seen before mean nothing any more.
+    private func incarnationChanged() {
+        history.incarnationChanged()
+        marks.incarnationChanged()
+        for audience in feed.all { audience.incarnationChanged() }
+        readEverythingAgain()
+        reconciler.beginSoon()
+    }
+
+    /// Every subscription reads its backlog from the start.
+    private func readEverythingAgain() {
+        for audience in feed.all {
+            for consumer in audience.consumers {
+                consumer.incarnationChanged()
+                wantsPage(consumer)
+            }
+        }
+    }
+}
+
+// MARK: Stopping
+
+extension Worker {
+    /// Ends what is left; fulfilled once the marks are written and the sockets are gone. On the worker's event loop.
+    ///
+    /// - Parameter limit: after it the rest is left as it is: PostgreSQL may be away, and what is unmarked is
+    ///   redelivered.
+    func stop(within limit: TimeAmount = .seconds(5)) -> EventLoopFuture<Void> {
+        let stopped = shutdown.begin(on: eventLoop)
+        eventLoop.scheduleTask(in: limit) { self.endShutdown() }
+        for session in sessions.all { session.fail(.shuttingDown) }
+        flushQueue.flush()
+        marks.scheduleWrite()
+        settleShutdown()
+        return stopped
+    }
+
+    /// Fulfils `stop` if nothing is left to wait for.
+    private func settleShutdown() {
+        if shutdown.isStopping, marks.isEmpty, !sessions.hasTransports { endShutdown() }
+    }
+
+    private func endShutdown() {
+        feed.close()
+        shutdown.end()
+    }
+}

@@ -1,0 +1,24 @@
+import NIOCore
+
+/// How far a worker has come with stopping.
+struct WorkerShutdown {
+    private(set) var isStopping = false
+    /// The worker's clock.
+    private var ticker: RepeatedTask?
+    private var waiting: [EventLoopPromise<Void>] = []
+
+    mutating func started(_ ticker: RepeatedTask) { self.ticker = ticker }
+
+    /// - Returns: fulfilled by `end`.
+    mutating func begin(on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
+        isStopping = true
+        let promise = eventLoop.makePromise(of: Void.self)
+        waiting.append(promise)
+        return promise.futureResult
+    }
+
+    mutating func end() {
+        ticker?.cancel()
+        for promise in exchange(&waiting, with: []) { promise.succeed() }
+    }
+}

@@ -1,0 +1,48 @@
+import NIOCore
+
+/// The workers of a node: one an event loop.
+public struct Workers: Sendable {
+    private let all: [Worker]
+    private let byLoop: [ObjectIdentifier: Worker]
+
+    /// - Parameter eventLoops: 65,536 at most.
+    public init(_ eventLoops: EventLoopIterator, context: NodeContext) {
+        let workers = eventLoops.enumerated().map { Worker(number: $0, eventLoop: $1, context: context) }
+        all = workers
+        byLoop = Dictionary(uniqueKeysWithValues: workers.map { (ObjectIdentifier($0.eventLoop), $0) })
+    }
+
+    /// Connects all to the bus and starts their clocks.
+    public func start() async throws {
+        for worker in all { try await worker.eventLoop.submit { worker.start() }.get() }
+    }
+
+    /// The worker of a channel's event loop.
+    ///
+    /// - Throws: `ChannelError` when the loop is none of this node's.
+    public func worker(of channel: any Channel) throws -> Worker {
+        guard let worker = byLoop[ObjectIdentifier(channel.eventLoop)] else {
+            throw ChannelError.inappropriateOperationForState
+        }
+        return worker
+    }
+
+    /// Runs `body` with the session of that id on its own event loop, from whichever thread it is asked: with `nil`
+    /// when there is none (any more).
+    public func withSession(_ id: SessionID, _ body: @escaping @Sendable (Session?) -> Void) {
+        guard all.indices.contains(id.worker) else { return body(nil) }
+        let worker = all[id.worker]
+        worker.eventLoop.execute { body(worker.sessions.session(id)) }
+    }
+
+    /// Runs `body` with each worker on its event loop.
+    func each(_ body: @escaping @Sendable (Worker) -> Void) {
+        for worker in all { worker.eventLoop.execute { body(worker) } }
+    }
+
+    /// Ends what is left, all at once: each has its own limit of time.
+    public func stop() async {
+        let stopped = all.map { worker in worker.eventLoop.flatSubmit { worker.stop() } }
+        for future in stopped { try? await future.get() }
+    }
+}

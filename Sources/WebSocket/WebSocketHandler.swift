@@ -1,0 +1,230 @@
+import BelfryModel
+import NIOCore
+import Node
+
+/// A WebSocket as the transport of a session: runs the actions of `WebSocketMachine`, gathers what the session writes
+/// and flushes it in one write.
+public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
+    public typealias InboundIn = ByteBuffer
+    public typealias OutboundOut = ByteBuffer
+
+    /// Time that the peer has to answer our Close frame, and to take what was written before it.
+    public static let closeTimeout = TimeAmount.seconds(5)
+    /// The same while the process is asked to stop.
+    public static let shutdownTimeout = TimeAmount.seconds(2)
+    /// Bytes that a peer may still send after our Close; more, and it is not waited for any longer.
+    public static let discardedBytesMax = 1024 * 1024
+    /// Pings between two flushes that are answered each for itself; of further ones the last is (RFC 6455, section
+    /// 5.5.3).
+    private static let pongsMax = 16
+
+    private let worker: Worker
+    private var reader: WebSocketFrameReader
+    private var machine = WebSocketMachine()
+    private var session: Session?
+    private var context: ChannelHandlerContext?
+    private var outbound = ByteBuffer()
+    private var discardedBytes = 0
+    /// Pings answered since the last flush, and the latest of those that were too many.
+    private var pongs = 0
+    private var latePing: ByteBuffer?
+    /// What has been read waits.
+    private var isPaused = false
+    private var isReading = false
+    /// The peer sends nothing more: what it has sent is dealt with, and then the connection ends.
+    private var isInputClosed = false
+    private var isGone = false
+    /// Where the peer's next frame begins is not known any more.
+    private var isUnreadable = false
+
+    /// - Parameters:
+    ///   - worker: that of the channel's event loop.
+    ///   - limits: of them `webSocketFrameBytesMax`.
+    public init(worker: Worker, limits: Limits) {
+        self.worker = worker
+        reader = WebSocketFrameReader(payloadBytesMax: limits.webSocketFrameBytesMax)
+    }
+
+    // MARK: Channel events
+
+    public func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        session = worker.open(transport: self)
+    }
+
+    public func handlerRemoved(context: ChannelHandlerContext) {
+        inputEnded(isGone: true)
+        self.context = nil
+        worker.transportClosed()
+    }
+
+    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        if !machine.isOpen {
+            discardedBytes += bytes.readableBytes
+            if discardedBytes > Self.discardedBytesMax { return context.close(promise: nil) }
+        }
+        guard !isUnreadable else { return }
+        session?.peerIsAlive()
+        reader.feed(bytes)
+        readFrames()
+    }
+
+    /// Takes the frames that are there, until the session asks for a pause.
+    private func readFrames() {
+        // What a frame brings about may end a pause: the loop below goes on by itself then.
+        guard !isReading else { return }
+        isReading = true
+        defer { isReading = false }
+        do throws(WebSocketFrameReader.Failure) {
+            while !isPaused, !isUnreadable, let frame = try reader.next() {
+                frameReceived(frame)
+                session?.frameHandled()
+            }
+        } catch {
+            stopReading()
+            switch error {
+            case .tooLong: session?.fail(.frameTooLarge)
+            case .controlFrame: session?.fail(.protocolViolation)
+            }
+        }
+    }
+
+    /// Nothing that the peer sends from now on is looked at.
+    private func stopReading() {
+        isUnreadable = true
+        reader = WebSocketFrameReader(payloadBytesMax: 0)
+    }
+
+    private func frameReceived(_ frame: ClientFrame) {
+        switch machine.frameReceived(frame) {
+        case .none: break
+        case .deliver(let bytes): session?.bytesReceived(bytes)
+        case .pong(let payload):
+            // It goes the way of everything else that is written, and counts like it.
+            if isGone { return }
+            if pongs < Self.pongsMax {
+                WebSocketFrameWriter.writePong(payload, into: &outbound)
+                pongs += 1
+            } else {
+                latePing = payload
+            }
+            session?.touch()
+        case .answerClose(let code):
+            WebSocketFrameWriter.writeClose(code: code, reason: "", into: &outbound)
+            flush(written: nil)
+            end(.clientDisconnected)
+            context?.close(promise: nil)
+        case .closeTransport:
+            context?.close(promise: nil)
+        case .fail(let reason):
+            session?.fail(reason)
+        }
+    }
+
+    public func channelReadComplete(context: ChannelHandlerContext) {
+        session?.readCompleted()
+        context.fireChannelReadComplete()
+    }
+
+    public func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { session?.becameWritable() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    public func channelInactive(context: ChannelHandlerContext) {
+        inputEnded(isGone: true)
+        context.fireChannelInactive()
+    }
+
+    /// The peer's bytes have ended. Acknowledgements that it sent before may wait for their turn: they count.
+    private func inputEnded(isGone: Bool) {
+        isInputClosed = true
+        if isGone { self.isGone = true }
+        endIfAllIsRead()
+    }
+
+    private func endIfAllIsRead() {
+        guard isInputClosed, !isPaused || isUnreadable || !machine.isOpen else { return }
+        if isGone { end(.connectionLost) } else { context?.close(promise: nil) }
+    }
+
+    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            session?.fail(.shuttingDown)
+        } else if let event = event as? ChannelEvent, event == .inputClosed {
+            inputEnded(isGone: false)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    private func end(_ reason: CloseReason) {
+        machine.transportClosed()
+        session?.transportEnded(reason)
+        session = nil
+    }
+
+    // MARK: SessionTransport
+
+    public func append(byteCount: Int, isUTF8: Bool, _ write: (inout ByteBuffer) -> Void) {
+        guard machine.isOpen, !isGone else { return }
+        let opcode = isUTF8 ? WebSocketFrameWriter.text : WebSocketFrameWriter.binary
+        outbound.reserveCapacity(minimumWritableBytes: WebSocketFrameWriter.headerBytesMax + byteCount)
+        WebSocketFrameWriter.writeHeader(opcode: opcode, length: byteCount, into: &outbound)
+        write(&outbound)
+    }
+
+    public func flush(written: (@Sendable () -> Void)?) {
+        if let ping = latePing, machine.isOpen { WebSocketFrameWriter.writePong(ping, into: &outbound) }
+        latePing = nil
+        pongs = 0
+        guard let context, outbound.readableBytes > 0 else { return }
+        let promise = written.map { written in
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            promise.futureResult.whenSuccess(written)
+            return promise
+        }
+        // The channel keeps the buffer until the socket took it; a new one is made by the next append.
+        context.writeAndFlush(wrapOutboundOut(outbound), promise: promise)
+        outbound = ByteBuffer()
+    }
+
+    public var waitingBytes: Int {
+        guard let context else { return 0 }
+        let inChannel = context.channel.isWritable ? 0 : Self.bufferedBytes(context.channel)
+        return outbound.readableBytes + inChannel
+    }
+
+    public var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    public func close(_ reason: CloseReason) {
+        guard let context, machine.closeSent() else { return }
+        WebSocketFrameWriter.writeClose(code: reason.webSocketCode, reason: reason.text, into: &outbound)
+        flush(written: nil)
+        let channel = context.channel
+        let timeout = reason == .shuttingDown ? Self.shutdownTimeout : Self.closeTimeout
+        context.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
+        guard reason.failsTheConnection else { return }
+        // RFC 6455, section 7.1.7: nothing more is read, and TCP is closed. Our direction first: closed as a whole,
+        // with bytes that the peer has sent and we have not read, it would be reset, and the peer might not see why.
+        stopReading()
+        channel.close(mode: .output, promise: nil)
+    }
+
+    public func setReading(_ isReading: Bool) {
+        isPaused = !isReading
+        try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
+        guard isReading else { return }
+        readFrames()
+        guard !isPaused else { return }
+        context?.read()
+        endIfAllIsRead()
+    }
+
+    /// Bytes that NIO keeps for the socket.
+    private static func bufferedBytes(_ channel: any Channel) -> Int {
+        (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+}

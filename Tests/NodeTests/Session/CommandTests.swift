@@ -1,0 +1,84 @@
+import Authentication
+import BelfryModel
+import Commands
+import NIOConcurrencyHelpers
+import NIOCore
+import STOMP
+import Testing
+import WebSocket
+
+@testable import Node
+
+/// A SEND to `/app/<name>` runs the command of that name.
+@Suite struct CommandTests {
+    /// Notes who asked for what, and does as the body says.
+    private struct Echo: AppCommand {
+        let name = "echo"
+        let asked = NIOLockedValueBox<[String]>([])
+
+        func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) {
+            let body = String(buffer: request.body)
+            asked.withLockedValue { $0.append("\(identity.user): \(body) \(request.headers["k"] ?? "")") }
+            switch body {
+            case "forbidden": throw CommandRefusal(.forbidden, "that is not yours.")
+            case "invalid": throw CommandRefusal(.invalid, "the body must be something else.")
+            case "unavailable": throw CommandRefusal(.unavailable, "PostgreSQL is away.")
+            default: break
+            }
+        }
+    }
+
+    private static func send(_ body: String, to destination: String = "/app/echo", by client: TestClient) async throws {
+        try await client.send("SEND\ndestination:\(destination)\nk:v\nreceipt:r\n\n\(body)\0")
+    }
+
+    @Test func itRunsForTheUserAndItsReceiptComesWhenItIsDone() async throws {
+        let echo = Echo()
+        try await TestNode.with(commands: [echo]) { node in
+            let client = try await node.connect(as: "alice")
+            try await Self.send("hello", by: client)
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "r")
+            #expect(echo.asked.withLockedValue { $0 } == ["alice: hello v"])
+        }
+    }
+
+    @Test(arguments: [
+        ("forbidden", CloseReason.forbidden), ("invalid", .protocolViolation), ("unavailable", .internalError),
+    ])
+    func whatIsRefusedEndsTheSession(_ body: String, _ reason: CloseReason) async throws {
+        try await TestNode.with(commands: [Echo()]) { node in
+            let client = try await node.connect(as: "alice")
+            try await Self.send(body, by: client)
+            let error = try await client.frame(.error)
+            #expect(error.headers["message"] == "The command was refused.")
+            #expect(error.headers["receipt-id"] == "r")
+            #expect(String(buffer: error.body).hasPrefix("SEND: "))
+            #expect(try await client.close() == .close(code: reason.webSocketCode, reason: reason.text))
+        }
+    }
+
+    @Test(arguments: ["/app/other", "/app/", "/app/echo/x", "app/echo", "/topic/news", "/user/alice/queue/msg"])
+    func whatNobodyServesIsRefused(_ destination: String) async throws {
+        let echo = Echo()
+        try await TestNode.with(commands: [echo]) { node in
+            let client = try await node.connect(as: "alice")
+            try await Self.send("hello", to: destination, by: client)
+            let error = try await client.frame(.error)
+            #expect(error.headers["message"] == "SEND is not served.")
+            #expect(echo.asked.withLockedValue { $0 }.isEmpty)
+        }
+    }
+
+    /// Answers that come when the client has gone reach nobody, and hurt nobody.
+    @Test func aClientThatHasGoneMeanwhile() async throws {
+        try await TestNode.with(commands: [Echo()]) { node in
+            let client = try await node.connect(as: "alice")
+            try await Self.send("forbidden", by: client)
+            try await client.vanish()
+            _ = try await node.eventually("it has ended") { try await node.sessions() == 0 ? true : nil }
+            let other = try await node.connect(as: "alice")
+            try await Self.send("hello", by: other)
+            _ = try await other.frame(.receipt)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import NIOCore
+import NIOEmbedded
+import NIOWebSocket
+import TestBasics
+import Testing
+import WebSocketSupport
+
+@testable import WebSocket
+
+@Suite("WebSocketFrameReader")
+struct WebSocketFrameReaderTests {
+    private static let payloadBytesMax = 70_000
+
+    /// What of a frame matters.
+    private struct Seen: Equatable {
+        let firstByte: UInt8
+        let isMasked: Bool
+        let payload: [UInt8]
+    }
+
+    private static func read(_ parts: [[UInt8]]) -> (frames: [Seen], failure: WebSocketFrameReader.Failure?) {
+        var reader = WebSocketFrameReader(payloadBytesMax: payloadBytesMax)
+        var frames: [Seen] = []
+        do throws(WebSocketFrameReader.Failure) {
+            for part in parts {
+                reader.feed(ByteBuffer(bytes: part))
+                while let frame = try reader.next() {
+                    frames.append(
+                        Seen(
+                            firstByte: frame.firstByte, isMasked: frame.isMasked,
+                            payload: Array(frame.payload.readableBytesView)))
+                }
+            }
+            return (frames, nil)
+        } catch {
+            return (frames, error)
+        }
+    }
+
+    /// The same by NIO's decoder.
+    private static func readByNIO(_ bytes: [UInt8]) throws -> (frames: [Seen], isBroken: Bool) {
+        let channel = EmbeddedChannel(
+            handler: ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: payloadBytesMax)))
+        var isBroken = false
+        do { try channel.writeInbound(ByteBuffer(bytes: bytes)) } catch { isBroken = true }
+        var frames: [Seen] = []
+        while let frame = try channel.readInbound(as: WebSocketFrame.self) {
+            let bits: [(Bool, UInt8)] = [
+                (frame.fin, 0x80), (frame.rsv1, 0x40), (frame.rsv2, 0x20), (frame.rsv3, 0x10),
+            ]
+            let firstByte = bits.reduce(UInt8(webSocketOpcode: frame.opcode)) { $1.0 ? $0 | $1.1 : $0 }
+            frames.append(
+                Seen(
+                    firstByte: firstByte, isMasked: frame.maskKey != nil,
+                    payload: Array(frame.unmaskedData.readableBytesView)))
+        }
+        _ = try? channel.finish()
+        return (frames, isBroken)
+    }
+
+    @Test("Frames of every kind of length, split anywhere")
+    func splits() {
+        for length in [0, 1, 7, 8, 9, 125, 126, 127, 300] {
+            let payload = (0..<length).map { UInt8(truncatingIfNeeded: $0 * 7) }
+            let bytes =
+                ClientFrames.frame(.binary, payload) + ClientFrames.frame(.text, [0x0A])
+                + ClientFrames.frame(.binary, payload, fin: false, isMasked: false, rsv1: true)
+            let whole = [
+                Seen(firstByte: 0x82, isMasked: true, payload: payload),
+                Seen(firstByte: 0x81, isMasked: true, payload: [0x0A]),
+                Seen(firstByte: 0x42, isMasked: false, payload: payload),
+            ]
+            for split in 0...bytes.count {
+                #expect(Self.read([Array(bytes[..<split]), Array(bytes[split...])]).frames == whole)
+            }
+            #expect(Self.read(bytes.map { [$0] }).frames == whole)
+        }
+    }
+
+    @Test("A frame may be as long as the bound, and no longer; the length is enough to tell")
+    func bound() {
+        let longest = [UInt8](repeating: 9, count: Self.payloadBytesMax)
+        #expect(Self.read([ClientFrames.frame(.binary, longest)]).frames.first?.payload == longest)
+        #expect(Self.read([Array(ClientFrames.frame(.binary, longest + [9]).prefix(10))]).failure == .tooLong)
+        let absurd: [UInt8] = [0x82, 0xFF] + [UInt8](repeating: 0xFF, count: 8)
+        #expect(Self.read([absurd]).failure == .tooLong)
+    }
+
+    @Test("A control frame is whole and short", arguments: [WebSocketOpcode.ping, .pong, .connectionClose])
+    func controlFrames(_ opcode: WebSocketOpcode) {
+        #expect(Self.read([ClientFrames.frame(opcode, [UInt8](repeating: 1, count: 125))]).frames.count == 1)
+        #expect(Self.read([ClientFrames.frame(opcode, [UInt8](repeating: 1, count: 126))]).failure == .controlFrame)
+        #expect(Self.read([ClientFrames.frame(opcode, [1], fin: false)]).failure == .controlFrame)
+    }
+
+    @Test("Of any bytes it makes what NIO's decoder makes", arguments: 0..<300)
+    func sameAsNIO(_ seed: Int) throws {
+        var numbers = SeededGenerator(seed: UInt64(seed))
+        var bytes: [UInt8] = []
+        for _ in 0..<8 {
+            var frame = ClientFrames.frame(
+                .binary, (0..<Int.random(in: 0...200, using: &numbers)).map { UInt8($0) },
+                isMasked: Bool.random(using: &numbers))
+            // Every other seed has something wrong somewhere.
+            if seed % 2 == 1 { frame[Int.random(in: 0..<min(4, frame.count), using: &numbers)] ^= 1 << 3 }
+            bytes += frame
+        }
+        let (theirs, isBroken) = try Self.readByNIO(bytes)
+        var parts: [[UInt8]] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Int.random(in: 1...100, using: &numbers)
+            parts.append(Array(rest.prefix(count)))
+            rest = rest.dropFirst(count)
+        }
+        let ours = Self.read(parts)
+        #expect(ours.frames == theirs)
+        #expect((ours.failure != nil) == isBroken)
+    }
+}

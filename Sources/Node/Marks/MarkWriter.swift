@@ -7,7 +7,7 @@ import Postgres
 /// An event loop's delivery marks on their way to PostgreSQL: gathered for a few milliseconds, written in one statement
 /// of each kind, and tried again until they are committed. Runs the statements of `MarkQueue`. Used on its event loop
 /// only.
-final class MarkWriter: @unchecked Sendable {
+final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     /// The pause before what another transaction held is tried again.
     private static let heldPause = TimeAmount.milliseconds(100)
 
@@ -40,8 +40,14 @@ final class MarkWriter: @unchecked Sendable {
 
     var isEmpty: Bool { queue.isEmpty }
     var pendingCount: Int { queue.pendingCount }
-    /// What is not committed yet.
-    var pending: DeliveryHistory.Pending { queue.pending }
+
+    // MARK: UncommittedMarks
+
+    var pending: PendingMarks { queue.pending }
+    func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64?) -> Bool {
+        queue.holdsAnswer(id, createdAtMicroseconds: createdAtMicroseconds)
+    }
+    func holdsGivenBack(_ id: MessageID) -> Bool { queue.holdsGivenBack(id) }
 
     // MARK: Gathering
 

@@ -70,8 +70,8 @@ public struct MarkQueue {
 
     // MARK: Questions
 
-    /// Marks not yet committed, those aside that another transaction holds; and those who wait, whatever for: a peer may
-    /// ask for many receipts and be gone.
+    /// Marks not yet committed, those aside that another transaction holds; and those who wait, whatever for: a peer
+    /// may ask for many receipts and be gone.
     public var pendingCount: Int {
         gathering.count + inFlightCount + gathering.waiters.count + waitersInFlight.count + heldWaiters.count
     }

@@ -5,8 +5,8 @@ public protocol UncommittedMarks: AnyObject {
     /// Asked for now and then, when something is about to be forgotten.
     var pending: PendingMarks { get }
 
-    /// Whether the message was acknowledged or refused, and an application holds its row, whatever transaction stamped it
-    /// since.
+    /// Whether the message was acknowledged or refused, and an application holds its row, whatever transaction stamped
+    /// it since.
     ///
     /// - Parameter createdAtMicroseconds: when it was written; `nil` where that is not known.
     func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64?) -> Bool

@@ -21,6 +21,7 @@ struct HeldMarks {
     private var sessionsDue: [SessionEnd] = []
 
     var isEmpty: Bool { marks.isEmpty && sessions.isEmpty && sessionsDue.isEmpty }
+    var hasMarks: Bool { !marks.isEmpty }
     /// Whether there is something to try again.
     var hasTurns: Bool { !marks.isEmpty || !sessionsDue.isEmpty }
 

@@ -81,6 +81,9 @@ public struct MarkQueue {
     /// Whether there are held marks to be tried again.
     public var hasHeld: Bool { held.hasTurns }
 
+    /// Whether marks are held.
+    public var holdsMarks: Bool { held.hasMarks }
+
     /// Whether the message was acknowledged or refused, and its mark is held, whatever transaction stamped it since.
     public func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64? = nil) -> Bool {
         held.isAnswered(id, createdAtMicroseconds: createdAtMicroseconds)

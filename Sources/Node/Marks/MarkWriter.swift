@@ -17,6 +17,8 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     private var queue: MarkQueue
     /// Topics' messages that this loop has marked delivered already.
     private var markedBroadcasts: RecentMessages
+    /// Whether `queue` holds marks, asked for each message.
+    private var holdsMarks = false
     private var isWriteScheduled = false
     private var isHeldRetryScheduled = false
     private var backoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
@@ -45,9 +47,9 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
 
     var pending: PendingMarks { queue.pending }
     func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64?) -> Bool {
-        queue.holdsAnswer(id, createdAtMicroseconds: createdAtMicroseconds)
+        holdsMarks && queue.holdsAnswer(id, createdAtMicroseconds: createdAtMicroseconds)
     }
-    func holdsGivenBack(_ id: MessageID) -> Bool { queue.holdsGivenBack(id) }
+    func holdsGivenBack(_ id: MessageID) -> Bool { holdsMarks && queue.holdsGivenBack(id) }
 
     // MARK: Gathering
 
@@ -131,6 +133,11 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     }
 
     private func statementEnded(_ answer: Result<MarksWritten, PostgresError>, _ work: MarkQueue.Work) {
+        settle(answer, work)
+        holdsMarks = queue.holdsMarks
+    }
+
+    private func settle(_ answer: Result<MarksWritten, PostgresError>, _ work: MarkQueue.Work) {
         switch answer {
         case .success(let written):
             backoff.reset()

@@ -191,7 +191,8 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "TestBasics", "BelfryCommands", "Authentication", "JWTAuthentication", "Outbox", "Postgres", "PrivateServers",
+                "TestBasics", "BelfryCommands", "Authentication", "JWTAuthentication", "Outbox", "Postgres",
+                "PrivateServers",
                 "BelfryModel", logging,
             ]),
         .testTarget(

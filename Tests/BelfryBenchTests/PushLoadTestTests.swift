@@ -11,7 +11,8 @@ import Testing
         let rate = try await test.saturate(window: 4, batch: 1, warmUp: 0.05, seconds: 0.2)
         #expect(rate > 0)
         #expect(test.usageNote.contains("bare NIO fan-out "))
-        // The swarm has compared what two of the sessions got; `saturate` throws when a delivery is missing or repeated.
+        // The swarm has compared what two of the sessions got; `saturate` throws when a delivery is missing or
+        // repeated.
         let counts = await test.swarm.stop()
         #expect(counts.count == 60 && Set(counts).count == 1 && counts[0] > 0, "\(Set(counts))")
         await test.end()

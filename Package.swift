@@ -100,8 +100,8 @@ let package = Package(
             ]),
         .executableTarget(name: "belfry", dependencies: ["BelfryCommands"]),
 
-        // The benchmark, which nothing above may import. In this package, as one of its own would build swift-nio,
-        // swift-collections and swift-argument-parser once more.
+        // The benchmark, which nothing above may import. In this package, as a build of it after `belfry` then compiles
+        // two modules; one of its own would build swift-nio, swift-collections and swift-argument-parser once more.
         .systemLibrary(name: "CLinux", path: "Benchmarks/CLinux"),
         .target(name: "Floors", dependencies: ["CLibpq", "CHiredis", nioCore, nioPosix], path: "Benchmarks/Floors"),
         .executableTarget(
@@ -191,7 +191,8 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "TestBasics", "BelfryCommands", "Authentication", "JWTAuthentication", "Outbox", "Postgres", "PrivateServers",
+                "TestBasics", "BelfryCommands", "Authentication", "JWTAuthentication", "Outbox", "Postgres",
+                "PrivateServers",
                 "BelfryModel", logging,
             ]),
         .testTarget(

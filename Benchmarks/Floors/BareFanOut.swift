@@ -24,7 +24,7 @@ public final class BareFanOut: Sendable {
     public static func start() async throws -> BareFanOut {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
-            let audience = NIOLoopBoundBox.makeBoxSendingValue([any Channel](), eventLoop: group.next())
+            let audience = NIOLoopBoundBox.makeBoxSendingValue([BareFanOutHandler](), eventLoop: group.next())
             let channel = try await ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 4_096)
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -56,11 +56,13 @@ private final class BareFanOutHandler: ChannelInboundHandler {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 
-    private let audience: NIOLoopBoundBox<[any Channel]>
+    private let audience: NIOLoopBoundBox<[BareFanOutHandler]>
     private var role = Role.unknown
+    /// Of a receiver: its channel, and where it stands in the audience, so that leaving takes no search.
+    private var receiver: (channel: any Channel, place: Int)?
     private var inbound = ByteBuffer()
 
-    init(_ audience: NIOLoopBoundBox<[any Channel]>) { self.audience = audience }
+    init(_ audience: NIOLoopBoundBox<[BareFanOutHandler]>) { self.audience = audience }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
@@ -71,7 +73,12 @@ private final class BareFanOutHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        audience.value.removeAll { $0 === context.channel }
+        guard let place = receiver?.place else { return }
+        receiver = nil
+        let last = audience.value.removeLast()
+        guard last !== self else { return }
+        audience.value[place] = last
+        last.receiver?.place = place
     }
 
     private func begin(_ context: ChannelHandlerContext) {
@@ -82,7 +89,8 @@ private final class BareFanOutHandler: ChannelInboundHandler {
         if view.first == UInt8(ascii: "G") {
             role = .receiver
             inbound.clear()
-            audience.value.append(context.channel)
+            receiver = (context.channel, audience.value.count)
+            audience.value.append(self)
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: Self.answer)), promise: nil)
         } else {
             role = .publisher
@@ -98,11 +106,11 @@ private final class BareFanOutHandler: ChannelInboundHandler {
             inbound.moveReaderIndex(forwardBy: 4)
             guard let payload = inbound.readSlice(length: Int(length)) else { break }
             let frame = Self.frame(payload)
-            for channel in audience.value { channel.write(frame, promise: nil) }
+            for member in audience.value { member.receiver?.channel.write(frame, promise: nil) }
             answers += 1
         }
         guard answers > 0 else { return }
-        for channel in audience.value { channel.flush() }
+        for member in audience.value { member.receiver?.channel.flush() }
         inbound.discardReadBytes()
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(repeating: 1, count: answers)), promise: nil)
     }

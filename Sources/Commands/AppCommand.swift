@@ -24,25 +24,3 @@ public struct CommandRequest: Sendable {
         self.body = body
     }
 }
-
-/// Why a command was not carried out.
-public struct CommandRefusal: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Whose fault it is.
-    public enum Kind: Hashable, Sendable {
-        /// What was sent: the same again would be refused again.
-        case invalid
-        /// The user may not ask for it.
-        case forbidden
-        /// PostgreSQL is away, or another fault of the node's: the same may succeed later.
-        case unavailable
-    }
-
-    public let kind: Kind
-    /// A sentence for the developer of the client.
-    public let description: String
-
-    public init(_ kind: Kind, _ description: String) {
-        self.kind = kind
-        self.description = description
-    }
-}

@@ -27,6 +27,7 @@ extension CommandRefusal {
     public init(_ error: PostgresError) {
         let message = error.message.hasSuffix(".") ? error.message : error.message + "."
         self.init(
-            error.isRefusal ? .invalid : .unavailable, [message, error.hint].compactMap(\.self).joined(separator: " "))
+            error.isRefusal ? .invalid : .unavailable,
+            [message, error.hint].compactMap(\.self).joined(separator: " "), underlying: error)
     }
 }

@@ -20,9 +20,6 @@ public final class GatewayServer: Service {
     /// Time at the end for marks to be written; what is left then is redelivered, not lost.
     private static let farewellTimeout = Duration.seconds(5)
 
-    /// What clients may ask for by a SEND to `/app/<name>`.
-    private static let commands: [any AppCommand] = []
-
     private let configuration: GatewayConfiguration
     private let eventLoopGroup: any EventLoopGroup
     private let tokensAreUnproven: Bool
@@ -47,15 +44,15 @@ public final class GatewayServer: Service {
         self.tokensAreUnproven = authenticator.tokensAreUnproven
         self.context = NodeContext(
             store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
-            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands),
+            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(postgres)),
             limits: configuration.limits, version: configuration.version, installation: installation, logger: logger)
         self.routes = Routes(
             health: health, metricsText: metricsText, development: configuration.developmentRoutes,
             version: configuration.version)
     }
 
-    /// Where the server listens; `nil` before it does.
-    public var boundAddress: SocketAddress? { listening.address }
+    /// What clients may ask for by a SEND to `/app/<name>`, each command with the connections that it needs.
+    private static func commands(_ postgres: PostgresClient) -> [any AppCommand] { [] }
 
     /// Waits until the server listens.
     ///

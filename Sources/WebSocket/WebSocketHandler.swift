@@ -140,7 +140,11 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     /// The peer's bytes have ended. Acknowledgements that it sent before may wait for their turn: they count.
     private func inputEnded(isGone: Bool) {
         isInputClosed = true
-        if isGone { self.isGone = true }
+        if isGone {
+            self.isGone = true
+            // What waited for the peer is gone with it, and with that a reason not to read what it had sent.
+            session?.becameWritable()
+        }
         endIfAllIsRead()
     }
 
@@ -187,12 +191,12 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
             return promise
         }
         // The channel keeps the buffer until the socket took it; a new one is made by the next append.
-        context.writeAndFlush(wrapOutboundOut(outbound), promise: promise)
-        outbound = ByteBuffer()
+        let bytes = exchange(&outbound, with: ByteBuffer())
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
     }
 
     public var waitingBytes: Int {
-        guard let context else { return 0 }
+        guard let context, !isGone else { return 0 }
         let inChannel = context.channel.isWritable ? 0 : Self.bufferedBytes(context.channel)
         return outbound.readableBytes + inChannel
     }

@@ -11,11 +11,22 @@ import Testing
         let rate = try await test.saturate(window: 4, batch: 1, warmUp: 0.05, seconds: 0.2)
         #expect(rate > 0)
         #expect(test.usageNote.contains("bare NIO fan-out "))
-        // The swarm has compared what two of the sessions got; `saturate` throws when a delivery is missing or repeated.
+        // What two of the sessions got was compared; `saturate` throws when a delivery is missing or comes twice.
         let counts = await test.swarm.stop()
         #expect(counts.count == 60 && Set(counts).count == 1 && counts[0] > 0, "\(Set(counts))")
         await test.end()
         #expect(server.usage() == nil, "its process has ended")
+    }
+
+    @Test func whoLeavesTakesNobodyAlong() async throws {
+        let server = try await PushServer.bare(program: Programs.bench)
+        let leaving = try await PushLoadTest.connect(server, .broadcast, sessions: 50, threads: 1)
+        let staying = try await PushLoadTest.connect(server, .broadcast, sessions: 70, threads: 1)
+        await leaving.swarm.stop()
+        for _ in 0..<3 { _ = try await staying.saturate(window: 4, batch: 1, warmUp: 0.05, seconds: 0.1) }
+        let counts = await staying.swarm.stop()
+        #expect(Set(counts).count == 1 && counts[0] > 0, "\(Set(counts))")
+        await staying.end()
     }
 
     @Test func aServerThatIsNotThereIsNamed() async throws {

@@ -38,7 +38,9 @@ final class BelfryProgram: Sendable {
             let pipe = Pipe()
             pipe.fileHandleForReading.readabilityHandler = { handle in
                 let data = handle.availableData
-                if data.isEmpty { handle.readabilityHandler = nil } else { box.append(data) }
+                guard data.isEmpty else { return box.append(data) }
+                handle.readabilityHandler = nil
+                box.ended()
             }
             process[keyPath: keyPath] = pipe
         }
@@ -58,13 +60,9 @@ final class BelfryProgram: Sendable {
         let ended = await isEventually(within: .seconds(60)) { self.process.withLock { !$0.isRunning } }
         if !ended { kill(processIdentifier, SIGKILL) }
         process.withLock { $0.waitUntilExit() }
-        // The pipes may hold a last line still.
-        var seen = (outputText, errorText)
-        for _ in 0..<5 {
-            try? await Task.sleep(for: .milliseconds(20))
-            if (outputText, errorText) == seen { break }
-            seen = (outputText, errorText)
-        }
+        // The pipes may hold a last line still. A program that was killed may leave some of its own that hold them
+        // open.
+        _ = await isEventually(within: .seconds(5)) { self.output.isEnded && self.errors.isEnded }
         return Outcome(
             status: process.withLock { $0.terminationStatus }, output: outputText, errors: errorText)
     }
@@ -78,6 +76,10 @@ final class BelfryProgram: Sendable {
 /// Text that a pipe brings in pieces.
 private final class TextBox: Sendable {
     private let data = Mutex(Data())
+    private let end = Mutex(false)
+
+    var isEnded: Bool { end.withLock { $0 } }
+    func ended() { end.withLock { $0 = true } }
 
     var text: String { data.withLock { String(decoding: $0, as: UTF8.self) } }
     func append(_ piece: Data) { data.withLock { $0.append(piece) } }

@@ -41,6 +41,9 @@ import Testing
         try await Installation.with { belfry in
             let first = try await belfry.connect("alice")
             try await first.subscribe("/user/queue/msg", receipt: "sub")
+            // With a message her session's row is there, and can be seen to go.
+            try await belfry.application.notify("alice", "0")
+            try await first.ack(try await first.nextMessages(1)[0], receipt: "ack")
             try await first.disconnect()
             // With a session of hers left, what comes now may have been seen.
             try await eventually("her session has left") {

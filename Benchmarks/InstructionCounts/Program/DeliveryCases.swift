@@ -27,7 +27,7 @@ enum DeliveryCases {
             machine = DeliveryMachine(
                 source: .queue, ackMode: .client,
                 bounds: .init(inFlightMax: 1_000, heldMax: heldMax, heldBytesMax: .max),
-                history: DeliveryHistory(now: .now()))
+                history: DeliveryHistory(now: .now(), marks: nil))
             machine.channelOpened()
         }
 

@@ -35,9 +35,9 @@ public enum RedisBusCases {
     private static func receive(_ name: String, messages: Int) -> CountedCase {
         let answer = messages * Sample.envelope(0).readableBytes
         return CountedCase(name, answer: answer) { _ in
-            let ear = try Ear(names: names, address: address)
+            let subscriber = try Subscriber(names: names, address: address)
             let bytes = pushed((0..<messages).map(Sample.envelope))
-            return { _ in try ear.receive(bytes) }
+            return { _ in try subscriber.receive(bytes) }
         }
     }
 
@@ -57,7 +57,7 @@ public enum RedisBusCases {
 }
 
 /// A subscriber without its connection.
-private final class Ear {
+private final class Subscriber {
     private let reader: RESPReader
     private var machine: SubscriberMachine
 

@@ -6,7 +6,7 @@ import DequeModule
 /// nothing else. Pure.
 struct HeldMarks {
     private struct Key: Hashable {
-        enum Kind: CaseIterable { case delivered, refused, givenBack }
+        enum Kind { case delivered, refused, givenBack }
         let kind: Kind
         let id: MessageID
     }
@@ -21,15 +21,28 @@ struct HeldMarks {
     private var sessionsDue: [SessionEnd] = []
 
     var isEmpty: Bool { marks.isEmpty && sessions.isEmpty && sessionsDue.isEmpty }
+    var hasMarks: Bool { !marks.isEmpty }
     /// Whether there is something to try again.
     var hasTurns: Bool { !marks.isEmpty || !sessionsDue.isEmpty }
 
     func holds(user: String) -> Bool { ofUser[user] != nil }
 
     /// Whether an acknowledgement or a refusal of the message is held, or that it was given back.
-    func holds(_ id: MessageID) -> Bool {
-        !marks.isEmpty && Key.Kind.allCases.contains { marks[Key(kind: $0, id: id)] != nil }
+    func holds(_ id: MessageID) -> Bool { isAnswered(id, createdAtMicroseconds: nil) || isGivenBack(id) }
+
+    /// Whether a client has acknowledged or refused that message.
+    ///
+    /// - Parameter createdAtMicroseconds: when it was written; `nil` where that is not known.
+    func isAnswered(_ id: MessageID, createdAtMicroseconds: Int64?) -> Bool {
+        guard !marks.isEmpty else { return false }
+        for kind in [Key.Kind.delivered, .refused] {
+            guard let mark = marks[Key(kind: kind, id: id)] else { continue }
+            if createdAtMicroseconds.map({ $0 == mark.createdAtMicroseconds }) ?? true { return true }
+        }
+        return false
     }
+
+    func isGivenBack(_ id: MessageID) -> Bool { !marks.isEmpty && marks[Key(kind: .givenBack, id: id)] != nil }
 
     /// Messages whose acknowledgement or refusal is held.
     var answeredIDs: [MessageID] { marks.keys.filter { $0.kind != .givenBack }.map(\.id) }

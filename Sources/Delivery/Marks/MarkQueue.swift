@@ -70,16 +70,30 @@ public struct MarkQueue {
 
     // MARK: Questions
 
-    /// Marks not yet committed, those aside that another transaction holds.
-    public var pendingCount: Int { gathering.count + inFlightCount }
+    /// Marks not yet committed, those aside that another transaction holds; and those who wait, whatever for: a peer
+    /// may ask for many receipts and be gone.
+    public var pendingCount: Int {
+        gathering.count + inFlightCount + gathering.waiters.count + waitersInFlight.count + heldWaiters.count
+    }
     public var isEmpty: Bool { gathering.isEmpty && inFlight == nil && held.isEmpty && heldWaiters.isEmpty }
     public var isFull: Bool { gathering.delivered.count >= marksMax }
     public var isWriting: Bool { inFlight != nil }
     /// Whether there are held marks to be tried again.
     public var hasHeld: Bool { held.hasTurns }
 
+    /// Whether marks are held.
+    public var holdsMarks: Bool { held.hasMarks }
+
+    /// Whether the message was acknowledged or refused, and its mark is held, whatever transaction stamped it since.
+    public func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64? = nil) -> Bool {
+        held.isAnswered(id, createdAtMicroseconds: createdAtMicroseconds)
+    }
+
+    /// Whether the message was given back, and the mark that says so is held.
+    public func holdsGivenBack(_ id: MessageID) -> Bool { held.isGivenBack(id) }
+
     /// Messages that were answered or given back and are not marked yet.
-    public var pending: DeliveryHistory.Pending {
+    public var pending: PendingMarks {
         var answered = Set((gathering.delivered + gathering.refused).lazy.map(\.id))
         var handedBack = Set(gathering.ended.lazy.flatMap(\.unacknowledged))
         answered.formUnion(held.answeredIDs)
@@ -90,7 +104,7 @@ public struct MarkQueue {
             case .ended(let ends): handedBack.formUnion(ends.lazy.flatMap(\.unacknowledged))
             }
         }
-        return DeliveryHistory.Pending(answered: answered, handedBack: handedBack)
+        return PendingMarks(answered: answered, handedBack: handedBack)
     }
 
     // MARK: Gathering

@@ -7,51 +7,44 @@ import NIOCore
 /// One for all users of a loop, as a user's next session must know what his last one did. What is not committed yet is
 /// not forgotten. Pure; used on its event loop only.
 public final class DeliveryHistory: @unchecked Sendable {
-    /// Messages whose marks PostgreSQL has not committed.
-    public struct Pending {
-        /// Acknowledged or refused.
-        public let answered: Set<MessageID>
-        /// Given back by a session or a subscription that ended.
-        public let handedBack: Set<MessageID>
-
-        public init(answered: Set<MessageID> = [], handedBack: Set<MessageID> = []) {
-            self.answered = answered
-            self.handedBack = handedBack
-        }
-    }
-
     private static let entriesMax = 200_000
     /// A reading that takes longer may have begun before the marks of what it brings.
     private static let longReading = TimeAmount.seconds(5)
 
     private var answered: RecentMessages
     private var handedBack: RecentMessages
-    /// Asked for now and then, when something is about to be forgotten.
-    private let pending: () -> Pending
+    private let marks: (any UncommittedMarks)?
 
-    /// - Parameter pending: what must not be forgotten yet.
-    public init(now: NIODeadline, pending: @escaping () -> Pending = { Pending() }) {
+    /// - Parameter marks: of the same event loop.
+    public init(now: NIODeadline, marks: (any UncommittedMarks)?) {
         self.answered = RecentMessages(entriesMax: Self.entriesMax, now: now)
         self.handedBack = RecentMessages(entriesMax: Self.entriesMax, now: now)
-        self.pending = pending
+        self.marks = marks
     }
 
     // MARK: Questions
 
     /// Whether a client has acknowledged or refused the message as stamped.
-    public func isAnswered(_ stamp: MessageStamp) -> Bool { answered.contains(stamp) }
+    public func isAnswered(_ stamp: MessageStamp) -> Bool {
+        answered.contains(stamp)
+            || marks?.holdsAnswer(stamp.id, createdAtMicroseconds: stamp.createdAtMicroseconds) ?? false
+    }
 
     /// The same where the time of writing is not known.
-    public func isAnswered(_ id: MessageID, xid: UInt64) -> Bool { answered.contains(id, xid: xid) }
+    public func isAnswered(_ id: MessageID, xid: UInt64) -> Bool {
+        answered.contains(id, xid: xid) || marks?.holdsAnswer(id, createdAtMicroseconds: nil) ?? false
+    }
 
     /// Whether the message was shown to a session of this loop that did not keep it.
-    public func wasHandedBack(_ stamp: MessageStamp) -> Bool { !handedBack.isEmpty && handedBack.knows(stamp) }
+    public func wasHandedBack(_ stamp: MessageStamp) -> Bool {
+        !handedBack.isEmpty && handedBack.knows(stamp) || marks?.holdsGivenBack(stamp.id) ?? false
+    }
 
     // MARK: Events
 
     /// A client has acknowledged the message.
     public func acknowledged(_ stamp: MessageStamp) {
-        answered.insert(stamp, keeping: { pending().answered })
+        answered.insert(stamp, keeping: { marks?.pending.answered ?? [] })
     }
 
     /// A client has refused the message: it comes again, stamped anew.
@@ -62,7 +55,7 @@ public final class DeliveryHistory: @unchecked Sendable {
 
     /// A subscription has ended before its client answered the message.
     public func gaveBack(_ stamp: MessageStamp) {
-        handedBack.insert(stamp, keeping: { pending().handedBack })
+        handedBack.insert(stamp, keeping: { marks?.pending.handedBack ?? [] })
     }
 
     /// A refusal has been committed: the next copy is no repeat, whatever its transaction id is in this incarnation.
@@ -73,7 +66,7 @@ public final class DeliveryHistory: @unchecked Sendable {
     public func incarnationChanged() {
         answered.incarnationChanged()
         handedBack.formUnion(answered)
-        answered.forgetEarlierIncarnations(keeping: pending().answered)
+        answered.forgetEarlierIncarnations(keeping: marks?.pending.answered ?? [])
     }
 
     /// Time has passed.
@@ -81,7 +74,7 @@ public final class DeliveryHistory: @unchecked Sendable {
     /// - Parameter readingSince: when the reading of a backlog that is under way was begun; `nil` while none is.
     public func tick(at now: NIODeadline, readingSince: NIODeadline?) {
         if let readingSince, now - readingSince >= Self.longReading { return }
-        answered.tick(at: now, keeping: { pending().answered })
-        handedBack.tick(at: now, keeping: { pending().handedBack })
+        answered.tick(at: now, keeping: { marks?.pending.answered ?? [] })
+        handedBack.tick(at: now, keeping: { marks?.pending.handedBack ?? [] })
     }
 }

@@ -64,9 +64,6 @@ public struct DeliveryMachine: ~Copyable {
     /// Whether `nextPage` would give a page.
     public var wantsPage: Bool { queue?.wantsPage ?? topic?.wantsPage ?? false }
 
-    /// Messages in flight.
-    public var inFlightCount: Int { ledger.count }
-
     /// Whether another message may be in flight.
     public var hasRoom: Bool { ledger.count < inFlightMax }
 
@@ -224,12 +221,15 @@ public struct DeliveryMachine: ~Copyable {
 
     /// The subscription has ended. Returns what its client had not answered, to be marked as redelivered: of a topic
     /// nothing.
-    public mutating func ended() -> [MessageStamp] {
+    ///
+    /// - Parameter sessionGoesOn: then its row in `belfry.session` does not tell that its messages were shown, and the
+    ///   history has to until they are marked.
+    public mutating func ended(sessionGoesOn: Bool) -> [MessageStamp] {
         queue?.ended()
         topic?.ended()
         let stamps = ledger.drain()
         guard topic == nil else { return [] }
-        for stamp in stamps { history.gaveBack(stamp) }
+        if sessionGoesOn { for stamp in stamps { history.gaveBack(stamp) } }
         return stamps
     }
 }

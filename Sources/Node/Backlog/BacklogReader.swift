@@ -96,11 +96,14 @@ final class BacklogReader: @unchecked Sendable {
         var sessions: Set<SessionID> = []
         var others: [Consumer] = []
         while batch.count < Self.readsMax, let consumer = line.popFirst() {
-            guard sessions.insert(consumer.session.id).inserted else {
+            guard !sessions.contains(consumer.session.id) else {
                 others.append(consumer)
                 continue
             }
-            if let page = consumer.takeTurn() { batch.append((consumer, page)) }
+            // One that wants no page any more is not in the way of its session's others.
+            guard let page = consumer.takeTurn() else { continue }
+            sessions.insert(consumer.session.id)
+            batch.append((consumer, page))
         }
         for consumer in others { line.add(consumer) }
         return batch

@@ -7,7 +7,7 @@ import Postgres
 /// An event loop's delivery marks on their way to PostgreSQL: gathered for a few milliseconds, written in one statement
 /// of each kind, and tried again until they are committed. Runs the statements of `MarkQueue`. Used on its event loop
 /// only.
-final class MarkWriter: @unchecked Sendable {
+final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     /// The pause before what another transaction held is tried again.
     private static let heldPause = TimeAmount.milliseconds(100)
 
@@ -17,6 +17,8 @@ final class MarkWriter: @unchecked Sendable {
     private var queue: MarkQueue
     /// Topics' messages that this loop has marked delivered already.
     private var markedBroadcasts: RecentMessages
+    /// Whether `queue` holds marks, asked for each message.
+    private var holdsMarks = false
     private var isWriteScheduled = false
     private var isHeldRetryScheduled = false
     private var backoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
@@ -40,8 +42,14 @@ final class MarkWriter: @unchecked Sendable {
 
     var isEmpty: Bool { queue.isEmpty }
     var pendingCount: Int { queue.pendingCount }
-    /// What is not committed yet.
-    var pending: DeliveryHistory.Pending { queue.pending }
+
+    // MARK: UncommittedMarks
+
+    var pending: PendingMarks { queue.pending }
+    func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64?) -> Bool {
+        holdsMarks && queue.holdsAnswer(id, createdAtMicroseconds: createdAtMicroseconds)
+    }
+    func holdsGivenBack(_ id: MessageID) -> Bool { holdsMarks && queue.holdsGivenBack(id) }
 
     // MARK: Gathering
 
@@ -125,6 +133,11 @@ final class MarkWriter: @unchecked Sendable {
     }
 
     private func statementEnded(_ answer: Result<MarksWritten, PostgresError>, _ work: MarkQueue.Work) {
+        settle(answer, work)
+        holdsMarks = queue.holdsMarks
+    }
+
+    private func settle(_ answer: Result<MarksWritten, PostgresError>, _ work: MarkQueue.Work) {
         switch answer {
         case .success(let written):
             backoff.reset()

@@ -49,7 +49,6 @@ final class Consumer: @unchecked Sendable {
 
     var isOpening: Bool { machine.isOpening }
     var isLive: Bool { machine.isLive }
-    var hasRoom: Bool { machine.hasRoom }
     var wantsPage: Bool { machine.wantsPage }
 
     func lacks(_ row: MessageStamp) -> Bool { machine.lacks(row) }
@@ -113,9 +112,9 @@ final class Consumer: @unchecked Sendable {
     /// nothing.
     ///
     /// - Returns: whether it was in line, too.
-    func end() -> (unacknowledged: [MessageStamp], wasQueued: Bool) {
+    func end(sessionGoesOn: Bool) -> (unacknowledged: [MessageStamp], wasQueued: Bool) {
         guard !isEnded else { return ([], false) }
         isEnded = true
-        return (machine.ended(), isQueued)
+        return (machine.ended(sessionGoesOn: sessionGoesOn), isQueued)
     }
 }

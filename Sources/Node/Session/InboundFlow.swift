@@ -10,7 +10,7 @@ struct InboundFlow {
     private(set) var isTurnOver = false
     /// The transport was told to stop reading: the peer's silence says nothing.
     private(set) var isPaused = false
-    /// Receipts that wait for marks to be committed.
+    /// Receipts that wait for marks to be committed, and commands that are under way.
     private var receiptsOwed = 0
 
     init(limits: Limits) { receiptsOwedMax = limits.receiptsOwedMax }
@@ -38,7 +38,7 @@ struct InboundFlow {
 
     mutating func receiptOwed() { receiptsOwed += 1 }
 
-    /// A receipt was sent. Returns whether frames that waited for that can be dealt with now.
+    /// The wait for a receipt is over. Returns whether frames that waited for that can be dealt with now.
     mutating func receiptPaid() -> Bool {
         receiptsOwed -= 1
         return receiptsOwed == receiptsOwedMax / 2

@@ -18,7 +18,7 @@ extension Session {
         if let consumer = removeConsumer(subscription.number) {
             payOwedReceipt(of: consumer)
             // The session goes on: its row stays, what the subscription had in flight goes back.
-            ids = worker.leave(consumer).map(\.id)
+            ids = worker.leave(consumer, sessionGoesOn: true).map(\.id)
             if !ids.isEmpty {
                 worker.marks.ended(SessionEnd(sessionID: nil, receiver: consumer.receiver, unacknowledged: ids))
             }
@@ -49,9 +49,11 @@ extension Session {
         for consumer in consumers.values { payOwedReceipt(of: consumer) }
         guard let receipt else { return close(.clientDisconnected, with: nil) }
         disconnecting()
-        worker.marks.whenCommitted([], user: user) { isCommitted in
-            // A mark that was given up was logged; the session ends in any case, without the receipt.
-            self.close(.clientDisconnected, with: isCommitted ? receipt : nil)
+        whenCommandsAreDone { [self] in
+            worker.marks.whenCommitted([], user: user) { isCommitted in
+                // A mark that was given up was logged; the session ends in any case, without the receipt.
+                self.close(.clientDisconnected, with: isCommitted ? receipt : nil)
+            }
         }
     }
 
@@ -86,7 +88,7 @@ extension Session {
                 "sending is not served over STOMP yet; insert into belfry.message_log with SQL instead.",
                 message: "SEND is not served.", command: .send, receipt: request.receipt)
         }
-        receiptOwed()
+        commandBegan()
         let asked = CommandRequest(
             headers: Dictionary(request.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first }),
             body: request.body)
@@ -99,23 +101,25 @@ extension Session {
     private func commandEnded(_ outcome: Result<Void, any Error>, receipt: String?) {
         switch outcome {
         case .success:
-            receiptDue(receipt, isDone: true)
+            commandEnded(receipt: receipt)
         case .failure(let error):
+            // DISCONNECT came behind it: its receipt would say that this was done.
+            guard !isClosing else { return close(.clientDisconnected, with: nil) }
             let refusal = error as? CommandRefusal ?? CommandRefusal(.unavailable, CloseReason.internalError.text)
-            receiptDue(nil, isDone: true)
+            commandEnded(receipt: nil)
             refuse(
-                refusal.kind.closeReason, refusal.description, message: "The command was refused.", command: .send,
+                refusal.closeReason, refusal.message, message: "The command was refused.", command: .send,
                 receipt: receipt)
         }
     }
 }
 
-extension CommandRefusal.Kind {
+extension CommandRefusal {
     fileprivate var closeReason: CloseReason {
-        switch self {
+        switch code {
         case .invalid: .protocolViolation
         case .forbidden: .forbidden
-        case .unavailable: .internalError
+        default: .internalError
         }
     }
 }

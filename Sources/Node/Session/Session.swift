@@ -18,6 +18,9 @@ public final class Session: @unchecked Sendable {
     private let outbound: OutboundFlow
     /// The running subscriptions, by the number that the machine gave them.
     private(set) var consumers: [UInt32: Consumer] = [:]
+    private var commandsUnderWay = 0
+    /// What waits for the commands that are under way.
+    private var commandsDone: (() -> Void)?
     /// Where the clock has it.
     private var filedTick: Int?
     /// The worker knows of its end.
@@ -184,14 +187,37 @@ public final class Session: @unchecked Sendable {
 
     /// The wait for a receipt is over.
     ///
-    /// - Parameters:
-    ///   - receipt: `nil` when none was asked for.
-    ///   - isDone: whether the frame's effect is committed.
-    func receiptDue(_ receipt: String?, isDone: Bool) {
+    /// - Parameter isDone: whether the frame's effect is committed.
+    func receiptDue(_ receipt: String, isDone: Bool) {
         let goesOn = inbound.receiptPaid()
         guard isDone else { return fail(.internalError) }
-        if let receipt, !isClosing { sendReceipt(receipt) }
+        if !isClosing { sendReceipt(receipt) }
         if goesOn { decode() }
+    }
+
+    // MARK: Commands
+
+    /// A command begins; further frames wait while too many are under way, as they do for receipts.
+    func commandBegan() {
+        commandsUnderWay += 1
+        receiptOwed()
+    }
+
+    /// A command has ended.
+    ///
+    /// - Parameter receipt: to be sent, if one was asked for and the command was carried out.
+    func commandEnded(receipt: String?) {
+        commandsUnderWay -= 1
+        let goesOn = inbound.receiptPaid()
+        // DISCONNECT's receipt says that this was done, and comes behind this one.
+        if let receipt { sendReceipt(receipt) }
+        if commandsUnderWay == 0 { exchange(&commandsDone, with: nil)?() }
+        if goesOn { decode() }
+    }
+
+    /// Runs `body` once no command of the session's is under way.
+    func whenCommandsAreDone(_ body: @escaping () -> Void) {
+        if commandsUnderWay == 0 { body() } else { commandsDone = body }
     }
 
     // MARK: To the client
@@ -262,6 +288,8 @@ public final class Session: @unchecked Sendable {
     /// Sends a heart-beat, or ends the session, if it is time.
     func tick(at now: NIODeadline) {
         guard !isEnded else { return }
+        // Who has taken what waited, or has gone, may have said so to nobody.
+        if inbound.isPaused { pauseOrResumeReading() }
         // What waits can only have grown with a flush, which looks for itself.
         if times.isBudgetTight { checkBudget(at: now) }
         switch times.tick(at: now, isReadingPaused: inbound.isPaused) {
@@ -289,6 +317,7 @@ public final class Session: @unchecked Sendable {
     private func end(_ reason: CloseReason) {
         guard !isEnded else { return }
         isEnded = true
+        commandsDone = nil
         worker.ended(self, reason: reason)
     }
 

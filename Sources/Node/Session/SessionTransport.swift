@@ -2,6 +2,9 @@ import BelfryModel
 import NIOCore
 
 /// What carries a session's STOMP bytes, such as a WebSocket. Used on the session's event loop only.
+///
+/// `append`, `waitingBytes` and `isWritable` are asked for while a session is at work, and call nothing of the
+/// session's.
 public protocol SessionTransport: AnyObject {
     /// Appends one frame (or a heart-beat) of exactly `byteCount` bytes, which `write` writes, to what the next `flush`
     /// sends.

@@ -1,8 +1,8 @@
 import BelfryModel
 import NIOCore
 
-/// The sessions of one event loop, from the connection to the end of the socket, and when each is to be looked at next.
-/// Used on its event loop only.
+/// The sessions of one event loop from their connection to their end, how many of their sockets are still there, and
+/// when each is to be looked at next. Used on its event loop only.
 final class SessionTable: @unchecked Sendable {
     private var sessions: [SessionID: Session] = [:]
     private var wheel: TickWheel

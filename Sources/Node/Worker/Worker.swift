@@ -35,7 +35,7 @@ public final class Worker: @unchecked Sendable {
         flushQueue = FlushQueue(eventLoop: eventLoop)
         sessions = SessionTable(now: .now())
         marks = MarkWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
-        history = DeliveryHistory(now: .now(), pending: { [marks] in marks.pending })
+        history = DeliveryHistory(now: .now(), marks: marks)
         origins = OriginCheck(eventLoop: eventLoop, context: context)
         feed = LiveFeed(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
         backlogs = BacklogReader(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
@@ -48,13 +48,13 @@ public final class Worker: @unchecked Sendable {
     /// What one part brings about for the others. Weakly: an answer may come back to a part when its worker is gone.
     private func wire() {
         feed.onOpen = { [weak self] in self?.opened($0) }
-        feed.onBusLost = { [reconciler] in reconciler.beginWithNextTick() }
+        feed.onBusLost = { [weak reconciler] in reconciler?.beginWithNextTick() }
         origins.onIncarnationChange = { [weak self] in self?.incarnationChanged() }
         origins.onResume = { [weak self] in self?.readEverythingAgain() }
         backlogs.onSessionEnd = { [marks] in marks.ended($0) }
         reconciler.onMissed = { [weak self] in self?.wantsPage($0) }
         reconciler.onLook = { [weak self] in self?.payReceipts(of: $0) }
-        marks.onRefusalCommit = { [history] in history.refusalCommitted($0) }
+        marks.onRefusalCommit = { [weak history] in history?.refusalCommitted($0) }
         marks.onPressureChange = { [sessions] in for session in sessions.all { session.pauseOrResumeReading() } }
         marks.onEmpty = { [weak self] in self?.settleShutdown() }
     }
@@ -113,7 +113,7 @@ extension Worker {
         if wasCounted { context.occupancy.leave() }
         guard let user = session.user else { return }
         context.occupancy.leave(user: user)
-        let unacknowledged = session.takeConsumers().flatMap { leave($0) }
+        let unacknowledged = session.takeConsumers().flatMap { leave($0, sessionGoesOn: false) }
         backlogs.sessionEnded(session.id, receiver: user, unacknowledged: unacknowledged.map(\.id))
     }
 
@@ -128,8 +128,8 @@ extension Worker {
 
 extension Worker {
     /// A subscription has ended. Returns what is to come back marked `redelivered`.
-    func leave(_ consumer: Consumer) -> [MessageStamp] {
-        let (unacknowledged, wasQueued) = consumer.end()
+    func leave(_ consumer: Consumer, sessionGoesOn: Bool) -> [MessageStamp] {
+        let (unacknowledged, wasQueued) = consumer.end(sessionGoesOn: sessionGoesOn)
         if wasQueued { if consumer.isTopic { topics.consumerEnded() } else { backlogs.consumerEnded() } }
         feed.leave(consumer)
         return unacknowledged
@@ -157,12 +157,14 @@ extension Worker {
 
     /// A client has acknowledged these or, in mode `auto`, the socket took them.
     func acknowledged(_ stamps: [MessageStamp], on consumer: Consumer) {
+        guard !stamps.isEmpty else { return }
         marks.acknowledged(stamps, on: consumer)
         wantsPage(consumer)
     }
 
     /// A client has refused these.
     func refused(_ stamps: [MessageStamp], on consumer: Consumer) {
+        guard !stamps.isEmpty else { return }
         marks.refused(stamps, on: consumer)
         wantsPage(consumer)
     }
@@ -213,6 +215,6 @@ extension Worker {
 
     private func endShutdown() {
         feed.close()
-        shutdown.end()
+        for promise in shutdown.end() { promise.succeed() }
     }
 }

@@ -9,7 +9,7 @@ struct WorkerShutdown {
 
     mutating func started(_ ticker: RepeatedTask) { self.ticker = ticker }
 
-    /// - Returns: fulfilled by `end`.
+    /// - Returns: fulfilled at the end.
     mutating func begin(on eventLoop: any EventLoop) -> EventLoopFuture<Void> {
         isStopping = true
         let promise = eventLoop.makePromise(of: Void.self)
@@ -17,8 +17,9 @@ struct WorkerShutdown {
         return promise.futureResult
     }
 
-    mutating func end() {
+    /// Stops the clock. Returns the promises that are to be fulfilled now.
+    mutating func end() -> [EventLoopPromise<Void>] {
         ticker?.cancel()
-        for promise in exchange(&waiting, with: []) { promise.succeed() }
+        return exchange(&waiting, with: [])
     }
 }

@@ -11,6 +11,14 @@ import Testing
         MessageStamp(id: MessageID(rawValue: id), xid: xid, createdAtMicroseconds: id)
     }
 
+    private final class Marks: UncommittedMarks {
+        var pending = PendingMarks()
+        var held: Set<MessageID> = []
+
+        func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64?) -> Bool { held.contains(id) }
+        func holdsGivenBack(_ id: MessageID) -> Bool { held.contains(id) }
+    }
+
     /// Lets time pass, a second at a time as a node does.
     private static func pass(_ history: DeliveryHistory, seconds: ClosedRange<Int64>, readingSince: NIODeadline? = nil)
     {
@@ -18,7 +26,7 @@ import Testing
     }
 
     @Test func answersAreRememberedForAMinuteAtLeastAndTwoAtMost() {
-        let history = DeliveryHistory(now: Self.start)
+        let history = DeliveryHistory(now: Self.start, marks: nil)
         history.acknowledged(Self.stamp(1))
         Self.pass(history, seconds: 1...60)
         #expect(history.isAnswered(Self.stamp(1)))
@@ -29,22 +37,22 @@ import Testing
 
     /// While PostgreSQL does not take the marks its rows are still there.
     @Test func whatIsNotMarkedYetIsNotForgotten() {
-        var pending = DeliveryHistory.Pending()
-        let history = DeliveryHistory(now: Self.start, pending: { pending })
+        let marks = Marks()
+        let history = DeliveryHistory(now: Self.start, marks: marks)
         history.acknowledged(Self.stamp(1))
         history.gaveBack(Self.stamp(2))
-        pending = .init(answered: [MessageID(rawValue: 1)], handedBack: [MessageID(rawValue: 2)])
+        marks.pending = .init(answered: [MessageID(rawValue: 1)], handedBack: [MessageID(rawValue: 2)])
         Self.pass(history, seconds: 1...600)
         #expect(history.isAnswered(Self.stamp(1)))
         #expect(history.wasHandedBack(Self.stamp(2)))
-        pending = .init()
+        marks.pending = .init()
         Self.pass(history, seconds: 601...800)
         #expect(!history.isAnswered(Self.stamp(1)))
         #expect(!history.wasHandedBack(Self.stamp(2)))
     }
 
     @Test func nothingIsForgottenWhileALongReadingMayBringIt() {
-        let history = DeliveryHistory(now: Self.start)
+        let history = DeliveryHistory(now: Self.start, marks: nil)
         history.acknowledged(Self.stamp(1))
         history.gaveBack(Self.stamp(2))
         Self.pass(history, seconds: 6...600, readingSince: Self.start)
@@ -52,7 +60,7 @@ import Testing
     }
 
     @Test func aRefusedMessageIsAnsweredAndComesMarked() {
-        let history = DeliveryHistory(now: Self.start)
+        let history = DeliveryHistory(now: Self.start, marks: nil)
         history.refused(Self.stamp(1))
         #expect(history.isAnswered(Self.stamp(1)))
         #expect(!history.isAnswered(Self.stamp(1, xid: 21)), "put off, it is stamped anew")
@@ -60,8 +68,9 @@ import Testing
     }
 
     @Test func anotherIncarnationMakesWhatIsMarkedComeAgain() {
-        let history = DeliveryHistory(
-            now: Self.start, pending: { .init(answered: [MessageID(rawValue: 2)]) })
+        let marks = Marks()
+        marks.pending = .init(answered: [MessageID(rawValue: 2)])
+        let history = DeliveryHistory(now: Self.start, marks: marks)
         history.acknowledged(Self.stamp(1))
         history.acknowledged(Self.stamp(2))
         history.refused(Self.stamp(3))
@@ -71,5 +80,17 @@ import Testing
         #expect(history.isAnswered(Self.stamp(2, xid: 9_000)), "its mark is on its way, whatever its stamp is now")
         history.refusalCommitted(MessageID(rawValue: 2))
         #expect(!history.isAnswered(Self.stamp(2, xid: 9_000)))
+    }
+
+    /// Another session may have refused it meanwhile, which stamps it anew.
+    @Test func whatAnApplicationHoldsIsKnownUnderEveryStamp() {
+        let marks = Marks()
+        let history = DeliveryHistory(now: Self.start, marks: marks)
+        history.acknowledged(Self.stamp(1))
+        #expect(!history.isAnswered(Self.stamp(1, xid: 21)))
+        marks.held = [MessageID(rawValue: 1)]
+        #expect(history.isAnswered(Self.stamp(1, xid: 21)))
+        #expect(history.isAnswered(MessageID(rawValue: 1), xid: 21))
+        #expect(history.wasHandedBack(Self.stamp(1, xid: 21)))
     }
 }

@@ -37,15 +37,21 @@ final class SimulatedClient {
     /// What the client has got and not acknowledged.
     private(set) var inFlight: [MessageID] = []
 
-    private final class Marks {
+    private final class Marks: UncommittedMarks {
         var queue = MarkQueue(marksMax: 10_000)
+
+        var pending: PendingMarks { queue.pending }
+        func holdsAnswer(_ id: MessageID, createdAtMicroseconds: Int64?) -> Bool {
+            queue.holdsAnswer(id, createdAtMicroseconds: createdAtMicroseconds)
+        }
+        func holdsGivenBack(_ id: MessageID) -> Bool { queue.holdsGivenBack(id) }
     }
 
     init(_ settings: Settings) {
         self.settings = settings
         let marks = Marks()
         self.marks = marks
-        history = DeliveryHistory(now: .now(), pending: { marks.queue.pending })
+        history = DeliveryHistory(now: .now(), marks: marks)
         machine = DeliveryMachine(
             source: settings.isTopic ? .topic(after: settings.lastMessageID) : .queue,
             ackMode: .clientIndividual,

@@ -31,7 +31,7 @@ import Testing
 
         init(
             _ source: DeliveryMachine.Source = .queue, mode: AckMode = .clientIndividual, inFlightMax: Int = 10,
-            history: DeliveryHistory = DeliveryHistory(now: .now())
+            history: DeliveryHistory = DeliveryHistory(now: .now(), marks: nil)
         ) {
             machine = DeliveryMachine(
                 source: source, ackMode: mode,
@@ -71,14 +71,14 @@ import Testing
 
         func acknowledge(_ id: Int64) -> [Int64] { machine.acknowledged(.init(rawValue: id)).map(\.id.rawValue) }
         func refuse(_ id: Int64) -> [Int64] { machine.refused(.init(rawValue: id)).map(\.id.rawValue) }
-        func end() -> [Int64] { machine.ended().map(\.id.rawValue) }
+        func end() -> [Int64] { machine.ended(sessionGoesOn: true).map(\.id.rawValue) }
         func roomMade() { machine.roomMade() }
         func incarnationChanged() { machine.incarnationChanged() }
     }
 
     private static func live(
         mode: AckMode = .clientIndividual, inFlightMax: Int = 10,
-        history: DeliveryHistory = DeliveryHistory(now: .now())
+        history: DeliveryHistory = DeliveryHistory(now: .now(), marks: nil)
     ) -> Subscriber {
         let subscriber = Subscriber(mode: mode, inFlightMax: inFlightMax, history: history)
         subscriber.open()
@@ -114,7 +114,7 @@ import Testing
 
     /// A user's other session, or his next one, on the same event loop.
     @Test func whatOneSessionAcknowledgedIsNoNewsToTheOthers() {
-        let history = DeliveryHistory(now: .now())
+        let history = DeliveryHistory(now: .now(), marks: nil)
         let (one, other) = (Self.live(history: history), Subscriber(history: history))
         one.live(.sample(1, xid: 20))
         #expect(one.acknowledge(1) == [1])
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test func whatWasGivenBackOrRefusedComesMarked() {
-        let history = DeliveryHistory(now: .now())
+        let history = DeliveryHistory(now: .now(), marks: nil)
         let (one, other) = (Self.live(history: history), Subscriber(history: history))
         for id: Int64 in 1...2 { one.live(.sample(id, xid: 20)) }
         #expect(one.refuse(1) == [1])
@@ -205,7 +205,7 @@ import Testing
     // MARK: Topics
 
     @Test func aBroadcastThatWasAnsweredIsForgotten() {
-        let history = DeliveryHistory(now: .now())
+        let history = DeliveryHistory(now: .now(), marks: nil)
         let (one, other) = (
             Subscriber(.topic(after: nil), history: history), Subscriber(.topic(after: nil), history: history)
         )

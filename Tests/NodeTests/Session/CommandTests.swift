@@ -3,6 +3,7 @@ import BelfryModel
 import Commands
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import STOMP
 import Testing
 import WebSocket
@@ -66,6 +67,35 @@ import WebSocket
             let error = try await client.frame(.error)
             #expect(error.headers["message"] == "SEND is not served.")
             #expect(echo.asked.withLockedValue { $0 }.isEmpty)
+        }
+    }
+
+    /// STOMP 1.2, DISCONNECT: its receipt says that everything before it was done.
+    @Test func disconnectWaitsForIt() async throws {
+        let slow = Slow()
+        try await TestNode.with(commands: [slow]) { node in
+            let client = try await node.connect(as: "alice")
+            try await client.send("SEND\ndestination:/app/slow\nreceipt:one\n\n\0DISCONNECT\nreceipt:two\n\n\0")
+            for _ in 0..<20 { await node.loop.advanceTime(by: .milliseconds(10)) }
+            try await client.read()
+            #expect(client.frames.count == 1, "CONNECTED and nothing else")
+            slow.gate.succeed()
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "one")
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "two")
+        }
+    }
+
+    /// Ends when it is told to.
+    private struct Slow: AppCommand {
+        let name = "slow"
+        let gate = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
+
+        func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) {
+            do {
+                try await gate.futureResult.get()
+            } catch {
+                throw CommandRefusal(.unavailable, "\(error)")
+            }
         }
     }
 

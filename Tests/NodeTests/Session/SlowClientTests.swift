@@ -105,4 +105,18 @@ struct SlowClientTests {
             #expect(try await node.sessions() == 1)
         }
     }
+
+    @Test("One that goes away while it is not read from, as it has not taken what waits, leaves nothing behind")
+    func goneWhilePaused() async throws {
+        try await TestNode.with(limits: Self.limits) { node in
+            let slow = try await Self.subscribed("alice", on: node)
+            try await slow.stopReading()
+            for number: Int64 in 1...8 { try await node.publish(number, to: .topic("news"), body: Self.body) }
+            let worker = node.worker
+            #expect(try await node.loop.executeInContext { worker.sessions.all.allSatisfy(\.isReadingPaused) })
+            try await slow.vanish()
+            _ = try await node.eventually("its session has ended") { try await node.sessions() == 0 ? true : nil }
+            #expect(node.context.occupancy.sessions == 0)
+        }
+    }
 }

@@ -333,6 +333,24 @@ struct WorkerTests {
         }
     }
 
+    @Test("A subscription is read although another of its session, in line before it, has ended")
+    func behindOneThatHasEnded() async throws {
+        try await Self.with { node, database in
+            // Another session of hers: the channel is open already.
+            let other = try await node.connect(as: "alice")
+            try await other.subscribe("/user/queue/msg")
+            try await node.isLive(.user("alice"))
+            let id = try await database.notify("alice")
+            let client = try await node.connect(as: "alice")
+            try await client.send(
+                "SUBSCRIBE\nid:0\ndestination:/user/queue/a\n\n\0SUBSCRIBE\nid:1\ndestination:/user/queue/b\n\n\0"
+                    + "UNSUBSCRIBE\nid:0\n\n\0")
+            let message = try await client.frame(.message)
+            #expect(Self.id(message) == id)
+            #expect(message.headers["subscription"] == "1")
+        }
+    }
+
     @Test("Nobody acknowledges what was not sent to him")
     func isolation() async throws {
         try await Self.with { node, database in

@@ -9,14 +9,16 @@ struct EnvelopeTests {
         installation: UniqueID(high: 1, low: 2), incarnation: UniqueID(high: 3, low: 4), term: 9)
 
     private func encoded(
-        id: Int64 = 7, xid: UInt64 = 1 << 40, expires: Int64? = nil, headers: String = "", body: String = "{}"
+        id: Int64 = 7, xid: UInt64 = 1 << 40, expires: Int64? = nil, isRedelivered: Bool = false, headers: String = "",
+        body: String = "{}"
     ) -> ByteBuffer {
         var buffer = ByteBuffer()
         Array(headers.utf8).withUnsafeBytes { headers in
             Array(body.utf8).withUnsafeBytes { body in
                 Envelope.encode(
                     origin: Self.origin, id: MessageID(rawValue: id), xid: xid, createdAtMicroseconds: 6,
-                    expiresAtMilliseconds: expires, headerLines: headers, body: body, into: &buffer)
+                    expiresAtMilliseconds: expires, isRedelivered: isRedelivered, headerLines: headers, body: body,
+                    into: &buffer)
             }
         }
         return buffer
@@ -33,6 +35,13 @@ struct EnvelopeTests {
         #expect(envelope.expiresAtMilliseconds == expires)
         #expect(String(buffer: envelope.headerLines) == headers)
         #expect(String(buffer: envelope.body) == "{\"a\":\"ż\"}")
+    }
+
+    @Test(arguments: [true, false], [nil, 5] as [Int64?])
+    func whetherItWasShownBeforeComesBack(isRedelivered: Bool, expires: Int64?) throws {
+        let envelope = try Envelope(decoding: encoded(expires: expires, isRedelivered: isRedelivered))
+        #expect(envelope.isRedelivered == isRedelivered)
+        #expect(envelope.expiresAtMilliseconds == expires)
     }
 
     @Test func isReadFromTheMiddleOfAnotherBuffer() throws {

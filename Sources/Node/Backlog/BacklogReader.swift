@@ -16,9 +16,8 @@ final class BacklogReader: @unchecked Sendable {
     private let context: NodeContext
     private let origins: OriginCheck
     private let flushQueue: FlushQueue
-    private var line = ReaderLine()
+    private let line: ReaderLine
     private var rows = SessionRows()
-    private var isPumpScheduled = false
     /// When the reading under way was begun; `nil` while none is.
     private(set) var readingSince: NIODeadline?
     private var backoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
@@ -31,6 +30,8 @@ final class BacklogReader: @unchecked Sendable {
         self.context = context
         self.origins = origins
         self.flushQueue = flushQueue
+        line = ReaderLine(eventLoop: eventLoop)
+        line.onLook = { [weak self] in self?.read() }
     }
 
     /// Consumers that wait for a page.
@@ -40,14 +41,10 @@ final class BacklogReader: @unchecked Sendable {
     func rowState(of session: SessionID) -> SessionRows.State? { rows.state(of: session) }
 
     /// The consumer may want a page.
-    func wantsPage(_ consumer: Consumer) {
-        guard consumer.wantsPage, consumer.getInLine() else { return }
-        line.add(consumer)
-        schedulePump()
-    }
+    func wantsPage(_ consumer: Consumer) { line.wantsPage(consumer) }
 
     /// A consumer in line has ended.
-    func consumerEnded() { line.ended() }
+    func consumerEnded() { line.consumerEnded() }
 
     /// A session has ended.
     func sessionEnded(_ session: SessionID, receiver: String, unacknowledged: [MessageID]) {
@@ -60,16 +57,7 @@ final class BacklogReader: @unchecked Sendable {
 
     // MARK: Reading
 
-    private func schedulePump() {
-        guard !isPumpScheduled else { return }
-        isPumpScheduled = true
-        eventLoop.execute {
-            self.isPumpScheduled = false
-            self.pump()
-        }
-    }
-
-    private func pump() {
+    private func read() {
         guard readingSince == nil else { return }
         let batch = takeBatch()
         guard !batch.isEmpty else { return }
@@ -105,7 +93,7 @@ final class BacklogReader: @unchecked Sendable {
             sessions.insert(consumer.session.id)
             batch.append((consumer, page))
         }
-        for consumer in others { line.add(consumer) }
+        line.putBack(others)
         return batch
     }
 
@@ -130,7 +118,7 @@ final class BacklogReader: @unchecked Sendable {
             wantsPage(read.consumer)
         }
         flushQueue.flush()
-        schedulePump()
+        line.scheduleLook()
     }
 
     private func retry(_ consumers: [Consumer]) {
@@ -138,7 +126,7 @@ final class BacklogReader: @unchecked Sendable {
         eventLoop.scheduleTask(in: TimeAmount(backoff.next())) {
             for consumer in consumers { self.wantsPage(consumer) }
             // Others queued meanwhile, and these may be queued already or gone.
-            self.schedulePump()
+            self.line.scheduleLook()
         }
     }
 }

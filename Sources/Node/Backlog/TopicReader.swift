@@ -11,8 +11,7 @@ final class TopicReader: @unchecked Sendable {
     private let context: NodeContext
     private let origins: OriginCheck
     private let flushQueue: FlushQueue
-    private var line = ReaderLine()
-    private var isPumpScheduled = false
+    private let line: ReaderLine
     private var isReading = false
     private var backoff = Backoff(first: .milliseconds(50), limit: .seconds(2))
 
@@ -21,31 +20,20 @@ final class TopicReader: @unchecked Sendable {
         self.context = context
         self.origins = origins
         self.flushQueue = flushQueue
+        line = ReaderLine(eventLoop: eventLoop)
+        line.onLook = { [weak self] in self?.read() }
     }
 
     /// The consumer may want a page.
-    func wantsPage(_ consumer: Consumer) {
-        guard consumer.wantsPage, consumer.getInLine() else { return }
-        line.add(consumer)
-        schedulePump()
-    }
+    func wantsPage(_ consumer: Consumer) { line.wantsPage(consumer) }
 
     /// A consumer in line has ended.
-    func consumerEnded() { line.ended() }
+    func consumerEnded() { line.consumerEnded() }
 
-    private func schedulePump() {
-        guard !isPumpScheduled else { return }
-        isPumpScheduled = true
-        eventLoop.execute {
-            self.isPumpScheduled = false
-            self.pump()
-        }
-    }
-
-    private func pump() {
+    private func read() {
         guard !isReading, let consumer = line.popFirst() else { return }
         guard let page = consumer.takeTurn(), case .topic(let topic) = consumer.address else {
-            if !line.isEmpty { schedulePump() }
+            if !line.isEmpty { line.scheduleLook() }
             return
         }
         isReading = true
@@ -58,7 +46,7 @@ final class TopicReader: @unchecked Sendable {
         _ answer: Result<BacklogPages, PostgresError>, to request: PageRequest, for consumer: Consumer
     ) {
         isReading = false
-        schedulePump()
+        line.scheduleLook()
         guard let (pages, snapshot) = origins.usable(answer) else { return retry(consumer) }
         backoff.reset()
         consumer.pageRead(

@@ -55,7 +55,6 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
 
     /// A client has acknowledged these or, in mode `auto`, the socket took them.
     func acknowledged(_ stamps: [MessageStamp], on consumer: Consumer) {
-        guard !stamps.isEmpty else { return }
         context.metrics.acknowledged(stamps.count)
         for stamp in stamps {
             if consumer.isTopic {
@@ -70,7 +69,7 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     /// A client has refused these: they come again after a delay. A broadcast that one of many refuses stays as it is.
     func refused(_ stamps: [MessageStamp], on consumer: Consumer) {
         context.metrics.refused(stamps.count)
-        guard !consumer.isTopic, !stamps.isEmpty else { return }
+        guard !consumer.isTopic else { return }
         for stamp in stamps { queue.refused(DeliveryMark(stamp, receiver: consumer.receiver)) }
         scheduleWrite()
     }

@@ -19,7 +19,6 @@ struct SessionTimes: ~Copyable {
     private let connectDeadline: NIODeadline
     /// `nil` before CONNECTED.
     private var heartBeat: HeartBeatMachine?
-    private var isConnected = false
     private var expiresAt: NIODeadline?
     private var disconnectDeadline: NIODeadline?
     private var budget = OutboundBudget()
@@ -36,6 +35,13 @@ struct SessionTimes: ~Copyable {
         }
     }
 
+    private var isConnected: Bool {
+        switch heartBeat {
+        case nil: false
+        case .some: true
+        }
+    }
+
     private func earliest(_ heartBeat: NIODeadline?) -> NIODeadline? {
         var earliest = heartBeat ?? .distantFuture
         if let expiresAt { earliest = min(earliest, expiresAt) }
@@ -49,7 +55,6 @@ struct SessionTimes: ~Copyable {
     /// CONNECTED was written.
     mutating func connected(_ agreement: HeartBeatAgreement, at now: NIODeadline) {
         heartBeat = HeartBeatMachine(agreement, at: now)
-        isConnected = true
     }
 
     /// The peer gave a sign of life.

@@ -53,16 +53,4 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .internalError: "The node had an internal error; connect again, nothing was lost."
         }
     }
-
-    /// Whether a client does well to connect again by itself, with the same token.
-    public var shouldReconnect: Bool {
-        switch self {
-        case .connectionLost, .shuttingDown, .connectTimeout, .heartBeatMissed, .slowConsumer, .overloaded,
-            .internalError:
-            true
-        case .clientDisconnected, .protocolViolation, .invalidUTF8, .frameTooLarge, .unauthorized, .tokenExpired,
-            .forbidden, .tooManySessions:
-            false
-        }
-    }
 }

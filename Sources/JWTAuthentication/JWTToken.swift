@@ -31,7 +31,7 @@ struct JWTToken {
         guard token.utf8.count <= Self.bytesMax else {
             throw AuthenticationError(
                 .tooLong, "The token is longer than \(Self.bytesMax) bytes.",
-                detail: "A token of \(token.utf8.count) bytes was sent; at most \(Self.bytesMax) go.")
+                detail: "A token of \(token.utf8.count) bytes was sent; the limit is \(Self.bytesMax).")
         }
         let parts = Array(token.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 3, let headerBytes = Base64URL.decode(parts[0]),

@@ -43,11 +43,6 @@ public struct SessionMachine: ~Copyable {
         }
     }
 
-    /// The subscription that a client calls `id`.
-    public func subscription(id: String) -> Subscription? {
-        index(ofSubscription: id).map { subscriptions[$0] }
-    }
-
     /// The subscription of that number.
     public func subscription(number: UInt32) -> Subscription? {
         subscriptions.first { $0.number == number }

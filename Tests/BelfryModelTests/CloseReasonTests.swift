@@ -12,16 +12,4 @@ struct CloseReasonTests {
         #expect(reason.text.utf8.allSatisfy { (0x20..<0x7F).contains($0) })
         #expect(CloseReason.allCases.count { $0.text == reason.text } == 1)
     }
-
-    @Test("A client comes back after faults of the way, not after being refused")
-    func reconnecting() {
-        for reason in [CloseReason.shuttingDown, .slowConsumer, .connectionLost, .overloaded, .internalError] {
-            #expect(reason.shouldReconnect)
-        }
-        for reason in [
-            CloseReason.clientDisconnected, .unauthorized, .tokenExpired, .protocolViolation, .tooManySessions,
-        ] {
-            #expect(!reason.shouldReconnect)
-        }
-    }
 }

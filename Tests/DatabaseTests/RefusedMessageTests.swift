@@ -34,10 +34,11 @@ import Testing
         Case(
             testDescription: "a receiver of 256 bytes", columns: "receiver, type",
             values: "repeat('é', 128), 'JSON_MSG'",
-            message: "The receiver \"\(String(repeating: "é", count: 60))…\" has 256 bytes of UTF-8; at most 255 go."),
+            message: "The receiver \"\(String(repeating: "é", count: 60))…\" has 256 bytes of UTF-8; the limit is "
+                + "255."),
         Case(
             testDescription: "a topic of 256 bytes", columns: "topic, type", values: "repeat('t', 256), 'JSON_MSG'",
-            message: "The topic \"\(String(repeating: "t", count: 60))…\" has 256 bytes of UTF-8; at most 255 go."),
+            message: "The topic \"\(String(repeating: "t", count: 60))…\" has 256 bytes of UTF-8; the limit is 255."),
     ]
 
     static let contents = [
@@ -70,7 +71,7 @@ import Testing
             values: "'alice', 'STRING_MSG', to_jsonb(repeat('x', 262143))",
             message: "The data of the notification (receiver \"alice\", type \"STRING_MSG\") has 262145 bytes of JSON "
                 + "text; at most 262144 go.",
-            hint: "Send a reference that the client can fetch. The limit is belfry.setting.data_bytes_max."),
+            hint: "Send a reference that the client can fetch. The limit is set by belfry.setting.data_bytes_max."),
         Case(
             testDescription: "an expiry before the release", columns: "receiver, type, not_before, expires_at",
             values: "'alice', 'JSON_MSG', '2030-01-02Z', '2030-01-01Z'",
@@ -81,7 +82,8 @@ import Testing
             testDescription: "created at no time", columns: "receiver, type, created_at",
             values: "'alice', 'JSON_MSG', 'infinity'",
             message:
-                "The notification (receiver \"alice\", type \"JSON_MSG\") was created at infinity: that is no time.",
+                "The notification (receiver \"alice\", type \"JSON_MSG\") was created at infinity, which is not a "
+                + "finite time.",
             hint: "Leave created_at out: it is the statement's time."),
         Case(
             testDescription: "held back for ever", columns: "receiver, type, not_before",
@@ -117,14 +119,14 @@ import Testing
             values: "'alice', 'JSON_MSG', (select jsonb_object_agg('h' || i, i) from generate_series(1, 33) i)",
             message:
                 "The headers of the notification (receiver \"alice\", type \"JSON_MSG\") have 33 entries; "
-                + "at most 32 go."
+                + "the limit is 32."
         ),
         Case(
             testDescription: "headers of 8 KiB and a byte", columns: "receiver, type, headers",
             values: "'alice', 'JSON_MSG', jsonb_build_object('h', repeat('x', 8184))",
             message:
                 "The headers of the notification (receiver \"alice\", type \"JSON_MSG\") have 8193 bytes of JSON text; "
-                + "at most 8192 go."),
+                + "the limit is 8192."),
     ]
 
     @Test(arguments: addresses + contents + headers + reservedHeaders + sizedHeaders)
@@ -188,7 +190,7 @@ import Testing
         try await database.query("update belfry.setting set data_bytes_max = 10")
         try await database.query("select belfry.notify('alice', 'STRING_MSG', '\"12345678\"')")
         let error = try await database.refusal("select belfry.notify('alice', 'STRING_MSG', '\"123456789\"')")
-        #expect(error.message.contains("has 11 bytes of JSON text; at most 10 go."))
+        #expect(error.message.contains("has 11 bytes of JSON text; the limit is 10."))
     }
 
     @Test(arguments: ["null", "'unread'"])

@@ -52,7 +52,7 @@ import Testing
     func aSchemaThatIsNotUnderstoodIsRefused(schema: String, problem: String) async throws {
         let database = try await SchemaDatabase.shared()
         let error = try await database.refusal("select belfry.register_type('T', $1::jsonb)", .text(schema))
-        #expect(error.message.hasSuffix("The schema of the notification type \"T\" does not go: \(problem)"))
+        #expect(error.message.hasSuffix("The schema of the notification type \"T\" is not valid: \(problem)"))
         #expect(error.sqlState == "23514")
 
         let around = try await database.refusal(
@@ -64,7 +64,7 @@ import Testing
     func aNameThatIsNoneIsRefused(name: String) async throws {
         let database = try await SchemaDatabase.shared()
         let error = try await database.refusal("select belfry.register_type($1)", .text(name))
-        #expect(error.message.contains("The notification type's name \"\(name)\" does not go."))
+        #expect(error.message.contains("A notification type cannot be named \"\(name)\"."))
         #expect(error.hint?.contains("begins with a letter") == true)
     }
 

@@ -28,10 +28,8 @@ import Testing
         #expect(request?.lastMessageID == MessageID(rawValue: 41))
         #expect(request?.receipt == "r1")
         #expect(request?.headers == headers)
-        let found = machine.subscription(id: "sub:0")
+        let found = machine.subscription(number: 1)
         #expect(found == request?.subscription)
-        let numbered = machine.subscription(number: 1)
-        #expect(numbered == request?.subscription)
     }
 
     @Test func subscribeWithoutOptionalHeaders() {

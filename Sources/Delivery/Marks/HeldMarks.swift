@@ -16,7 +16,8 @@ struct HeldMarks {
     private var turns: Deque<Key> = []
     /// Marks held of each user.
     private var ofUser: [String: Int] = [:]
-    /// Sessions whose rows go when nothing of their users' is held any more.
+    /// A session of each user, ended, whose row says that the user may have seen what is held; it goes when nothing of
+    /// the user's is held any more. One is enough, however many end.
     private var sessions: [String: String] = [:]
     private var sessionsDue: [SessionEnd] = []
 
@@ -58,13 +59,17 @@ struct HeldMarks {
         insert(DeliveryMark(id: id, receiver: receiver, xid: 0, createdAtMicroseconds: 0), .givenBack)
     }
 
-    /// A session has ended whose user has marks here.
+    /// Whether the row of a session that has ended is to stay, for the marks of its user that are here.
+    mutating func keeps(session: String, of user: String) -> Bool {
+        guard holds(user: user) else { return false }
+        if sessions[user] == nil { sessions[user] = session }
+        return sessions[user] == session
+    }
+
+    /// A session has ended whose row stayed because a message that it left is held.
     mutating func insert(session: String, of user: String) {
-        if holds(user: user) {
-            sessions[session] = user
-        } else {
-            sessionsDue.append(SessionEnd(sessionID: session, receiver: user, unacknowledged: []))
-        }
+        guard !keeps(session: session, of: user) else { return }
+        sessionsDue.append(SessionEnd(sessionID: session, receiver: user, unacknowledged: []))
     }
 
     mutating func remove(delivered id: MessageID) { remove(Key(kind: .delivered, id: id)) }
@@ -103,10 +108,7 @@ struct HeldMarks {
         let left = ofUser[mark.receiver, default: 1] - 1
         ofUser[mark.receiver] = left > 0 ? left : nil
         if marks.isEmpty { turns = [] }
-        guard left == 0, !sessions.isEmpty else { return }
-        for (session, user) in sessions where user == mark.receiver {
-            sessions[session] = nil
-            sessionsDue.append(SessionEnd(sessionID: session, receiver: user, unacknowledged: []))
-        }
+        guard left == 0, let session = sessions.removeValue(forKey: mark.receiver) else { return }
+        sessionsDue.append(SessionEnd(sessionID: session, receiver: mark.receiver, unacknowledged: []))
     }
 }

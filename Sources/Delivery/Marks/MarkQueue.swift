@@ -165,8 +165,7 @@ public struct MarkQueue {
         // is marked now.
         var now: [SessionEnd] = []
         for end in ends {
-            if let session = end.sessionID, held.holds(user: end.receiver) {
-                held.insert(session: session, of: end.receiver)
+            if let session = end.sessionID, held.keeps(session: session, of: end.receiver) {
                 if end.unacknowledged.isEmpty { continue }
                 now.append(SessionEnd(sessionID: nil, receiver: end.receiver, unacknowledged: end.unacknowledged))
             } else {

@@ -23,7 +23,6 @@ public struct AckLedger: Sendable {
     }
 
     public var count: Int { entries.count }
-    public var isEmpty: Bool { entries.isEmpty }
 
     /// Notes a message just sent.
     public mutating func append(_ entry: MessageStamp) {

@@ -34,7 +34,6 @@ final class LiveFeed: @unchecked Sendable {
     // MARK: Audiences
 
     var all: some Sequence<Audience> { audiences.values }
-    var isEmpty: Bool { audiences.isEmpty }
 
     func audience(at address: Address) -> Audience? { audiences[address] }
 

@@ -176,6 +176,28 @@ import Testing
         #expect(queue.isEmpty)
     }
 
+    /// A client may come and go while an application holds a message's row.
+    @Test func ofManySessionsThatEndOneStays() {
+        var queue = MarkQueue(marksMax: 10)
+        queue.ended(Self.end("first", [1]))
+        _ = write(&queue, holding: [1])
+        for session in ["second", "third"] {
+            queue.ended(Self.end(session, [2]))
+            _ = queue.begin()
+            #expect(queue.next() == .ended([Self.end(session, [2])]), "the first one's row says all that it would")
+            queue.committed(leaving: [])
+            _ = queue.batchEnded()
+        }
+        queue.retryHeld()
+        #expect(write(&queue).committed == [1])
+        queue.retryHeld()
+        _ = queue.begin()
+        #expect(queue.next() == .ended([Self.end("first", [])]))
+        queue.committed(leaving: [])
+        _ = queue.batchEnded()
+        #expect(queue.isEmpty)
+    }
+
     /// However many are held, what is new goes first and nobody waits for them.
     @Test func manyHeldMarksDelayNothingNew() {
         var queue = MarkQueue(marksMax: 100)

@@ -1,7 +1,6 @@
 // swift-tools-version: 6.1
 // What instruction counts need, and no more: neither HTTP nor TLS nor tokens, so that it builds in about a minute.
-// `scripts/instruction-counts` lays out the folders; `Gateway` and `RedisBus` are the files named there, with their
-// cases.
+// `scripts/instruction-counts` lays out the folders; `RedisBus` is the files named there.
 
 import PackageDescription
 

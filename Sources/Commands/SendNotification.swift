@@ -25,9 +25,12 @@ public struct SendNotification: Sendable {
 extension CommandRefusal {
     /// What a person should read of a failed statement.
     public init(_ error: PostgresError) {
+        guard error.isRefusal else {
+            // PostgreSQL's own words name hosts and databases.
+            self.init(.unavailable, "The database cannot be reached now; try again.", underlying: error)
+            return
+        }
         let message = error.message.hasSuffix(".") ? error.message : error.message + "."
-        self.init(
-            error.isRefusal ? .invalid : .unavailable,
-            [message, error.hint].compactMap(\.self).joined(separator: " "), underlying: error)
+        self.init(.invalid, [message, error.hint].compactMap(\.self).joined(separator: " "), underlying: error)
     }
 }

@@ -1,7 +1,7 @@
 import Postgres
 
 /// The leader's housekeeping. Every statement may run twice, or on two relays at once, without harm. None waits for a
-/// row: those that another transaction holds, in whichever table, are left for the next time.
+/// message's or a session's row: those that another transaction holds are left for the next time.
 enum HousekeepingStatements {
     /// Plan: the ends of the partial indexes on not_before, expires_at and published_at; node, session and restart are
     /// small.

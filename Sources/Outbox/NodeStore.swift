@@ -4,7 +4,8 @@ import Postgres
 /// Every statement on the schema that a node sends: registration, backlog, delivery marks, reconcile.
 ///
 /// Completions run on a PostgreSQL thread: a caller on an event loop hops back by itself. Failures are
-/// `PostgresError`s; nothing here retries, and every statement may be repeated after a failure without harm.
+/// `PostgresError`s; nothing here retries, but for `markDelivered`, which has a second statement where rows are held.
+/// Every statement may be repeated after a failure without harm.
 public struct NodeStore: Sendable {
     /// What a statement ended with.
     public typealias Completion<Value> = @Sendable (Result<Value, PostgresError>) -> Void

@@ -170,7 +170,7 @@ extension FrameDecoder {
     private func unknownCommand(_ preview: String) -> FrameError {
         error(
             .unknownCommand,
-            "'\(preview)' is no STOMP command; start a frame with one in capital letters, such as CONNECT, on a line.")
+            "'\(preview)' is not a STOMP command; start a frame with one in capitals, such as CONNECT, on a line.")
     }
 
     private func headerError(_ fault: HeaderEscaping.Fault, _ escaping: HeaderEscaping, _ number: Int) -> FrameError {

@@ -26,8 +26,6 @@ public struct HeartBeatMachine: ~Copyable {
         lastReceived = now
     }
 
-    public var outboundInterval: TimeAmount? { agreement.outboundInterval }
-
     /// When a client that has stayed silent until then is given up; `nil` when it promised nothing.
     public var inboundDeadline: NIODeadline? {
         guard !isClosed, let interval = agreement.inboundInterval else { return nil }

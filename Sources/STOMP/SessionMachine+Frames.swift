@@ -28,7 +28,7 @@ extension SessionMachine {
         case .disconnect: disconnect(frame)
         case .connect, .stomp:
             refuse(frame, "the session is connected already; open another connection for another session.")
-        case .send: .send(SendRequest(frame))
+        case .send: send(frame)
         case .begin, .commit, .abort:
             refuse(frame, Self.transactionsSentence, message: "Transactions are not served.")
         case .connected, .message, .receipt, .error:
@@ -116,6 +116,14 @@ extension SessionMachine {
             return refuse(frame, "there is no subscription with the id '\(id.prefix(100))'.")
         }
         return .unsubscribe(subscriptions.remove(at: index), receipt: frame.headers["receipt"])
+    }
+
+    /// "STOMP 1.2, SEND".
+    private mutating func send(_ frame: Frame) -> SessionAction {
+        guard frame.headers["transaction"] == nil else {
+            return refuse(frame, Self.transactionsSentence, message: "Transactions are not served.")
+        }
+        return .send(SendRequest(frame))
     }
 
     /// "STOMP 1.2, ACK" and "NACK".

@@ -70,7 +70,7 @@ import Testing
             testDescription: "data over the limit", columns: "receiver, type, data",
             values: "'alice', 'STRING_MSG', to_jsonb(repeat('x', 262143))",
             message: "The data of the notification (receiver \"alice\", type \"STRING_MSG\") has 262145 bytes of JSON "
-                + "text; at most 262144 go.",
+                + "text; the limit is 262144.",
             hint: "Send a reference that the client can fetch. The limit is set by belfry.setting.data_bytes_max."),
         Case(
             testDescription: "an expiry before the release", columns: "receiver, type, not_before, expires_at",

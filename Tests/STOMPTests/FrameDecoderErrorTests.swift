@@ -32,7 +32,7 @@ import Testing
     }
 
     static let unknownCommand =
-        "is no STOMP command; start a frame with one in capital letters, such as CONNECT, on a line."
+        "is not a STOMP command; start a frame with one in capitals, such as CONNECT, on a line."
     static let cases: [Case] = [
         Case("HELLO\n\n\0", .unknownCommand, "'HELLO' \(unknownCommand)"),
         Case("connect\n\n\0", .unknownCommand, "'connect' \(unknownCommand)"),

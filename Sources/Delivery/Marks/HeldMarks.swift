@@ -17,9 +17,11 @@ struct HeldMarks {
     /// Marks held of each user.
     private var ofUser: [String: Int] = [:]
     /// A session of each user, ended, whose row says that the user may have seen what is held; it goes when nothing of
-    /// the user's is held any more. One is enough, however many end.
-    private var sessions: [String: String] = [:]
+    /// the user's is held any more. One row that is there is enough, however many sessions end.
+    private var sessions: [String: SessionEnd] = [:]
     private var sessionsDue: [SessionEnd] = []
+    /// How many marks have left.
+    private(set) var removals = 0
 
     var isEmpty: Bool { marks.isEmpty && sessions.isEmpty && sessionsDue.isEmpty }
     var hasMarks: Bool { !marks.isEmpty }
@@ -60,16 +62,26 @@ struct HeldMarks {
     }
 
     /// Whether the row of a session that has ended is to stay, for the marks of its user that are here.
-    mutating func keeps(session: String, of user: String) -> Bool {
-        guard holds(user: user) else { return false }
-        if sessions[user] == nil { sessions[user] = session }
-        return sessions[user] == session
+    mutating func keepsRow(of end: SessionEnd) -> Bool {
+        guard holds(user: end.receiver) else { return false }
+        let row = SessionEnd(
+            sessionID: end.sessionID, isRowCertain: end.isRowCertain, receiver: end.receiver, unacknowledged: [])
+        guard let kept = sessions[end.receiver], kept.sessionID != end.sessionID else {
+            sessions[end.receiver] = row
+            return true
+        }
+        guard !kept.isRowCertain, end.isRowCertain else { return false }
+        sessionsDue.append(kept)
+        sessions[end.receiver] = row
+        return true
     }
 
-    /// A session has ended whose row stayed because a message that it left is held.
-    mutating func insert(session: String, of user: String) {
-        guard !keeps(session: session, of: user) else { return }
-        sessionsDue.append(SessionEnd(sessionID: session, receiver: user, unacknowledged: []))
+    /// A session has ended whose row stayed: a message that it left is held, or PostgreSQL would not remove it.
+    mutating func insert(rowOf end: SessionEnd) {
+        guard !keepsRow(of: end) else { return }
+        sessionsDue.append(
+            SessionEnd(
+                sessionID: end.sessionID, isRowCertain: end.isRowCertain, receiver: end.receiver, unacknowledged: []))
     }
 
     mutating func remove(delivered id: MessageID) { remove(Key(kind: .delivered, id: id)) }
@@ -105,10 +117,11 @@ struct HeldMarks {
 
     private mutating func remove(_ key: Key) {
         guard !marks.isEmpty, let mark = marks.removeValue(forKey: key) else { return }
+        removals += 1
         let left = ofUser[mark.receiver, default: 1] - 1
         ofUser[mark.receiver] = left > 0 ? left : nil
         if marks.isEmpty { turns = [] }
-        guard left == 0, let session = sessions.removeValue(forKey: mark.receiver) else { return }
-        sessionsDue.append(SessionEnd(sessionID: session, receiver: mark.receiver, unacknowledged: []))
+        guard left == 0, let kept = sessions.removeValue(forKey: mark.receiver) else { return }
+        sessionsDue.append(kept)
     }
 }

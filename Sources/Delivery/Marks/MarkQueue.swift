@@ -27,6 +27,8 @@ public struct MarkQueue {
         public let ids: [MessageID]
         /// Wait also for whatever of this user's is held back.
         public let user: String?
+        /// Whether anybody still waits. Asked now and then, so that who is gone is forgotten.
+        public let isWanted: @Sendable () -> Bool
         /// Told whether all of it was committed; false when PostgreSQL refused some of it for good.
         public let done: @Sendable (Bool) -> Void
     }
@@ -40,8 +42,11 @@ public struct MarkQueue {
         var ended: [SessionEnd] = []
         var waiters: [Waiter] = []
 
+        /// Messages that the ended left.
+        var unacknowledgedCount = 0
+
         var isEmpty: Bool { delivered.isEmpty && refused.isEmpty && ended.isEmpty && waiters.isEmpty }
-        var count: Int { delivered.count + refused.count + ended.reduce(0) { $0 + 1 + $1.unacknowledged.count } }
+        var count: Int { delivered.count + refused.count + ended.count + unacknowledgedCount }
     }
 
     /// Held marks that are tried again with one batch.
@@ -59,7 +64,11 @@ public struct MarkQueue {
     private var held = HeldMarks()
     private var triesHeld = false
     private var heldWaiters: [Waiter] = []
+    /// Marks that had left `held` when its waiters were last looked at; `nil` when they are to be looked at.
+    private var removalsSeen: Int?
+    /// What was given up while somebody waits, and whose it was.
     private var failed: Set<MessageID> = []
+    private var failedUsers: Set<String> = []
     private var refusals = 0
     /// Statements that have committed something.
     private var commits = 0
@@ -70,10 +79,10 @@ public struct MarkQueue {
 
     // MARK: Questions
 
-    /// Marks not yet committed, those aside that another transaction holds; and those who wait, whatever for: a peer
-    /// may ask for many receipts and be gone.
+    /// Marks not yet committed and those who wait for them, as a peer may ask for many receipts and be gone. What
+    /// another transaction holds, and who waits for that, is left aside: it must not hold up others.
     public var pendingCount: Int {
-        gathering.count + inFlightCount + gathering.waiters.count + waitersInFlight.count + heldWaiters.count
+        gathering.count + inFlightCount + gathering.waiters.count + waitersInFlight.count
     }
     public var isEmpty: Bool { gathering.isEmpty && inFlight == nil && held.isEmpty && heldWaiters.isEmpty }
     public var isFull: Bool { gathering.delivered.count >= marksMax }
@@ -111,14 +120,18 @@ public struct MarkQueue {
 
     public mutating func delivered(_ mark: DeliveryMark) { gathering.delivered.append(mark) }
     public mutating func refused(_ mark: DeliveryMark) { gathering.refused.append(mark) }
-    public mutating func ended(_ end: SessionEnd) { gathering.ended.append(end) }
+    public mutating func ended(_ end: SessionEnd) {
+        gathering.ended.append(end)
+        gathering.unacknowledgedCount += end.unacknowledged.count
+    }
 
     /// Runs `done` once everything gathered up to now has committed, but for what is held back: of that it waits for
-    /// `ids`, and for all of `user`'s.
+    /// `ids`, and for all of `user`'s, as long as it `isWanted`.
     public mutating func whenCommitted(
-        _ ids: [MessageID], user: String? = nil, done: @escaping @Sendable (Bool) -> Void
+        _ ids: [MessageID], user: String? = nil, isWanted: @escaping @Sendable () -> Bool = { true },
+        done: @escaping @Sendable (Bool) -> Void
     ) {
-        gathering.waiters.append(Waiter(ids: ids, user: user, done: done))
+        gathering.waiters.append(Waiter(ids: ids, user: user, isWanted: isWanted, done: done))
     }
 
     /// Some of what was held back is tried again with the next batch, behind what is new.
@@ -130,6 +143,7 @@ public struct MarkQueue {
     public mutating func begin() -> Bool {
         guard inFlight == nil, !gathering.isEmpty || triesHeld else { return false }
         var work = triesHeld ? heldWork() : []
+        if triesHeld { removalsSeen = nil }
         triesHeld = false
         if gathering.delivered.count > marksMax {
             // Too many for one statement: the rest, and what must come after it, stays for the next.
@@ -165,7 +179,7 @@ public struct MarkQueue {
         // is marked now.
         var now: [SessionEnd] = []
         for end in ends {
-            if let session = end.sessionID, held.keeps(session: session, of: end.receiver) {
+            if end.sessionID != nil, held.keepsRow(of: end) {
                 if end.unacknowledged.isEmpty { continue }
                 now.append(SessionEnd(sessionID: nil, receiver: end.receiver, unacknowledged: end.unacknowledged))
             } else {
@@ -186,8 +200,8 @@ public struct MarkQueue {
         settle(work, leaving: Set(left))
     }
 
-    private mutating func settle(_ work: Work, leaving left: Set<MessageID>) {
-        guard !left.isEmpty || !held.isEmpty else { return }
+    private mutating func settle(_ work: Work, leaving left: Set<MessageID>, wasRefused: Bool = false) {
+        guard !left.isEmpty || !held.isEmpty || wasRefused else { return }
         if !refusedAt.isEmpty { for id in work.ids where !left.contains(id) { refusedAt[id] = nil } }
         switch work {
         case .delivered(let marks):
@@ -209,7 +223,8 @@ public struct MarkQueue {
                         held.remove(givenBack: id)
                     }
                 }
-                if isHeld, let session = end.sessionID { held.insert(session: session, of: end.receiver) }
+                // One that was refused without any message is tried again as well.
+                if isHeld || end.unacknowledged.isEmpty && wasRefused, end.sessionID != nil { held.insert(rowOf: end) }
             }
         }
     }
@@ -244,9 +259,9 @@ public struct MarkQueue {
         }
         let isFirst = work.ids.allSatisfy { refusedAt[$0] == nil }
         let othersPass = work.ids.contains { commits > refusedAt[$0, default: commits] }
-        guard isFaultOfItsData, !isFirst, othersPass || work.ids.isEmpty else {
+        guard isFaultOfItsData, !isFirst, othersPass else {
             for id in work.ids where refusedAt[id] == nil { refusedAt[id] = commits }
-            settle(work, leaving: Set(work.ids))
+            settle(work, leaving: Set(work.ids), wasRefused: true)
             return .goOn
         }
         giveUp(work)
@@ -259,11 +274,13 @@ public struct MarkQueue {
         case .delivered(let marks):
             for mark in marks {
                 failed.insert(mark.id)
+                failedUsers.insert(mark.receiver)
                 held.remove(delivered: mark.id)
             }
         case .refused(let marks):
             for mark in marks {
                 failed.insert(mark.id)
+                failedUsers.insert(mark.receiver)
                 held.remove(refused: mark.id)
             }
         case .ended(let ends):
@@ -300,11 +317,14 @@ public struct MarkQueue {
         inFlight = nil
         inFlightCount = 0
         var settled: Settled = []
-        let waiting = heldWaiters + waitersInFlight
-        heldWaiters = []
-        waitersInFlight = []
+        var waiting = exchange(&waitersInFlight, with: [])
+        // Those who wait for what is held are looked at when some of that has gone or was tried.
+        if removalsSeen != held.removals || !failed.isEmpty {
+            waiting = exchange(&heldWaiters, with: []).filter { $0.isWanted() } + waiting
+        }
+        removalsSeen = held.removals
         for waiter in waiting {
-            if !failed.isEmpty, waiter.ids.contains(where: { failed.contains($0) }) {
+            if hasFailed(waiter) {
                 settled.append((waiter, false))
             } else if isHeldBack(waiter) {
                 heldWaiters.append(waiter)
@@ -313,8 +333,17 @@ public struct MarkQueue {
             }
         }
         // Those that are still gathered may wait for what was given up.
-        if gathering.waiters.isEmpty { failed.removeAll() }
+        if gathering.waiters.isEmpty {
+            failed.removeAll()
+            failedUsers.removeAll()
+        }
         return settled
+    }
+
+    private func hasFailed(_ waiter: Waiter) -> Bool {
+        guard !failed.isEmpty else { return false }
+        if let user = waiter.user, failedUsers.contains(user) { return true }
+        return waiter.ids.contains { failed.contains($0) }
     }
 
     private func isHeldBack(_ waiter: Waiter) -> Bool {

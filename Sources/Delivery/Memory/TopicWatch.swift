@@ -21,7 +21,7 @@ public struct TopicWatch {
         handedOut = RecentMessages(entriesMax: 100_000, lifetime: max(.seconds(60), hold + .seconds(30)), now: now)
     }
 
-    /// Whether the first look is done: from then on nothing is missed.
+    /// Whether the first look is done, of this incarnation of PostgreSQL: from then on nothing is missed.
     public var hasLooked: Bool { covered != nil }
 
     /// A message is there, live or read because it was missed. `false` when it is a repeat, or older than the first

@@ -3,8 +3,8 @@ import BelfryModel
 /// How a subscription to a topic hands over from what was broadcast before to live and back. Pure.
 ///
 /// The past is read from the log by id, from the greatest id delivered on; without one a topic has no past. Ids do not
-/// commit in their order, so a message may come with a lower one: no page brings such a straggler, and it is delivered
-/// whatever room there is, or its id is kept until a reading has brought it.
+/// commit in their order, so a message may come with a lower one: no page brings such a straggler by itself. It is
+/// delivered out of its turn, or its id is kept until a reading has brought it.
 struct TopicSplice {
     private enum State {
         /// The channel is not open yet.
@@ -93,20 +93,21 @@ struct TopicSplice {
         if isCovered(message) { return .drop }
         switch state {
         case .opening, .ended: return .drop
-        case .saturated: return passesBy(message) ? .deliver : .drop
+        case .saturated: return passesBy(message, hasRoom: hasRoom) ? .deliver : .drop
         case .live:
-            if hasRoom || passesBy(message) { return .deliver }
+            if hasRoom { return .deliver }
+            if isStraggler(message.id) { leaveOut([message]) }
             state = .saturated
             return .drop
-        case .reading: return liveReceivedWhileReading(message)
+        case .reading: return liveReceivedWhileReading(message, hasRoom: hasRoom)
         }
     }
 
-    private mutating func liveReceivedWhileReading(_ message: Message) -> LiveVerdict {
+    private mutating func liveReceivedWhileReading(_ message: Message, hasRoom: Bool) -> LiveVerdict {
         guard case .reading(var reading, let start) = exchange(&state, with: .ended) else { return .drop }
         var verdict = LiveVerdict.drop
         if isStraggler(message.id), message.id <= start {
-            if passesBy(message) { verdict = .deliver } else { reading.repeatOnceMore() }
+            if passesBy(message, hasRoom: hasRoom) { verdict = .deliver } else { reading.repeatOnceMore() }
         } else if !reading.sees(message.xid) {
             if let dropped = reading.hold(message, bounds) { leaveOut(dropped) } else { verdict = .hold }
         }
@@ -114,10 +115,10 @@ struct TopicSplice {
         return verdict
     }
 
-    /// A straggler is delivered at once, unless it may have to come after one that is to be read again.
-    private mutating func passesBy(_ message: Message) -> Bool {
+    /// A straggler is delivered at once if there is room, unless it may have to come after one that is read again.
+    private mutating func passesBy(_ message: Message, hasRoom: Bool) -> Bool {
         guard isStraggler(message.id) else { return false }
-        guard let first = dropped.min(), first < message.id else { return true }
+        if hasRoom, dropped.min().map({ message.id <= $0 }) ?? true { return true }
         leaveOut([message])
         return false
     }

@@ -22,7 +22,7 @@ struct RequestRefusal: Hashable, Sendable {
     static func forbidden(_ text: String) -> RequestRefusal { RequestRefusal(status: .forbidden, text: text) }
 
     /// Bytes that are no HTTP. NIO says what is wrong with them, but not in words for a peer.
-    static let notHTTP = badRequest("This is no request of HTTP/1.1 (RFC 9112).")
+    static let notHTTP = badRequest("This is not an HTTP/1.1 request (RFC 9112).")
 
     static let headTooLarge = RequestRefusal(
         status: .requestHeaderFieldsTooLarge, text: "The request's head is longer than this server takes.")

@@ -75,8 +75,16 @@ public struct Routes: Sendable {
                     to: receiver, type: type, data: String(decoding: data, as: UTF8.self))
                 return try Self.json(Created(id: id.description), status: .created)
             } catch let refusal as CommandRefusal {
-                return try Self.json(Refused(error: refusal.description), status: .badRequest)
+                return try Self.json(Refused(error: refusal.description), status: Self.status(of: refusal.code))
             }
+        }
+    }
+
+    private static func status(of code: CommandRefusal.Code) -> HTTPResponse.Status {
+        switch code {
+        case .forbidden: .forbidden
+        case .unavailable: .serviceUnavailable
+        default: .badRequest
         }
     }
 

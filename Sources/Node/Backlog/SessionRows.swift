@@ -40,11 +40,16 @@ struct SessionRows {
     mutating func answered(_ sessions: [SessionID], isWritten: Bool) -> [SessionEnd] {
         var due: [SessionEnd] = []
         for session in sessions {
+            guard let state = states[session] else { continue }
+            let isCertain = isWritten && state == .requested
             if let end = ended.removeValue(forKey: session) {
                 states[session] = nil
-                due.append(end)
-            } else if let state = states[session] {
-                states[session] = isWritten && state == .requested ? .written : .uncertain
+                due.append(
+                    SessionEnd(
+                        sessionID: end.sessionID, isRowCertain: isCertain, receiver: end.receiver,
+                        unacknowledged: end.unacknowledged))
+            } else {
+                states[session] = isCertain ? .written : .uncertain
             }
         }
         return due
@@ -76,8 +81,10 @@ struct SessionRows {
                 sessionID: session.description, receiver: receiver, unacknowledged: unacknowledged)
             return nil
         case .written, .uncertain:
-            states[session] = nil
-            return SessionEnd(sessionID: session.description, receiver: receiver, unacknowledged: unacknowledged)
+            let isCertain = states.removeValue(forKey: session) == .written
+            return SessionEnd(
+                sessionID: session.description, isRowCertain: isCertain, receiver: receiver,
+                unacknowledged: unacknowledged)
         }
     }
 }

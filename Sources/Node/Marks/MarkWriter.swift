@@ -81,11 +81,12 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     }
 
     /// Runs `done` on the event loop once these marks, and all others made so far, have committed; but others whose
-    /// rows an application holds are not waited for, unless they are `user`'s.
+    /// rows an application holds are not waited for, unless they are `user`'s. Not at all once `session` has ended.
     func whenCommitted(
-        _ ids: [MessageID], user: String? = nil, _ done: @escaping @Sendable (_ isCommitted: Bool) -> Void
+        _ ids: [MessageID], user: String? = nil, for session: Session,
+        _ done: @escaping @Sendable (_ isCommitted: Bool) -> Void
     ) {
-        queue.whenCommitted(ids, user: user, done: done)
+        queue.whenCommitted(ids, user: user, isWanted: { !session.isEnded }, done: done)
         scheduleWrite()
     }
 

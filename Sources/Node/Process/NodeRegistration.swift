@@ -28,12 +28,17 @@ public struct NodeRegistration: Sendable {
             let sentAt = NIODeadline.now()
             do throws(PostgresError) {
                 let answer = try await beat()
-                if hasBeaten, answer.wasForgotten {
+                // An answer that was lost may have been the one that told: without a lease the rows may be gone, too.
+                let mayBeForgotten = !context.lease.isValid(at: .now())
+                if answer.wasForgotten, hasBeaten {
                     context.logger.warning("This node had been taken for dead; its sessions are registered again")
-                    workers.each { $0.forgotten() }
+                }
+                if answer.wasForgotten && hasBeaten || mayBeForgotten {
+                    // Before the lease lets them hand out more.
+                    await workers.each { $0.forgotten() }
                 }
                 context.lease.renew(sentAt: sentAt)
-                workers.each { $0.origins.heartBeatAnswered(incarnation: answer.incarnation, term: answer.term) }
+                await workers.each { $0.origins.heartBeatAnswered(incarnation: answer.incarnation, term: answer.term) }
                 hasBeaten = true
             } catch {
                 context.logger.debug("The node's heart-beat could not be written", metadata: ["error": "\(error)"])

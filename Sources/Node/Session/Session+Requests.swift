@@ -49,8 +49,9 @@ extension Session {
         for consumer in consumers.values { payOwedReceipt(of: consumer) }
         guard let receipt else { return close(.clientDisconnected, with: nil) }
         disconnecting()
-        whenCommandsAreDone { [self] in
-            worker.marks.whenCommitted([], user: user) { isCommitted in
+        whenCommandsAreDone { [self] areCarriedOut in
+            guard areCarriedOut else { return close(.clientDisconnected, with: nil) }
+            worker.marks.whenCommitted([], user: user, for: self) { isCommitted in
                 // A mark that was given up was logged; the session ends in any case, without the receipt.
                 self.close(.clientDisconnected, with: isCommitted ? receipt : nil)
             }
@@ -74,7 +75,7 @@ extension Session {
     private func sendReceipt(_ receipt: String?, whenCommitted ids: [MessageID]) {
         guard let receipt else { return }
         receiptOwed()
-        worker.marks.whenCommitted(ids) { self.receiptDue(receipt, isDone: $0) }
+        worker.marks.whenCommitted(ids, for: self) { self.receiptDue(receipt, isDone: $0) }
     }
 
     // MARK: Commands
@@ -95,22 +96,22 @@ extension Session {
         let done = worker.eventLoop.makeFutureWithTask { () async throws in
             try await command.run(asked, by: identity)
         }
-        done.whenComplete { outcome in self.commandEnded(outcome, receipt: request.receipt) }
+        done.whenComplete { self.commandEnded($0, of: command.name, receipt: request.receipt) }
     }
 
-    private func commandEnded(_ outcome: Result<Void, any Error>, receipt: String?) {
-        switch outcome {
-        case .success:
-            commandEnded(receipt: receipt)
-        case .failure(let error):
-            // DISCONNECT came behind it: its receipt would say that this was done.
-            guard !isClosing else { return close(.clientDisconnected, with: nil) }
-            let refusal = error as? CommandRefusal ?? CommandRefusal(.unavailable, CloseReason.internalError.text)
-            commandEnded(receipt: nil)
+    private func commandEnded(_ outcome: Result<Void, any Error>, of command: String, receipt: String?) {
+        guard case .failure(let error) = outcome else { return commandEnded(receipt: receipt, isCarriedOut: true) }
+        let refusal = error as? CommandRefusal ?? CommandRefusal(.unavailable, CloseReason.internalError.text)
+        if let cause = refusal.underlying ?? (error is CommandRefusal ? nil : error) {
+            worker.context.logger.warning(
+                "A client's command was not carried out", metadata: ["command": "\(command)", "error": "\(cause)"])
+        }
+        if !isClosing {
             refuse(
                 refusal.closeReason, refusal.message, message: "The command was refused.", command: .send,
                 receipt: receipt)
         }
+        commandEnded(receipt: nil, isCarriedOut: false)
     }
 }
 

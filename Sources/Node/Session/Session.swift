@@ -20,7 +20,7 @@ public final class Session: @unchecked Sendable {
     private(set) var consumers: [UInt32: Consumer] = [:]
     private var commandsUnderWay = 0
     /// What waits for the commands that are under way.
-    private var commandsDone: (() -> Void)?
+    private var commandsDone: ((_ areCarriedOut: Bool) -> Void)?
     /// Where the clock has it.
     private var filedTick: Int?
     /// The worker knows of its end.
@@ -205,19 +205,22 @@ public final class Session: @unchecked Sendable {
 
     /// A command has ended.
     ///
-    /// - Parameter receipt: to be sent, if one was asked for and the command was carried out.
-    func commandEnded(receipt: String?) {
+    /// - Parameters:
+    ///   - receipt: to be sent, if one was asked for and the command was carried out.
+    ///   - isCarriedOut: when not, the receipt of a DISCONNECT that came behind it would be a lie.
+    func commandEnded(receipt: String?, isCarriedOut: Bool) {
         commandsUnderWay -= 1
         let goesOn = inbound.receiptPaid()
-        // DISCONNECT's receipt says that this was done, and comes behind this one.
         if let receipt { sendReceipt(receipt) }
-        if commandsUnderWay == 0 { exchange(&commandsDone, with: nil)?() }
+        if !isCarriedOut, let body = commandsDone { commandsDone = { _ in body(false) } }
+        if commandsUnderWay == 0 { exchange(&commandsDone, with: nil)?(true) }
         if goesOn { decode() }
     }
 
-    /// Runs `body` once no command of the session's is under way.
-    func whenCommandsAreDone(_ body: @escaping () -> Void) {
-        if commandsUnderWay == 0 { body() } else { commandsDone = body }
+    /// Runs `body` once no command of the session's is under way; tells it whether those that it waited for were
+    /// carried out, all of them.
+    func whenCommandsAreDone(_ body: @escaping (_ areCarriedOut: Bool) -> Void) {
+        if commandsUnderWay == 0 { body(true) } else { commandsDone = body }
     }
 
     // MARK: To the client

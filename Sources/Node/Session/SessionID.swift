@@ -3,15 +3,12 @@ import BelfryModel
 /// The id of a session: a UUID of version 8 (RFC 9562, section 5.8), which names the worker that has the session, so
 /// that whoever holds the id finds the session without a table and without a lock. The other 106 bits are random.
 public struct SessionID: Hashable, Sendable, CustomStringConvertible {
-    /// Workers that can be told apart.
-    static let workersMax = 1 << 16
-
     private let high: UInt64
     private let low: UInt64
 
     /// A new id.
     ///
-    /// - Parameter worker: the number of the session's worker, below `workersMax`.
+    /// - Parameter worker: the number of the session's worker, below 65,536.
     init(worker: Int) {
         // Foundation's UUID opens /dev/urandom for each, three system calls when thousands connect at once.
         var generator = SystemRandomNumberGenerator()

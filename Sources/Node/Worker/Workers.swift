@@ -35,9 +35,10 @@ public struct Workers: Sendable {
         worker.eventLoop.execute { body(worker.sessions.session(id)) }
     }
 
-    /// Runs `body` with each worker on its event loop.
-    func each(_ body: @escaping @Sendable (Worker) -> Void) {
-        for worker in all { worker.eventLoop.execute { body(worker) } }
+    /// Runs `body` with each worker on its event loop, and returns when all have.
+    func each(_ body: @escaping @Sendable (Worker) -> Void) async {
+        let futures = all.map { worker in worker.eventLoop.submit { body(worker) } }
+        for future in futures { try? await future.get() }
     }
 
     /// Ends what is left, all at once: each has its own limit of time.

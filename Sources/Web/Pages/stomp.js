@@ -139,7 +139,7 @@ export class FrameDecoder {
             if (end < 0) return false;
         } else {
             if (!/^\d{1,15}$/.test(declared)) {
-                throw new StompError("protocolViolation", "The server sent a content-length that is no number.");
+                throw new StompError("protocolViolation", "The server sent a content-length that is not a number.");
             }
             end = this.#start + Number(declared);
             if (Number(declared) > this.#bytesMax) this.#refuseSize();

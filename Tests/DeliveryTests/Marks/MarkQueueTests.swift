@@ -9,8 +9,12 @@ import Testing
         DeliveryMark(id: MessageID(rawValue: Int64(id)), receiver: user, xid: 1, createdAtMicroseconds: Int64(id))
     }
 
-    private static func end(_ session: String?, _ ids: [Int], of user: String = "ann") -> SessionEnd {
-        SessionEnd(sessionID: session, receiver: user, unacknowledged: ids.map { MessageID(rawValue: Int64($0)) })
+    private static func end(
+        _ session: String?, _ ids: [Int], of user: String = "ann", isRowCertain: Bool = true
+    ) -> SessionEnd {
+        SessionEnd(
+            sessionID: session, isRowCertain: isRowCertain, receiver: user,
+            unacknowledged: ids.map { MessageID(rawValue: Int64($0)) })
     }
 
     private static func ids(_ work: MarkQueue.Work?) -> [Int64] {
@@ -130,7 +134,7 @@ import Testing
         #expect(first.committed == [2])
         #expect(first.settled.map(\.waiter.ids) == [[MessageID(rawValue: 2)]])
         #expect(queue.hasHeld && !queue.isEmpty)
-        #expect(queue.pendingCount == 1, "what is held stops nobody from being read; who waits for it counts")
+        #expect(queue.pendingCount == 0, "what is held, and who waits for it, stops nobody from being read")
         #expect(queue.pending.answered == [MessageID(rawValue: 1)])
         queue.retryHeld()
         let second = write(&queue, holding: [1])
@@ -198,6 +202,30 @@ import Testing
         #expect(queue.isEmpty)
     }
 
+    /// A row that may not be there says nothing.
+    @Test func ofManySessionsThatEndOneWhoseRowIsThereStays() {
+        var queue = MarkQueue(marksMax: 10)
+        queue.delivered(Self.mark(1))
+        queue.ended(Self.end("perhaps", [], isRowCertain: false))
+        _ = write(&queue, holding: [1])
+        queue.ended(Self.end("there", []))
+        _ = queue.begin()
+        #expect(queue.next() == nil, "neither goes yet")
+        _ = queue.batchEnded()
+        var gone: [String?] = []
+        for held: Set<Int64> in [[1], [], []] {
+            queue.retryHeld()
+            _ = queue.begin()
+            while let work = queue.next() {
+                if case .ended(let ends) = work { gone += ends.map(\.sessionID) }
+                queue.committed(leaving: Self.ids(work).filter(held.contains).map { MessageID(rawValue: $0) })
+            }
+            _ = queue.batchEnded()
+        }
+        #expect(gone == ["perhaps", "there"])
+        #expect(queue.isEmpty)
+    }
+
     /// However many are held, what is new goes first and nobody waits for them.
     @Test func manyHeldMarksDelayNothingNew() {
         var queue = MarkQueue(marksMax: 100)
@@ -251,7 +279,59 @@ import Testing
         #expect(queue.next() == .ended([Self.end("one", [])]), "its row goes last")
     }
 
+    /// An application may hold a row for hours; clients ask for receipts, go, and come again.
+    @Test func whoWaitsForWhatIsHeldHoldsUpNobodyAndIsForgottenWhenGone() {
+        var queue = MarkQueue(marksMax: 10)
+        let isGone = NIOLockedValueBox(false)
+        queue.delivered(Self.mark(1))
+        for _ in 0..<1_000 {
+            queue.whenCommitted(
+                [MessageID(rawValue: 1)], user: "gone", isWanted: { isGone.withLockedValue { !$0 } }, done: { _ in })
+        }
+        queue.whenCommitted([MessageID(rawValue: 1)], user: "stays", done: { _ in })
+        #expect(queue.pendingCount == 1_002)
+        #expect(write(&queue, holding: [1]).settled.isEmpty)
+        #expect(queue.pendingCount == 0)
+        isGone.withLockedValue { $0 = true }
+        queue.retryHeld()
+        #expect(write(&queue, holding: [1]).settled.isEmpty)
+        queue.retryHeld()
+        #expect(write(&queue).settled.map(\.waiter.user) == ["stays"])
+        #expect(queue.isEmpty)
+    }
+
     // MARK: What PostgreSQL refuses
+
+    /// DISCONNECT's receipt says that all marks of its user are committed.
+    @Test func whoWaitsForAUserHearsOfWhatWasGivenUp() {
+        var queue = MarkQueue(marksMax: 10)
+        for (id, user) in [(1, "ann"), (2, "bob")] { queue.delivered(Self.mark(id, of: user)) }
+        _ = write(&queue, refusing: [1])
+        // Refused once more, while others pass.
+        queue.delivered(Self.mark(3, of: "bob"))
+        for user in ["ann", "bob"] { queue.whenCommitted([], user: user, done: { _ in }) }
+        queue.retryHeld()
+        let written = write(&queue, refusing: [1])
+        #expect(written.givenUp == [1])
+        #expect(
+            Dictionary(uniqueKeysWithValues: written.settled.map { ($0.waiter.user, $0.isCommitted) })
+                == ["ann": false, "bob": true])
+    }
+
+    @Test func anEndWithoutMessagesThatIsRefusedIsTriedAgain() {
+        var queue = MarkQueue(marksMax: 10)
+        queue.ended(Self.end("one", []))
+        _ = queue.begin()
+        #expect(queue.refusedByPostgres(isFaultOfItsData: true) == .goOn)
+        _ = queue.batchEnded()
+        #expect(!queue.isEmpty)
+        queue.retryHeld()
+        _ = queue.begin()
+        #expect(queue.next() == .ended([Self.end("one", [])]))
+        queue.committed(leaving: [])
+        _ = queue.batchEnded()
+        #expect(queue.isEmpty)
+    }
 
     @Test(arguments: 1...9) func theFaultyMarkIsFoundAndTheOthersCommit(faulty: Int) {
         var queue = MarkQueue(marksMax: 100)

@@ -133,7 +133,7 @@ import Testing
     // MARK: Another incarnation
 
     /// Transaction ids that a crash has undone are given out again: what the old covered sees may be news.
-    @Test func afterACrashALiveCopyUnderTheOldFloorIsTaken() throws {
+    @Test func afterACrashALiveCopyThatTheOldSnapshotSawIsTaken() throws {
         var watch = TopicWatch(now: .now())
         _ = watch.listed([], snapshot: try Self.snapshot("200:200:"), at: 1, isBusAvailable: true)
         watch.incarnationChanged()

@@ -72,7 +72,7 @@ struct TopicSpliceTests {
         #expect(splice.liveReceived(Self.message(98, 8), hasRoom: true) == .deliver)
     }
 
-    @Test("While there is no room, only what a later reading can't bring goes through")
+    @Test("While there is no room nothing goes through, and what comes under a lower id is read later")
     func saturated() {
         let splice = TopicUnderTest(after: nil, heldMax: 2)
         splice.channelOpened()
@@ -80,9 +80,24 @@ struct TopicSpliceTests {
         #expect(splice.liveReceived(Self.message(6, 12), hasRoom: false) == .drop)
         #expect(!splice.isLive)
         #expect(splice.liveReceived(Self.message(7, 13), hasRoom: true) == .drop)
-        #expect(splice.liveReceived(Self.message(4, 11), hasRoom: false) == .deliver)
+        #expect(splice.liveReceived(Self.message(3, 10), hasRoom: true) == .deliver)
+        #expect(splice.liveReceived(Self.message(4, 11), hasRoom: false) == .drop)
         splice.roomMade()
-        #expect(splice.nextPage()?.after == Self.id(5))
+        #expect(splice.nextPage()?.after == Self.id(3))
+        #expect(splice.brings(Self.id(4)) && !splice.brings(Self.id(5)) && splice.brings(Self.id(6)))
+    }
+
+    @Test("Who has everything by the ids that he names, and acknowledges nothing, gets no more than his window")
+    func highestLastMessageID() {
+        let splice = TopicUnderTest(after: MessageID(rawValue: .max), heldMax: 2)
+        splice.channelOpened()
+        _ = splice.nextPage()
+        _ = splice.pageSent(last: nil, snapshot: Self.snapshot("10:10:"), isLast: true)
+        #expect(splice.liveReceived(Self.message(4, 11), hasRoom: true) == .deliver)
+        #expect(splice.liveReceived(Self.message(5, 12), hasRoom: false) == .drop)
+        #expect(splice.liveReceived(Self.message(6, 13), hasRoom: false) == .drop)
+        splice.roomMade()
+        #expect(splice.nextPage()?.after == Self.id(4))
     }
 
     @Test("What was held and dropped is read again, though pages went past it, and nothing else is")

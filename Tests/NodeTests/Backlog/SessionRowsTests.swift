@@ -61,17 +61,30 @@ import Testing
     @Test(arguments: states) func theSessionEnds(_ state: SessionRows.State?) {
         var rows = Self.rows(state)
         let end = rows.sessionEnded(Self.session, receiver: "ann", unacknowledged: Self.left)
-        let whole = SessionEnd(sessionID: Self.session.description, receiver: "ann", unacknowledged: Self.left)
+        func whole(isRowCertain: Bool) -> SessionEnd {
+            SessionEnd(
+                sessionID: Self.session.description, isRowCertain: isRowCertain, receiver: "ann",
+                unacknowledged: Self.left)
+        }
         switch state {
         case nil: #expect(end == SessionEnd(sessionID: nil, receiver: "ann", unacknowledged: Self.left))
-        case .written, .uncertain: #expect(end == whole)
+        case .written: #expect(end == whole(isRowCertain: true))
+        case .uncertain: #expect(end == whole(isRowCertain: false))
         case .requested, .requestedAndForgotten:
             // Were it ended now, the row might be written after that.
             #expect(end == nil)
-            #expect(rows.answered([Self.session], isWritten: false) == [whole])
+            #expect(rows.answered([Self.session], isWritten: false) == [whole(isRowCertain: false)])
             #expect(rows.answered([Self.session], isWritten: true).isEmpty, "once")
         }
         #expect(rows.state(of: Self.session) == nil)
+    }
+
+    @Test(arguments: [SessionRows.State.requested, .requestedAndForgotten])
+    func itEndsBeforeItsRowIsWritten(_ state: SessionRows.State) {
+        var rows = Self.rows(state)
+        _ = rows.sessionEnded(Self.session, receiver: "ann", unacknowledged: [])
+        let due = rows.answered([Self.session], isWritten: true)
+        #expect(due.map(\.isRowCertain) == [state == .requested])
     }
 
     @Test func aSessionWithoutARowThatLeavesNothingWritesNothing() {

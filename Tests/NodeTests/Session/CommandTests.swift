@@ -79,20 +79,50 @@ import WebSocket
             for _ in 0..<20 { await node.loop.advanceTime(by: .milliseconds(10)) }
             try await client.read()
             #expect(client.frames.count == 1, "CONNECTED and nothing else")
-            slow.gate.succeed()
+            slow.mayEnd.succeed()
             #expect(try await client.frame(.receipt).headers["receipt-id"] == "one")
             #expect(try await client.frame(.receipt).headers["receipt-id"] == "two")
+        }
+    }
+
+    /// What was carried out is receipted; DISCONNECT is not, as something before it was not done.
+    @Test func disconnectBehindOneThatFails() async throws {
+        let (slow, echo) = (Slow(), Echo())
+        try await TestNode.with(commands: [slow, echo]) { node in
+            let client = try await node.connect(as: "alice")
+            try await client.send("SEND\ndestination:/app/slow\nreceipt:one\n\n\0")
+            try await client.send(
+                "SEND\ndestination:/app/echo\nreceipt:two\n\nforbidden\0DISCONNECT\nreceipt:three\n\n\0")
+            _ = try await node.eventually("the second has failed") {
+                echo.asked.withLockedValue { $0.count } == 1 ? true : nil
+            }
+            for _ in 0..<20 { await node.loop.advanceTime(by: .milliseconds(10)) }
+            slow.mayEnd.succeed()
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "one")
+            let reason = CloseReason.clientDisconnected
+            #expect(try await client.close() == .close(code: reason.webSocketCode, reason: reason.text))
+            #expect(!client.frames.contains { $0.headers["receipt-id"] == "three" })
+        }
+    }
+
+    @Test func oneOfATransactionIsRefused() async throws {
+        let echo = Echo()
+        try await TestNode.with(commands: [echo]) { node in
+            let client = try await node.connect(as: "alice")
+            try await client.send("SEND\ndestination:/app/echo\ntransaction:1\n\nhello\0")
+            #expect(try await client.frame(.error).headers["message"] == "Transactions are not served.")
+            #expect(echo.asked.withLockedValue { $0 }.isEmpty)
         }
     }
 
     /// Ends when it is told to.
     private struct Slow: AppCommand {
         let name = "slow"
-        let gate = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
+        let mayEnd = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
 
         func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) {
             do {
-                try await gate.futureResult.get()
+                try await mayEnd.futureResult.get()
             } catch {
                 throw CommandRefusal(.unavailable, "\(error)")
             }

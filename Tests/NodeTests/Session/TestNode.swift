@@ -95,9 +95,9 @@ final class TestNode: Sendable {
     }
 
     /// Beats in `belfry.node` while `body` runs, as a node does from its start to its end.
-    func withHeart(_ body: () async throws -> Void) async throws {
-        let heart = NodeRegistration(context: context, listen: "test", workers: workers)
-        let beating = Task { await heart.run() }
+    func withHeartBeats(_ body: () async throws -> Void) async throws {
+        let registration = NodeRegistration(context: context, listen: "test", workers: workers)
+        let beating = Task { await registration.run() }
         do {
             try await body()
         } catch {

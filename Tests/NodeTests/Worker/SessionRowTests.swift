@@ -10,7 +10,7 @@ struct SessionRowTests {
     @Test("A node that was taken for dead writes the rows of its sessions again")
     func takenForDead() async throws {
         try await TestNode.withDatabase { node, database in
-            try await node.withHeart {
+            try await node.withHeartBeats {
                 _ = try await node.eventually("the node's row is there") {
                     try await database.value("select count(*) from belfry.node") == "1" ? true : nil
                 }
@@ -27,6 +27,26 @@ struct SessionRowTests {
                 let id = try await database.notify("alice")
                 try await node.publish(row: id, of: "alice", in: database)
                 try await client.message(id)
+            }
+        }
+    }
+
+    @Test("Who could not tell for long that it lives writes them again, though nobody says that they went")
+    func answerLost() async throws {
+        try await TestNode.withDatabase { node, database in
+            try await node.withHeartBeats {
+                let client = try await node.connect(as: "alice")
+                try await client.subscribe("/user/queue/msg")
+                _ = try await node.eventually("the session's row is there, and the node's") {
+                    let nodes = try await database.value("select count(*) from belfry.node")
+                    return try await database.sessionRows(of: "alice") == "1" && nodes == "1" ? true : nil
+                }
+                // The heart-beat that made the node's row anew was answered to nobody.
+                try await database.connection.run("delete from belfry.session")
+                node.context.lease.renew(sentAt: .now() - NodeLease.length - .seconds(1))
+                _ = try await node.eventually("her row is there again") {
+                    try await database.sessionRows(of: "alice") == "1" ? true : nil
+                }
             }
         }
     }

@@ -14,6 +14,8 @@ public struct Message: Sendable {
     public let body: ByteBuffer
     /// Whether both are UTF-8.
     public let isUTF8: Bool
+    /// Whether it has memory of its own.
+    private let isKept: Bool
 
     public init(
         stamp: MessageStamp, expiresAtMilliseconds: Int64?, isRedelivered: Bool, headerLines: ByteBuffer,
@@ -27,15 +29,17 @@ public struct Message: Sendable {
         self.isUTF8 =
             body.withUnsafeReadableBytes(UTF8Validator.isValid)
             && headerLines.withUnsafeReadableBytes(UTF8Validator.isValid)
+        self.isKept = false
     }
 
-    private init(copying message: Message, headerLines: ByteBuffer, body: ByteBuffer) {
+    private init(keeping message: Message, headerLines: ByteBuffer, body: ByteBuffer) {
         stamp = message.stamp
         expiresAtMilliseconds = message.expiresAtMilliseconds
         isRedelivered = message.isRedelivered
         isUTF8 = message.isUTF8
         self.headerLines = headerLines
         self.body = body
+        isKept = true
     }
 
     public var id: MessageID { stamp.id }
@@ -44,14 +48,15 @@ public struct Message: Sendable {
     /// Bytes that it holds while it is kept.
     var keptBytes: Int { headerLines.readableBytes + body.readableBytes + 128 }
 
-    /// The same in memory of its own: what the bus brings is a slice of all that one read brought, which it would keep
-    /// alive.
-    func kept() -> Message {
+    /// Gives it memory of its own, unless it has some: what the bus brings is a slice of all that one read brought, which
+    /// it would keep alive. Its copies share that memory.
+    mutating func keep() {
+        guard !isKept else { return }
         var bytes = ByteBufferAllocator().buffer(capacity: headerLines.readableBytes + body.readableBytes)
         bytes.writeImmutableBuffer(headerLines)
         bytes.writeImmutableBuffer(body)
         let headerLines = bytes.readSlice(length: headerLines.readableBytes) ?? ByteBuffer()
-        return Message(copying: self, headerLines: headerLines, body: bytes)
+        self = Message(keeping: self, headerLines: headerLines, body: bytes)
     }
 
     /// Whether it has expired at `milliseconds` since 1970.

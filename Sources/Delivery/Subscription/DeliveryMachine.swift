@@ -83,10 +83,13 @@ public struct DeliveryMachine: ~Copyable {
     }
 
     /// A live message has arrived. If it is to be sent it is in flight from now on.
-    public mutating func liveReceived(_ message: Message) -> Outcome {
+    ///
+    /// - Parameter message: has memory of its own once a subscription holds it; handed on to the next ones, it is shared.
+    public mutating func liveReceived(_ message: inout Message) -> Outcome {
         if isRepeat(message.stamp) { return .drop }
         let hasRoom = hasRoom
-        let verdict = queue?.liveReceived(message, hasRoom: hasRoom) ?? topic?.liveReceived(message, hasRoom: hasRoom)
+        let verdict =
+            queue?.liveReceived(&message, hasRoom: hasRoom) ?? topic?.liveReceived(&message, hasRoom: hasRoom)
         switch verdict {
         case .deliver: return .send(isRedelivered: sending(message))
         case .hold: return .hold

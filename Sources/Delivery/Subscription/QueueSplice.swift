@@ -87,7 +87,7 @@ struct QueueSplice {
     }
 
     /// A live message has arrived. `hasRoom` tells whether the subscription may have another one in flight.
-    mutating func liveReceived(_ message: Message, hasRoom: Bool) -> LiveVerdict {
+    mutating func liveReceived(_ message: inout Message, hasRoom: Bool) -> LiveVerdict {
         switch state {
         case .opening, .saturated, .ended: return .drop
         case .live(let covered):
@@ -97,13 +97,13 @@ struct QueueSplice {
             return .drop
         case .reading(let reading):
             if reading.sees(message.xid) { return .drop }
-            return hold(message)
+            return hold(&message)
         }
     }
 
-    private mutating func hold(_ message: Message) -> LiveVerdict {
+    private mutating func hold(_ message: inout Message) -> LiveVerdict {
         guard case .reading(var reading) = exchange(&state, with: .ended) else { return .drop }
-        let dropped = reading.hold(message, bounds)
+        let dropped = reading.hold(&message, bounds)
         state = .reading(reading)
         return dropped == nil ? .hold : .drop
     }
@@ -137,7 +137,7 @@ struct QueueSplice {
     mutating func pageCutShort(last: MessageID?, snapshot: TransactionSnapshot) {
         guard isAwaitingPage, case .reading(var reading) = exchange(&state, with: .ended) else { return }
         reading.pageEnded(last: last, snapshot: snapshot)
-        reading.pause()
+        _ = reading.pause()
         state = .reading(reading)
     }
 

@@ -62,7 +62,15 @@ struct Reading {
 
     mutating func pageFailed() { isRequested = false }
 
-    mutating func pause() { isPaused = true }
+    /// There is no room. Nothing is held until there is: that may be long, and a client has many subscriptions.
+    ///
+    /// - Returns: what was held and is dropped.
+    mutating func pause() -> [Message] {
+        isPaused = true
+        if !held.isEmpty { mustRepeat = true }
+        return takeHeld()
+    }
+
     mutating func goOn() { isPaused = false }
 
     /// The outbox is to be read once more after this reading.
@@ -75,14 +83,16 @@ struct Reading {
 
     /// Keeps a live message until the pages are through.
     ///
+    /// - Parameter message: has memory of its own afterwards, which others that hold it too can share.
     /// - Returns: `nil`, or what is dropped for want of room: everything held, and the message.
-    mutating func hold(_ message: Message, _ bounds: Bounds) -> [Message]? {
+    mutating func hold(_ message: inout Message, _ bounds: Bounds) -> [Message]? {
         let bytes = heldBytes + message.keptBytes
-        guard !mustRepeat, held.count < bounds.heldMax, bytes <= bounds.heldBytesMax else {
+        guard !mustRepeat, !isPaused, held.count < bounds.heldMax, bytes <= bounds.heldBytesMax else {
             mustRepeat = true
             return takeHeld() + [message]
         }
-        held.append(message.kept())
+        message.keep()
+        held.append(message)
         heldBytes = bytes
         return nil
     }

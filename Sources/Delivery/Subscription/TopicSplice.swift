@@ -89,7 +89,7 @@ struct TopicSplice {
     }
 
     /// A live message has arrived. `hasRoom` tells whether the subscription may have another one in flight.
-    mutating func liveReceived(_ message: Message, hasRoom: Bool) -> LiveVerdict {
+    mutating func liveReceived(_ message: inout Message, hasRoom: Bool) -> LiveVerdict {
         if isCovered(message) { return .drop }
         switch state {
         case .opening, .ended: return .drop
@@ -99,17 +99,17 @@ struct TopicSplice {
             if isStraggler(message.id) { leaveOut([message]) }
             state = .saturated
             return .drop
-        case .reading: return liveReceivedWhileReading(message, hasRoom: hasRoom)
+        case .reading: return liveReceivedWhileReading(&message, hasRoom: hasRoom)
         }
     }
 
-    private mutating func liveReceivedWhileReading(_ message: Message, hasRoom: Bool) -> LiveVerdict {
+    private mutating func liveReceivedWhileReading(_ message: inout Message, hasRoom: Bool) -> LiveVerdict {
         guard case .reading(var reading, let start) = exchange(&state, with: .ended) else { return .drop }
         var verdict = LiveVerdict.drop
         if isStraggler(message.id), message.id <= start {
             if passesBy(message, hasRoom: hasRoom) { verdict = .deliver } else { reading.repeatOnceMore() }
         } else if !reading.sees(message.xid) {
-            if let dropped = reading.hold(message, bounds) { leaveOut(dropped) } else { verdict = .hold }
+            if let dropped = reading.hold(&message, bounds) { leaveOut(dropped) } else { verdict = .hold }
         }
         state = .reading(reading, start: start)
         return verdict
@@ -164,7 +164,7 @@ struct TopicSplice {
     mutating func pageCutShort(last: MessageID?, snapshot: TransactionSnapshot) {
         guard isAwaitingPage, case .reading(var reading, let start) = exchange(&state, with: .ended) else { return }
         reading.pageEnded(last: last, snapshot: snapshot)
-        reading.pause()
+        leaveOut(reading.pause())
         state = .reading(reading, start: start)
     }
 

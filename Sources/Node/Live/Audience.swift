@@ -43,7 +43,8 @@ final class Audience: @unchecked Sendable {
         guard !message.isExpired(atMilliseconds: UnixTime.milliseconds),
             topicWatch?.take(message.stamp) ?? true
         else { return }
-        for consumer in consumers { consumer.deliver(message) }
+        var message = message
+        for consumer in consumers { consumer.deliver(&message) }
     }
 
     // MARK: Reconcile

@@ -62,8 +62,8 @@ final class Consumer: @unchecked Sendable {
     func takeOwedReceipt() -> String? { exchange(&owedReceipt, with: nil) }
 
     /// Sends a live message, if it is for now and no repeat.
-    func deliver(_ message: Message) {
-        guard !session.isClosing, case .send(let isRedelivered) = machine.liveReceived(message) else { return }
+    func deliver(_ message: inout Message) {
+        guard !session.isClosing, case .send(let isRedelivered) = machine.liveReceived(&message) else { return }
         session.send(message, isRedelivered: isRedelivered, on: self)
     }
 

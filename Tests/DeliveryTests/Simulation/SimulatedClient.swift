@@ -67,8 +67,8 @@ final class SimulatedClient {
 
     func live(_ row: SimulatedDatabase.Row) {
         if settings.isTopic, !topicWatch.take(row.stamp) { return }
-        let message = Self.message(row)
-        if case .send = machine.liveReceived(message) { got(message) }
+        var message = Self.message(row)
+        if case .send = machine.liveReceived(&message) { got(message) }
     }
 
     private func got(_ message: Message) {

@@ -59,7 +59,8 @@ import Testing
 
         @discardableResult
         func live(_ message: Message) -> DeliveryMachine.Outcome {
-            let outcome = machine.liveReceived(message)
+            var message = message
+            let outcome = machine.liveReceived(&message)
             if case .send(let isRedelivered) = outcome { note(message.id, isRedelivered) }
             return outcome
         }

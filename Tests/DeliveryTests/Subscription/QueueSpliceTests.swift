@@ -150,8 +150,8 @@ struct QueueSpliceTests {
         switch state {
         case .opening, .saturated, .ended: #expect(verdict == .drop)
         case .live: #expect(verdict == (hasRoom ? .deliver : .drop))
-        case .reading, .requested, .paused: #expect(verdict == .hold)
-        case .repeating: #expect(verdict == .drop)
+        case .reading, .requested: #expect(verdict == .hold)
+        case .paused, .repeating: #expect(verdict == .drop)
         }
         #expect(splice.isLive == (state == .live && hasRoom))
     }
@@ -165,7 +165,8 @@ struct QueueSpliceTests {
 
     @Test("Within a reading, what its snapshot sees is the pages' business")
     func seenBySnapshot() {
-        let splice = Self.splice(.paused)
+        let splice = Self.splice(.requested)
+        _ = splice.pageSent(last: Self.id(3), snapshot: Self.later, isLast: false)
         #expect(splice.liveReceived(Self.message(9, 14), hasRoom: true) == .drop)
         #expect(splice.liveReceived(Self.message(9, 15), hasRoom: true) == .hold)
         #expect(splice.liveReceived(Self.message(10, 20), hasRoom: true) == .hold)
@@ -237,6 +238,41 @@ struct QueueSpliceTests {
             let isReading = state == .reading
             #expect((splice.nextPage() != nil) == isReading)
         }
+    }
+
+    @Test("While there is no room nothing is held: the outbox is read once more")
+    func nothingIsHeldWithoutRoom() {
+        let splice = Self.splice(.requested)
+        #expect(splice.liveReceived(Self.message(21, 20), hasRoom: true) == .hold)
+        splice.pageCutShort(last: Self.id(8), snapshot: Self.later)
+        #expect(splice.liveReceived(Self.message(22, 21), hasRoom: true) == .drop)
+        splice.roomMade()
+        _ = splice.nextPage()
+        #expect(splice.liveReceived(Self.message(23, 22), hasRoom: true) == .drop, "it is read anyway")
+        #expect(splice.pageSent(last: nil, snapshot: Self.later, isLast: true).isEmpty)
+        #expect(splice.nextPage() == .init(after: Self.id(0), snapshot: nil, covered: Self.later, generation: 3))
+    }
+
+    @Test("A reading that is cut short, with nothing live meanwhile, is the last")
+    func nothingComesWithoutRoom() {
+        let splice = Self.splice(.requested)
+        splice.pageCutShort(last: Self.id(8), snapshot: Self.later)
+        splice.roomMade()
+        _ = splice.nextPage()
+        _ = splice.pageSent(last: nil, snapshot: Self.later, isLast: true)
+        #expect(splice.isLive)
+    }
+
+    @Test("What is held by many is held once, apart from what else came with it")
+    func heldOnce() {
+        func address(of bytes: ByteBuffer) -> UnsafeRawPointer? { bytes.withUnsafeReadableBytes { $0.baseAddress } }
+        var message = Self.message(21, 20)
+        let original = address(of: message.body)
+        #expect(Self.splice(.requested).liveReceived(&message, hasRoom: true) == .hold)
+        let kept = address(of: message.body)
+        #expect(kept != original)
+        #expect(Self.splice(.requested).liveReceived(&message, hasRoom: true) == .hold)
+        #expect(address(of: message.body) == kept)
     }
 
     @Test("Cut short at its first row, a page is read again from the same place")

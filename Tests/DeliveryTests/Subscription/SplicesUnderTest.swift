@@ -22,7 +22,11 @@ final class QueueUnderTest {
     func missedRowFound() { splice.missedRowFound() }
     func incarnationChanged() { splice.incarnationChanged() }
     func liveReceived(_ message: Message, hasRoom: Bool) -> LiveVerdict {
-        splice.liveReceived(message, hasRoom: hasRoom)
+        var message = message
+        return splice.liveReceived(&message, hasRoom: hasRoom)
+    }
+    func liveReceived(_ message: inout Message, hasRoom: Bool) -> LiveVerdict {
+        splice.liveReceived(&message, hasRoom: hasRoom)
     }
     func pageSent(last: MessageID?, snapshot: TransactionSnapshot, isLast: Bool) -> [Message] {
         splice.pageSent(last: last, snapshot: snapshot, isLast: isLast)
@@ -54,7 +58,8 @@ final class TopicUnderTest {
     func channelOpened() { splice.channelOpened() }
     func incarnationChanged() { splice.incarnationChanged() }
     func liveReceived(_ message: Message, hasRoom: Bool) -> LiveVerdict {
-        splice.liveReceived(message, hasRoom: hasRoom)
+        var message = message
+        return splice.liveReceived(&message, hasRoom: hasRoom)
     }
     func pageSent(last: MessageID?, snapshot: TransactionSnapshot, isLast: Bool) -> [Message] {
         splice.pageSent(last: last, snapshot: snapshot, isLast: isLast)

@@ -52,7 +52,9 @@ let package = Package(
         .target(
             name: "RedisBus",
             dependencies: ["Bus", "CHiredis", "BelfryModel", nioCore, nioPosix, nioSSL, collections, logging]),
-        .target(name: "Relay", dependencies: ["Outbox", "Bus", "BelfryModel", logging, metrics, lifecycle]),
+        .target(
+            name: "Relay",
+            dependencies: ["Outbox", "Bus", "Postgres", "BelfryModel", nioCore, logging, metrics, lifecycle]),
         .target(name: "Authentication"),
         .target(
             name: "JWTAuthentication", dependencies: ["Authentication", .product(name: "JWTKit", package: "jwt-kit")]),
@@ -72,6 +74,7 @@ let package = Package(
                 logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

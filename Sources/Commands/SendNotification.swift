@@ -25,12 +25,13 @@ public struct SendNotification: Sendable {
 extension CommandRefusal {
     /// What a person should read of a failed statement.
     public init(_ error: PostgresError) {
-        guard error.isRefusal else {
-            // PostgreSQL's own words name hosts and databases.
+        if error.isFaultOfItsData {
+            self.init(.invalid, error.sentence)
+        } else if error.isRefusal {
+            // Of the rest the words name roles, hosts and databases: they are for the log.
+            self.init(.unavailable, "The database is not set up for this; the operator must look.", underlying: error)
+        } else {
             self.init(.unavailable, "The database cannot be reached now; try again.", underlying: error)
-            return
         }
-        let message = error.message.hasSuffix(".") ? error.message : error.message + "."
-        self.init(.invalid, [message, error.hint].compactMap(\.self).joined(separator: " "), underlying: error)
     }
 }

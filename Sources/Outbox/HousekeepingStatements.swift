@@ -3,6 +3,9 @@ import Postgres
 /// The leader's housekeeping. Every statement may run twice, or on two relays at once, without harm. None waits for a
 /// message's or a session's row: those that another transaction holds are left for the next time.
 enum HousekeepingStatements {
+    /// Without a heart-beat for this long a node is dead. Its own lease (`NodeLease`) ends earlier.
+    private static let nodeSilenceMax = "15 seconds"
+
     /// Plan: the ends of the partial indexes on not_before, expires_at and published_at; node, session and restart are
     /// small.
     static let dues = PostgresStatement(
@@ -15,7 +18,7 @@ enum HousekeepingStatements {
                 where expires_at is not null),
             (select (extract(epoch from min(published_at) - clock_timestamp()) * 1000)::bigint + $1::bigint
                 from belfry.outbox where published_at is not null),
-            exists (select from belfry.node where heartbeat_at < clock_timestamp() - interval '15 seconds')
+            exists (select from belfry.node where heartbeat_at < clock_timestamp() - interval '\(nodeSilenceMax)')
                 or exists (
                     select from belfry.session s
                     where s.opened_at < clock_timestamp() - interval '60 seconds'
@@ -48,7 +51,7 @@ enum HousekeepingStatements {
         "",
         """
         with dead as (
-            delete from belfry.node where heartbeat_at < clock_timestamp() - interval '15 seconds' returning id
+            delete from belfry.node where heartbeat_at < clock_timestamp() - interval '\(nodeSilenceMax)' returning id
         ), ended as materialized (
             select s.id, s.receiver from belfry.session s
             where s.node_id in (select id from dead)

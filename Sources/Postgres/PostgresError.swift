@@ -85,5 +85,10 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         return ["22", "23", "27", "44", "P0"].contains { sqlState.hasPrefix($0) }
     }
 
+    /// The message, ended by a full stop, and the hint: for a person whose statement it was.
+    public var sentence: String {
+        [message.hasSuffix(".") ? message : message + ".", hint].compactMap(\.self).joined(separator: " ")
+    }
+
     public var description: String { sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message }
 }

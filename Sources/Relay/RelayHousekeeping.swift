@@ -179,7 +179,6 @@ final class RelayHousekeeping: Sendable {
 
     private func count() async throws(PostgresError) {
         let counts = try await store.countMessages()
-        status.update { $0.pending = counts.pending }
         metrics.pending.record(counts.pending)
         metrics.parkedNow.record(counts.parked)
         metrics.unqueued.record(counts.unqueued)

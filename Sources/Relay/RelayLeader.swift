@@ -275,10 +275,7 @@ struct RelayLeader: Sendable {
         }
         metrics.published.increment(by: outcome.rows.count)
         if !status.snapshot.isBusAvailable { logger.info("The bus accepts messages again.") }
-        status.update {
-            $0.isBusAvailable = true
-            $0.lastPublished = now
-        }
+        status.update { $0.isBusAvailable = true }
         observe(.published(count: outcome.rows.count))
     }
 

@@ -108,21 +108,14 @@ public final class RelayService: Service {
         logger.notice(
             "This relay is the leader.",
             metadata: ["term": "\(term.number)", "by": "\(leadership.mode == .lease ? "lease" : "backend")"])
-        status.update {
-            $0.isLeader = true
-            $0.term = term.number
-        }
+        status.update { $0.isLeader = true }
         metrics.leader.record(1)
         observe(.becameLeader(term: term.number))
 
         let reason = await makeLeader(leadership, mailbox).lead(listener: listener)
 
         status.setOldestUnpublished(nil)
-        status.update {
-            $0.isLeader = false
-            $0.term = nil
-            $0.pending = nil
-        }
+        status.update { $0.isLeader = false }
         metrics.leader.record(0)
         metrics.lagSeconds.record(0)
         metrics.pending.record(0)

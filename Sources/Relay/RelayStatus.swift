@@ -5,16 +5,12 @@ public final class RelayStatus: Sendable {
     /// One look.
     public struct Snapshot: Hashable, Sendable {
         public var isLeader = false
-        public var term: Int64?
         /// Rings can be heard; otherwise the relay polls. `nil` until that has been tested once.
         public var isListening: Bool?
         /// The bus took what it was last given.
         public var isBusAvailable = true
         /// The age of the oldest message that is read but not published; zero when there is none.
         public var lag: Duration = .zero
-        /// Rows in the outbox, counted every ten seconds by the leader.
-        public var pending: Int?
-        public var lastPublished: ContinuousClock.Instant?
     }
 
     private struct State {

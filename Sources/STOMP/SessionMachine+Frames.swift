@@ -103,7 +103,7 @@ extension SessionMachine {
             id: id, destination: destination, destinationText: text, ackMode: ackMode, number: lastNumber)
         subscriptions.append(subscription)
         let request = SubscriptionRequest(
-            subscription: subscription, lastMessageID: lastMessageID, headers: headers, receipt: headers["receipt"])
+            subscription: subscription, lastMessageID: lastMessageID, receipt: headers["receipt"])
         return .subscribe(request)
     }
 
@@ -138,11 +138,10 @@ extension SessionMachine {
             return refuse(
                 frame, "the id '\(id.prefix(100))' is not the value of an ack header of a MESSAGE of this session.")
         }
-        let subscription = subscription(number: ackID.subscription)
-        guard subscription?.ackMode != .auto else {
+        guard subscription(number: ackID.subscription)?.ackMode != .auto else {
             return refuse(frame, "the subscription has the ack mode auto, in which nothing is acknowledged.")
         }
-        let request = AckRequest(ackID: ackID, subscription: subscription, receipt: frame.headers["receipt"])
+        let request = AckRequest(ackID: ackID, receipt: frame.headers["receipt"])
         return frame.command == .nack ? .refuse(request) : .acknowledge(request)
     }
 

@@ -3,8 +3,6 @@ import NIOCore
 
 /// What a client asks for with CONNECT or STOMP ("STOMP 1.2, CONNECT or STOMP Frame").
 public struct ConnectRequest: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public let host: String?
-    public let login: String?
     public let passcode: String?
     /// The header `token`.
     public let token: String?
@@ -36,8 +34,6 @@ public struct ConnectRequest: Sendable, CustomStringConvertible, CustomDebugStri
     }
 
     public init(headers: Headers, heartBeat: HeartBeatOffer = .none) {
-        host = headers["host"]
-        login = headers["login"]
         passcode = headers["passcode"]
         token = headers["token"]
         authorization = headers["Authorization"] ?? headers["authorization"]
@@ -57,15 +53,12 @@ public struct SubscriptionRequest: Hashable, Sendable {
     /// The header `last-message-id`: what came after it is to be replayed first. An extension of Belfry; 0 means
     /// everything that is still kept.
     public let lastMessageID: MessageID?
-    /// All headers of the frame.
-    public let headers: Headers
     /// The header `receipt`, to be answered once the subscription stands.
     public let receipt: String?
 
-    public init(subscription: Subscription, lastMessageID: MessageID?, headers: Headers, receipt: String?) {
+    public init(subscription: Subscription, lastMessageID: MessageID?, receipt: String?) {
         self.subscription = subscription
         self.lastMessageID = lastMessageID
-        self.headers = headers
         self.receipt = receipt
     }
 }
@@ -90,16 +83,14 @@ public struct SendRequest: Sendable {
 
 /// What a client asks for with ACK or NACK.
 public struct AckRequest: Hashable, Sendable {
+    /// Its subscription may have ended meanwhile: its messages went back to the backlog then, and there is nothing left
+    /// to acknowledge.
     public let ackID: AckID
-    /// `nil` when the subscription has ended meanwhile: its messages went back to the backlog, and there is nothing
-    /// left to acknowledge.
-    public let subscription: Subscription?
     /// The header `receipt`, to be answered once what was asked for is committed.
     public let receipt: String?
 
-    public init(ackID: AckID, subscription: Subscription?, receipt: String?) {
+    public init(ackID: AckID, receipt: String?) {
         self.ackID = ackID
-        self.subscription = subscription
         self.receipt = receipt
     }
 }

@@ -57,7 +57,7 @@ import Testing
 
     /// Transactions that follow one another, with pauses, savepoints and rollbacks.
     private func write(_ database: TestDatabase, _ ledger: Ledger, receiver: String, seed: UInt64) async throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let writer = try await database.connect()
         let isolations = ["read committed", "repeatable read", "serializable"]
         for _ in 0..<60 {
@@ -87,7 +87,7 @@ import Testing
     private func runRelays(
         _ database: TestDatabase, _ bus: RecordingBus, _ ledger: Ledger, seed: UInt64, withFaults: Bool
     ) async throws -> Int {
-        var random = SplitMix(state: seed &* 7_919)
+        var random = SeededGenerator(seed: seed &* 7_919)
         var ended = 0
         let admin = try await database.connect()
         var relays = [try await RunningRelay(database, bus: bus), try await RunningRelay(database, bus: bus)]
@@ -114,15 +114,6 @@ import Testing
     }
 }
 
-/// A small generator whose runs can be repeated.
-private struct SplitMix {
-    var state: UInt64
-
-    mutating func next(below bound: Int) -> Int {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return Int((value ^ (value >> 31)) % UInt64(max(bound, 1)))
-    }
+extension SeededGenerator {
+    fileprivate mutating func next(below bound: Int) -> Int { Int.random(in: 0..<max(bound, 1), using: &self) }
 }

@@ -97,8 +97,6 @@ import Testing
             "accept-version": "1.2", "host": "example.org", "login": "alice", "passcode": "secret", "heart-beat": "1,2",
             "client": "demo",
         ]).connectRequest
-        #expect(request?.host == "example.org")
-        #expect(request?.login == "alice")
         #expect(request?.passcode == "secret")
         #expect(request?.heartBeat == HeartBeatOffer(canSendMilliseconds: 1, wantsMilliseconds: 2))
         #expect(request?.headers["client"] == "demo")

@@ -38,17 +38,16 @@ struct CommandFailure: Error, CustomStringConvertible {
 extension CommandFailure {
     /// The server's message and, where it does not say what to do, what to do.
     private static func sentence(of error: PostgresError) -> String {
-        let message = error.message.hasSuffix(".") ? error.message : error.message + "."
-        switch error.sqlState {
-        case "42P01", "3F000", "42883":
-            return message + " The database lacks Belfry's schema, or has an older one: run belfry migrate."
-        case "42501":
-            return message
-                + " Connect with a role that may: one in belfry_operator for status and replay, in belfry_writer "
-                + "for notify, the schema's owner for migrate."
-        default:
-            return [message, error.hint].compactMap(\.self).joined(separator: " ")
-        }
+        let hint: String? =
+            switch error.sqlState {
+            case "42P01", "3F000", "42883":
+                "The database lacks Belfry's schema, or has an older one: run belfry migrate."
+            case "42501":
+                "Connect with a role that may: one in belfry_operator for status and replay, in belfry_writer for "
+                    + "notify, the schema's owner for migrate."
+            default: error.hint
+            }
+        return PostgresError(error.code, error.message, hint: hint).sentence
     }
 }
 

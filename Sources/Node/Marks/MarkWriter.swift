@@ -10,6 +10,10 @@ import Postgres
 final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     /// The pause before what another transaction held is tried again.
     private static let heldPause = TimeAmount.milliseconds(100)
+    /// Broadcasts whose first acknowledgement is remembered, and for how long: one of many costs a mark once. Twice the
+    /// time that a broadcast stays in the outbox.
+    private static let markedBroadcastsMax = 100_000
+    private static let markedBroadcastsLifetime = TimeAmount.seconds(120)
 
     private let eventLoop: any EventLoop
     private let context: NodeContext
@@ -37,7 +41,8 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
         self.context = context
         self.flushQueue = flushQueue
         self.queue = MarkQueue(marksMax: context.limits.marksMax)
-        self.markedBroadcasts = RecentMessages(entriesMax: 100_000, lifetime: .seconds(120), now: .now())
+        self.markedBroadcasts = RecentMessages(
+            entriesMax: Self.markedBroadcastsMax, lifetime: Self.markedBroadcastsLifetime, now: .now())
     }
 
     var isEmpty: Bool { queue.isEmpty }

@@ -23,7 +23,7 @@ final class Reconciler: @unchecked Sendable {
     /// A consumer has missed something, and wants to read.
     var onMissed: (Consumer) -> Void = { _ in }
     /// It is known what a topic's outbox held before: from here on nothing is missed.
-    var onLook: (Audience) -> Void = { _ in }
+    var onTopicLook: (Audience) -> Void = { _ in }
 
     init(
         eventLoop: any EventLoop, context: NodeContext, feed: LiveFeed, origins: OriginCheck, flushQueue: FlushQueue
@@ -160,7 +160,7 @@ final class Reconciler: @unchecked Sendable {
         // Another incarnation may have come between.
         guard audience.lastLook == look.topic.covered else { return }
         let missed = audience.listed(rows, snapshot: look.snapshot, at: look.at, isBusAvailable: feed.isBusAvailable)
-        onLook(audience)
+        onTopicLook(audience)
         if !missed.isEmpty { readMissed(missed[...], for: audience) }
         lookAgainEarly(for: audience)
     }

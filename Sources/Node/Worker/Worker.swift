@@ -53,7 +53,7 @@ public final class Worker: @unchecked Sendable {
         origins.onResume = { [weak self] in self?.readEverythingAgain() }
         backlogs.onSessionEnd = { [marks] in marks.ended($0) }
         reconciler.onMissed = { [weak self] in self?.wantsPage($0) }
-        reconciler.onLook = { [weak self] in self?.payReceipts(of: $0) }
+        reconciler.onTopicLook = { [weak self] in self?.payReceipts(of: $0) }
         marks.onRefusalCommit = { [weak history] in history?.refusalCommitted($0) }
         marks.onPressureChange = { [sessions] in for session in sessions.all { session.pauseOrResumeReading() } }
         marks.onEmpty = { [weak self] in self?.settleShutdown() }

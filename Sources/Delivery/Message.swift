@@ -48,8 +48,8 @@ public struct Message: Sendable {
     /// Bytes that it holds while it is kept.
     var keptBytes: Int { headerLines.readableBytes + body.readableBytes + 128 }
 
-    /// Gives it memory of its own, unless it has some: what the bus brings is a slice of all that one read brought, which
-    /// it would keep alive. Its copies share that memory.
+    /// Gives it memory of its own, unless it has some: what the bus brings is a slice of all that one read brought,
+    /// which it would keep alive. Its copies share that memory.
     mutating func keep() {
         guard !isKept else { return }
         var bytes = ByteBufferAllocator().buffer(capacity: headerLines.readableBytes + body.readableBytes)

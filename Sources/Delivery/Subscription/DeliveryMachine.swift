@@ -84,7 +84,7 @@ public struct DeliveryMachine: ~Copyable {
 
     /// A live message has arrived. If it is to be sent it is in flight from now on.
     ///
-    /// - Parameter message: has memory of its own once a subscription holds it; handed on to the next ones, it is shared.
+    /// - Parameter message: has memory of its own once a subscription holds it; handed on to the next, it is shared.
     public mutating func liveReceived(_ message: inout Message) -> Outcome {
         if isRepeat(message.stamp) { return .drop }
         let hasRoom = hasRoom

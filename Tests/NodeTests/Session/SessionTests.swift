@@ -319,6 +319,23 @@ struct SessionTests {
         }
     }
 
+    @Test("Of many Pings at once the first sixteen are answered, and the last")
+    func manyPings() async throws {
+        try await TestNode.with { node in
+            let client = try await node.connect()
+            // A few, which one turn of the event loop deals with, and many.
+            for last: UInt8 in [16, 17, 18, 200] {
+                try await client.write((0...last).flatMap { ClientFrames.frame(.ping, [$0]) })
+                _ = try await node.eventually("the last one's answer") {
+                    try await client.read()
+                    return client.received.last == .pong([last]) ? true : nil
+                }
+            }
+            #expect(client.received.prefix(16) == ((0..<16).map { .pong([$0]) })[...])
+            #expect(client.received.count < 200)
+        }
+    }
+
     @Test("The node sends a heart-beat before the interval is over")
     func heartBeatOut() async throws {
         try await TestNode.with(limits: Self.slow) { node in

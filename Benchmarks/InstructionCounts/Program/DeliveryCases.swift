@@ -14,9 +14,12 @@ enum DeliveryCases {
     private static var hold: CountedCase {
         CountedCase("delivery/hold-behind-\(held)", answer: 1) { iterations in
             let subscriber = Subscriber(heldMax: held + iterations + 1)
-            for number in 0..<held { _ = subscriber.hold(message(number)) }
-            let messages = (0...iterations).map { message(held + $0) }
-            return { iteration in subscriber.hold(messages[iteration]) ? 1 : 0 }
+            for number in 0..<held {
+                var message = message(number)
+                _ = subscriber.hold(&message)
+            }
+            var messages = (0...iterations).map { message(held + $0) }
+            return { iteration in subscriber.hold(&messages[iteration]) ? 1 : 0 }
         }
     }
 
@@ -31,7 +34,7 @@ enum DeliveryCases {
             machine.channelOpened()
         }
 
-        func hold(_ message: Message) -> Bool { machine.liveReceived(message) == .hold }
+        func hold(_ message: inout Message) -> Bool { machine.liveReceived(&message) == .hold }
     }
 
     private static func message(_ number: Int) -> Message {

@@ -24,11 +24,10 @@ extension SessionMachine {
         switch frame.command {
         case .subscribe: subscribe(frame)
         case .unsubscribe: unsubscribe(frame)
-        case .ack, .nack: acknowledge(frame)
+        case .send, .ack, .nack: outsideOfTransactions(frame)
         case .disconnect: disconnect(frame)
         case .connect, .stomp:
             refuse(frame, "the session is connected already; open another connection for another session.")
-        case .send: send(frame)
         case .begin, .commit, .abort:
             refuse(frame, Self.transactionsSentence, message: "Transactions are not served.")
         case .connected, .message, .receipt, .error:
@@ -118,19 +117,16 @@ extension SessionMachine {
         return .unsubscribe(subscriptions.remove(at: index), receipt: frame.headers["receipt"])
     }
 
-    /// "STOMP 1.2, SEND".
-    private mutating func send(_ frame: Frame) -> SessionAction {
+    /// "STOMP 1.2, SEND", "ACK" and "NACK", which alone may be of a transaction.
+    private mutating func outsideOfTransactions(_ frame: Frame) -> SessionAction {
         guard frame.headers["transaction"] == nil else {
             return refuse(frame, Self.transactionsSentence, message: "Transactions are not served.")
         }
-        return .send(SendRequest(frame))
+        return frame.command == .send ? .send(SendRequest(frame)) : acknowledge(frame)
     }
 
     /// "STOMP 1.2, ACK" and "NACK".
     private mutating func acknowledge(_ frame: Frame) -> SessionAction {
-        guard frame.headers["transaction"] == nil else {
-            return refuse(frame, Self.transactionsSentence, message: "Transactions are not served.")
-        }
         guard let id = frame.headers["id"] else {
             return refuse(frame, "it lacks the header id, which must be the value of the MESSAGE's header ack.")
         }

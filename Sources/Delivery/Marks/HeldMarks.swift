@@ -64,8 +64,7 @@ struct HeldMarks {
     /// Whether the row of a session that has ended is to stay, for the marks of its user that are here.
     mutating func keepsRow(of end: SessionEnd) -> Bool {
         guard holds(user: end.receiver) else { return false }
-        let row = SessionEnd(
-            sessionID: end.sessionID, isRowCertain: end.isRowCertain, receiver: end.receiver, unacknowledged: [])
+        let row = end.withoutMessages
         guard let kept = sessions[end.receiver], kept.sessionID != end.sessionID else {
             sessions[end.receiver] = row
             return true
@@ -78,10 +77,7 @@ struct HeldMarks {
 
     /// A session has ended whose row stayed: a message that it left is held, or PostgreSQL would not remove it.
     mutating func insert(rowOf end: SessionEnd) {
-        guard !keepsRow(of: end) else { return }
-        sessionsDue.append(
-            SessionEnd(
-                sessionID: end.sessionID, isRowCertain: end.isRowCertain, receiver: end.receiver, unacknowledged: []))
+        if !keepsRow(of: end) { sessionsDue.append(end.withoutMessages) }
     }
 
     mutating func remove(delivered id: MessageID) { remove(Key(kind: .delivered, id: id)) }
@@ -123,5 +119,14 @@ struct HeldMarks {
         if marks.isEmpty { turns = [] }
         guard left == 0, let kept = sessions.removeValue(forKey: mark.receiver) else { return }
         sessionsDue.append(kept)
+    }
+}
+
+extension SessionEnd {
+    /// The end of the row alone: what was left is dealt with otherwise.
+    fileprivate var withoutMessages: SessionEnd {
+        var row = self
+        row.unacknowledged = []
+        return row
     }
 }

@@ -175,8 +175,8 @@ public struct MarkQueue {
     /// The statement to run next; `nil` when the batch is through.
     public mutating func next() -> Work? {
         guard case .ended(let ends)? = inFlight?.last, !held.isEmpty else { return inFlight?.last }
-        // A session's row says that its user may have seen what is not marked yet, so it stays; what the session leaves
-        // is marked now.
+        // A session's row says that its user may have seen what is not marked yet, so one of the user's stays; what the
+        // session leaves is marked now.
         var now: [SessionEnd] = []
         for end in ends {
             if end.sessionID != nil, held.keepsRow(of: end) {

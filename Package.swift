@@ -82,7 +82,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "HTTPServer", "WebSocket", "Node", "Commands", "Authentication", "Bus", "Outbox", "Postgres",
+                "HTTPServer", "WebSocket", "Node", "Commands", "Authentication", "STOMP", "Bus", "Outbox", "Postgres",
                 "BelfryModel",
                 nioCore, nioConcurrency, logging, lifecycle,
             ]),

@@ -1,4 +1,5 @@
-/// Takes the token itself as the user's id: for development, never for a server that others reach.
+/// Takes the token itself as the user's id, and lets everybody send: for development, never for a server that others
+/// reach.
 public struct DevelopmentAuthenticator: Authenticator {
     public var tokensAreUnproven: Bool { true }
 
@@ -15,6 +16,6 @@ public struct DevelopmentAuthenticator: Authenticator {
                 "In development mode the token is the user's id: 1 to \(Identity.userBytesMax) bytes of UTF-8 in "
                     + "composed form, no control characters.")
         }
-        return Identity(user: token)
+        return Identity(user: token, rights: .all)
     }
 }

@@ -1,18 +1,20 @@
 import Foundation
 
-/// Who a session belongs to, and until when that is known.
+/// Who a session belongs to, until when that is known, and what they may do.
 public struct Identity: Hashable, Sendable {
     /// The user's id, as `belfry.message_log.receiver` names it: see `isValid(user:)`.
     public let user: String
     /// When the session must end, in the year 9999 at the latest; `nil` when the token never expires.
     public let expiresAt: Date?
+    public let rights: Rights
 
     /// - Parameters:
     ///   - user: an id that `isValid(user:)` accepts; the caller has checked it.
     ///   - expiresAt: the token's expiry.
-    public init(user: String, expiresAt: Date? = nil) {
+    public init(user: String, expiresAt: Date? = nil, rights: Rights = .standard) {
         self.user = user
         self.expiresAt = expiresAt
+        self.rights = rights
     }
 
     /// Bytes of UTF-8 in a user's id at most; the bound of `message_log.receiver`.

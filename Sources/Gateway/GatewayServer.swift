@@ -9,6 +9,7 @@ import NIOCore
 import Node
 import Outbox
 import Postgres
+import STOMP
 import ServiceLifecycle
 import WebSocket
 
@@ -102,9 +103,14 @@ public final class GatewayServer: Service {
         let http = PlainHTTP(router: routes.router(), rules: rules, limits: limits, logger: logger)
         return ConnectionSetup(
             rules: rules, eventLoops: eventLoopGroup.makeIterator(),
-            startSession: { channel in
-                let worker = try workers.worker(of: channel)
-                try channel.pipeline.syncOperations.addHandler(WebSocketHandler(worker: worker, limits: limits))
+            startSession: { channel, handshake in
+                var connection = ClientConnection(transport: "websocket")
+                connection.version = handshake.subprotocol.flatMap(ProtocolVersion.init(subprotocol:))
+                connection.address = channel.remoteAddress?.ipAddress
+                connection.fields = handshake.head.headers.map { ($0.name, $0.value) }
+                try channel.pipeline.syncOperations.addHandler(
+                    WebSocketHandler(
+                        worker: try workers.worker(of: channel), connection: connection, limits: limits))
             },
             servePlainly: { try http.serve($0, turns: try workers.worker(of: $0).turns) })
     }

@@ -19,6 +19,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     private static let pongsMax = 16
 
     private let worker: Worker
+    private let connection: ClientConnection
     private var reader: WebSocketFrameReader
     private var machine = WebSocketMachine()
     private var session: Session?
@@ -39,9 +40,13 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     /// - Parameters:
     ///   - worker: that of the channel's event loop.
+    ///   - connection: what the handshake told of the client.
     ///   - limits: of them `webSocketFrameBytesMax`.
-    public init(worker: Worker, limits: Limits) {
+    public init(
+        worker: Worker, connection: ClientConnection = ClientConnection(transport: "websocket"), limits: Limits
+    ) {
         self.worker = worker
+        self.connection = connection
         reader = WebSocketFrameReader(payloadBytesMax: limits.webSocketFrameBytesMax)
     }
 
@@ -49,7 +54,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     public func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        session = worker.open(transport: self)
+        session = worker.open(transport: self, of: connection)
     }
 
     public func handlerRemoved(context: ChannelHandlerContext) {

@@ -5,7 +5,7 @@ import Testing
 struct DevelopmentAuthenticatorTests {
     @Test(arguments: ["alice", "Zoë", "a b", String(repeating: "x", count: 255)])
     func theTokenIsTheUser(token: String) async throws {
-        #expect(try DevelopmentAuthenticator().authenticate(token) == Identity(user: token, expiresAt: nil))
+        #expect(try DevelopmentAuthenticator().authenticate(token) == Identity(user: token, rights: .all))
     }
 
     @Test func itSaysThatItsTokensProveNothing() {

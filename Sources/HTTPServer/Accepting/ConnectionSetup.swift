@@ -5,7 +5,7 @@ import NIOHTTP1
 public struct ConnectionSetup: Sendable {
     let rules: RequestRules
     /// Puts the session's handlers into a channel that has become a WebSocket, on its event loop.
-    let startSession: @Sendable (any Channel) throws -> Void
+    let startSession: @Sendable (any Channel, AcceptedHandshake) throws -> Void
     /// Puts the handlers of plain HTTP into a channel, on its event loop, and serves its requests by the same rules.
     let servePlainly: @Sendable (any Channel) throws -> Void
     private let watches: [ObjectIdentifier: FirstRequestWatch]
@@ -22,7 +22,7 @@ public struct ConnectionSetup: Sendable {
     /// - Parameter eventLoops: those of the channels that are to come.
     public init(
         rules: RequestRules, eventLoops: EventLoopIterator,
-        startSession: @escaping @Sendable (any Channel) throws -> Void,
+        startSession: @escaping @Sendable (any Channel, AcceptedHandshake) throws -> Void,
         servePlainly: @escaping @Sendable (any Channel) throws -> Void
     ) {
         self.rules = rules

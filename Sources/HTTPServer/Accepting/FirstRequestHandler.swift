@@ -13,8 +13,8 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     private enum State {
         case awaitingHead
-        /// The head is that of a handshake; its body, if it has one, means nothing.
-        case awaitingEnd(HTTPRequestHead)
+        /// The head was that of a handshake; its body, if it has one, means nothing.
+        case awaitingEnd(AcceptedHandshake)
         /// Decided. The decoder, and this handler after it, are leaving.
         case upgraded
         case plain
@@ -48,8 +48,8 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         switch (state, unwrapInboundIn(data) as? HTTPServerRequestPart) {
         case (.awaitingHead, .head(let head)):
             headReceived(head, context: context)
-        case (.awaitingEnd(let head), .end):
-            upgrade(head, context: context)
+        case (.awaitingEnd(let handshake), .end):
+            upgrade(handshake, context: context)
         case (.upgraded, .some):
             // The decoder went on behind the handshake, as it does behind one without "Connection: Upgrade", which the
             // policy refuses: whatever else makes it do so, no request may reach the session.
@@ -90,18 +90,18 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     private func headReceived(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         switch setup.rules.verdict(on: head) {
-        case .upgrade(let head): state = .awaitingEnd(head)
+        case .upgrade(let handshake): state = .awaitingEnd(handshake)
         case .serve, .refuse: servePlainly(head, context: context)
         }
     }
 
-    private func upgrade(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+    private func upgrade(_ handshake: AcceptedHandshake, context: ChannelHandlerContext) {
         state = .upgraded
         do {
-            let answer = try WebSocketHandshake.answer(to: head, policy: setup.rules.policy, channel: context.channel)
+            let answer = try WebSocketHandshake.answer(to: handshake, channel: context.channel)
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
             let pipeline = context.pipeline.syncOperations
-            try setup.startSession(context.channel)
+            try setup.startSession(context.channel, handshake)
             // It leaves at the end of this turn of the loop and gives back what it has not read: the peer's first
             // frames.
             pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in

@@ -10,14 +10,14 @@ enum WebSocketHandshake {
             && head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
     }
 
-    /// The answer to a handshake that the policy lets in.
+    /// The answer to a handshake that was let in.
     ///
     /// - Throws: what NIO finds wrong with it.
-    static func answer(to head: HTTPRequestHead, policy: UpgradePolicy, channel: any Channel) throws -> ByteBuffer {
+    static func answer(to handshake: AcceptedHandshake, channel: any Channel) throws -> ByteBuffer {
         var headers: Result<HTTPHeaders, any Error> = .failure(ChannelError.inappropriateOperationForState)
         // The future is fulfilled already: so is the one of `shouldUpgrade`.
-        handshake(policy).buildUpgradeResponse(
-            channel: channel, upgradeRequest: head, initialResponseHeaders: HTTPHeaders()
+        upgrader(handshake).buildUpgradeResponse(
+            channel: channel, upgradeRequest: handshake.head, initialResponseHeaders: HTTPHeaders()
         ).assumeIsolated().whenComplete { headers = $0 }
         var answer = channel.allocator.buffer(capacity: 192)
         answer.writeStaticString("HTTP/1.1 101 Switching Protocols\r\n")
@@ -27,12 +27,11 @@ enum WebSocketHandshake {
     }
 
     /// NIO's upgrader, which makes the answer's headers.
-    private static func handshake(_ policy: UpgradePolicy) -> NIOTypedWebSocketServerUpgrader<Void> {
+    private static func upgrader(_ handshake: AcceptedHandshake) -> NIOTypedWebSocketServerUpgrader<Void> {
         NIOTypedWebSocketServerUpgrader(
-            shouldUpgrade: { channel, head in
+            shouldUpgrade: { channel, _ in
                 var headers = HTTPHeaders()
-                let offered = head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
-                if let subprotocol = policy.subprotocol(offered: offered) {
+                if let subprotocol = handshake.subprotocol {
                     headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol)
                 }
                 return channel.eventLoop.makeSucceededFuture(headers)

@@ -70,7 +70,7 @@ struct RequestMachine: ~Copyable {
         isHead = head.method == .HEAD
         switch rules.verdict(on: head) {
         case .refuse(let refusal): return refused(refusal)
-        case .upgrade(let head): return refused(.late(head.uri))
+        case .upgrade(let handshake): return refused(.late(handshake.head.uri))
         case .serve(let head, let isLast):
             reading = .body
             requests += 1

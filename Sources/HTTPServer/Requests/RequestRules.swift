@@ -5,7 +5,7 @@ public struct RequestRules: Sendable {
     /// What becomes of it.
     enum Verdict: Sendable {
         /// A handshake that is let in.
-        case upgrade(HTTPRequestHead)
+        case upgrade(AcceptedHandshake)
         /// Plain HTTP, with the target in origin form; `isLast`: the connection is closed behind the answer.
         case serve(HTTPRequestHead, isLast: Bool)
         case refuse(RequestRefusal)
@@ -37,7 +37,7 @@ public struct RequestRules: Sendable {
         case .refused(let refusal): return .refuse(refusal)
         }
         if WebSocketHandshake.isAsked(by: head) {
-            return policy.refusal(of: head, host: host).map(Verdict.refuse) ?? .upgrade(head)
+            return policy.verdict(on: head, host: host)
         }
         if policy.tokensAreUnproven, Self.mayBeDevelopment(head.uri),
             let refusal = policy.refusal(ofPages: head, host: host)

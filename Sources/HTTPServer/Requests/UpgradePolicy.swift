@@ -5,6 +5,9 @@ public struct UpgradePolicy: Sendable {
     /// The path of the STOMP endpoint.
     static let path = "/ws"
 
+    /// What is served at a path; `nil` for nothing.
+    static func endpoint(at path: some StringProtocol) -> WebSocketEndpoint? { path == Self.path ? .stomp : nil }
+
     /// Subprotocols that are served, the best first. STOMP 1.2 names `v12.stomp`.
     static let subprotocols = ["v12.stomp"]
 
@@ -23,18 +26,23 @@ public struct UpgradePolicy: Sendable {
         self.isOnLoopback = isOnLoopback
     }
 
-    /// Why a handshake is refused (RFC 6455, section 4.2.1); `nil` when it is not.
+    /// What becomes of a handshake (RFC 6455, section 4.2.1).
     ///
     /// - Parameters:
     ///   - head: with a request target in origin form and, of HTTP/1.1, one valid `Host`: see `RequestRules`.
     ///   - host: the one that is asked for.
-    func refusal(of head: HTTPRequestHead, host: HTTPAuthority?) -> RequestRefusal? {
+    func verdict(on head: HTTPRequestHead, host: HTTPAuthority?) -> RequestRules.Verdict {
         let path = head.uri.prefix { $0 != "?" }
-        guard path == Self.path else {
-            return RequestRefusal(
-                status: .notFound, text: "There is no WebSocket at '\(path.prefix(200))': connect to \(Self.path).")
+        guard let endpoint = Self.endpoint(at: path) else {
+            return .refuse(
+                RequestRefusal(
+                    status: .notFound, text: "There is no WebSocket at '\(path.prefix(200))': connect to \(Self.path).")
+            )
         }
-        return refusal(ofPages: head, host: host) ?? refusal(ofHandshake: head)
+        if let refusal = refusal(ofPages: head, host: host) ?? refusal(ofHandshake: head) { return .refuse(refusal) }
+        let offered = head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
+        return .upgrade(
+            AcceptedHandshake(head: head, endpoint: endpoint, subprotocol: subprotocol(offered: offered)))
     }
 
     /// Why the page that had a browser send this may not, if it was one; `nil` when it may. Programs send no origin.

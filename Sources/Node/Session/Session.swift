@@ -9,6 +9,7 @@ import STOMP
 public final class Session: @unchecked Sendable {
     public let id: SessionID
     let worker: Worker
+    let connection: ClientConnection
     /// Who it belongs to: set once its token was accepted, and kept to the end.
     private(set) var identity: Identity?
     private var machine: SessionMachine
@@ -26,10 +27,11 @@ public final class Session: @unchecked Sendable {
     /// The worker knows of its end.
     private(set) var isEnded = false
 
-    init(id: SessionID, worker: Worker, transport: any SessionTransport) {
+    init(id: SessionID, worker: Worker, transport: any SessionTransport, connection: ClientConnection) {
         let context = worker.context
         self.id = id
         self.worker = worker
+        self.connection = connection
         machine = SessionMachine(
             session: id.description, server: "belfry/\(context.version)", limits: context.limits)
         decoder = FrameDecoder(limits: context.limits)

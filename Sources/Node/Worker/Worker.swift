@@ -84,8 +84,9 @@ public final class Worker: @unchecked Sendable {
 
 extension Worker {
     /// A transport is there: a session begins, not yet authenticated. On the worker's event loop.
-    public func open(transport: any SessionTransport) -> Session {
-        let session = Session(id: SessionID(worker: number), worker: self, transport: transport)
+    public func open(transport: any SessionTransport, of connection: ClientConnection) -> Session {
+        let session = Session(
+            id: SessionID(worker: number), worker: self, transport: transport, connection: connection)
         sessions.add(session)
         context.metrics.sessionOpened()
         if shutdown.isStopping {

@@ -142,7 +142,7 @@ private final class Connection {
         let setup = ConnectionSetup(
             rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])),
             eventLoops: EventLoopIterator([channel.embeddedEventLoop]),
-            startSession: { [sink] channel in
+            startSession: { [sink] channel, _ in
                 sink.received = .bytes([])
                 try channel.pipeline.syncOperations.addHandler(sink)
             },

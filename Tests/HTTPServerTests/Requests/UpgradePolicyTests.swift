@@ -21,9 +21,10 @@ struct UpgradePolicyTests {
         ])
         for (name, _) in changed { headers.remove(name: name) }
         for (name, value) in changed where !value.isEmpty { headers.add(name: name, value: value) }
-        return policy.refusal(
-            of: HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers),
+        let verdict = policy.verdict(
+            on: HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers),
             host: HTTPAuthority(parsing: host))
+        return if case .refuse(let refusal) = verdict { refusal } else { nil }
     }
 
     @Test("Only the STOMP endpoint upgrades", arguments: ["/", "/ws/", "/WS", "/wss", "/dev/ws", "", "/ws/x"])

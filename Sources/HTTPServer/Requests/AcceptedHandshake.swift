@@ -1,0 +1,22 @@
+import NIOHTTP1
+
+/// What is served at a path that takes WebSockets.
+public enum WebSocketEndpoint: Hashable, Sendable {
+    /// STOMP frames as they are.
+    case stomp
+}
+
+/// A handshake that is let in, and what is agreed by its answer.
+public struct AcceptedHandshake: Sendable {
+    /// The request, its target in origin form.
+    public let head: HTTPRequestHead
+    public let endpoint: WebSocketEndpoint
+    /// The subprotocol that the answer names, if any.
+    public let subprotocol: String?
+
+    public init(head: HTTPRequestHead, endpoint: WebSocketEndpoint, subprotocol: String?) {
+        self.head = head
+        self.endpoint = endpoint
+        self.subprotocol = subprotocol
+    }
+}

@@ -10,8 +10,8 @@ public struct Limits: Sendable, Hashable {
     public var headersMax = 64
     /// Bytes of the body of one frame. No client frame that is served has a body yet.
     public var bodyBytesMax = 64 * 1024
-    /// Bytes of one WebSocket frame; the largest STOMP frame fits in it.
-    public var webSocketFrameBytesMax = 132 * 1024
+    /// Bytes of one WebSocket message, all its fragments together; the largest STOMP frame fits in it.
+    public var webSocketMessageBytesMax = 132 * 1024
 
     // MARK: plain HTTP
     /// Time from the end of a request's head to the end of the request: a peer without a token must not hold a

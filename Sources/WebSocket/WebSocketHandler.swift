@@ -2,8 +2,8 @@ import BelfryModel
 import NIOCore
 import Node
 
-/// A WebSocket as the transport of a session: runs the actions of `WebSocketMachine`, gathers what the session writes
-/// and flushes it in one write.
+/// A WebSocket: runs the actions of `WebSocketMachine`, tells its receiver what comes of them, gathers what that writes
+/// and flushes it in one write. As a session's transport it has the session for its receiver.
 public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     public typealias InboundIn = ByteBuffer
     public typealias OutboundOut = ByteBuffer
@@ -18,11 +18,14 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     /// 5.5.3).
     private static let pongsMax = 16
 
-    private let worker: Worker
-    private let connection: ClientConnection
+    /// Makes the receiver when the handler is added.
+    private var open: ((WebSocketHandler) -> any WebSocketReceiver)?
+    /// Who is told of everything; `nil` once it was told of the end.
+    private var receiver: (any WebSocketReceiver)?
+    /// The same until the socket is gone.
+    private var owner: (any WebSocketReceiver)?
     private var reader: WebSocketFrameReader
-    private var machine = WebSocketMachine()
-    private var session: Session?
+    private var machine: WebSocketMachine
     private var context: ChannelHandlerContext?
     private var outbound = ByteBuffer()
     private var discardedBytes = 0
@@ -39,28 +42,28 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     private var isUnreadable = false
 
     /// - Parameters:
-    ///   - worker: that of the channel's event loop.
-    ///   - connection: what the handshake told of the client.
-    ///   - limits: of them `webSocketFrameBytesMax`.
-    public init(
-        worker: Worker, connection: ClientConnection = ClientConnection(transport: "websocket"), limits: Limits
-    ) {
-        self.worker = worker
-        self.connection = connection
-        reader = WebSocketFrameReader(payloadBytesMax: limits.webSocketFrameBytesMax)
+    ///   - limits: of them `webSocketMessageBytesMax`.
+    ///   - open: makes the receiver, once, when the handler is added to its channel, which is active by then. The
+    ///     receiver may close the WebSocket at once.
+    public init(limits: Limits, open: @escaping (WebSocketHandler) -> any WebSocketReceiver) {
+        self.open = open
+        reader = WebSocketFrameReader(payloadBytesMax: limits.webSocketMessageBytesMax)
+        machine = WebSocketMachine(messageBytesMax: limits.webSocketMessageBytesMax)
     }
 
     // MARK: Channel events
 
     public func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        session = worker.open(transport: self, of: connection)
+        guard let open = exchange(&open, with: nil) else { return }
+        owner = open(self)
+        receiver = owner
     }
 
     public func handlerRemoved(context: ChannelHandlerContext) {
         inputEnded(isGone: true)
         self.context = nil
-        worker.transportClosed()
+        exchange(&owner, with: nil)?.transportClosed()
     }
 
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -70,12 +73,12 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
             if discardedBytes > Self.discardedBytesMax { return context.close(promise: nil) }
         }
         guard !isUnreadable else { return }
-        session?.peerIsAlive()
+        receiver?.peerIsAlive()
         reader.feed(bytes)
         readFrames()
     }
 
-    /// Takes the frames that are there, until the session asks for a pause.
+    /// Takes the frames that are there, until the receiver asks for a pause.
     private func readFrames() {
         // What a frame brings about may end a pause: the loop below goes on by itself then.
         guard !isReading else { return }
@@ -84,13 +87,13 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         do throws(WebSocketFrameReader.Failure) {
             while !isPaused, !isUnreadable, let frame = try reader.next() {
                 frameReceived(frame)
-                session?.frameHandled()
+                receiver?.frameHandled()
             }
         } catch {
             stopReading()
             switch error {
-            case .tooLong: session?.fail(.frameTooLarge)
-            case .controlFrame: session?.fail(.protocolViolation)
+            case .tooLong: receiver?.fail(.frameTooLarge)
+            case .controlFrame: receiver?.fail(.protocolViolation)
             }
         }
     }
@@ -104,7 +107,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     private func frameReceived(_ frame: ClientFrame) {
         switch machine.frameReceived(frame) {
         case .none: break
-        case .deliver(let bytes): session?.bytesReceived(bytes)
+        case .deliver(let part): receiver?.partReceived(part)
         case .pong(let payload):
             // It goes the way of everything else that is written, and counts like it.
             if isGone { return }
@@ -114,7 +117,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
             } else {
                 latePing = payload
             }
-            session?.touch()
+            receiver?.touch()
         case .answerClose(let code):
             WebSocketFrameWriter.writeClose(code: code, reason: "", into: &outbound)
             flush(written: nil)
@@ -123,17 +126,17 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         case .closeTransport:
             context?.close(promise: nil)
         case .fail(let reason):
-            session?.fail(reason)
+            receiver?.fail(reason)
         }
     }
 
     public func channelReadComplete(context: ChannelHandlerContext) {
-        session?.readCompleted()
+        receiver?.readCompleted()
         context.fireChannelReadComplete()
     }
 
     public func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { session?.becameWritable() }
+        if context.channel.isWritable { receiver?.becameWritable() }
         context.fireChannelWritabilityChanged()
     }
 
@@ -148,7 +151,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         if isGone {
             self.isGone = true
             // What waited for the peer is gone with it, and with that a reason not to read what it had sent.
-            session?.becameWritable()
+            receiver?.becameWritable()
         }
         endIfAllIsRead()
     }
@@ -160,7 +163,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
-            session?.fail(.shuttingDown)
+            receiver?.fail(.shuttingDown)
         } else if let event = event as? ChannelEvent, event == .inputClosed {
             inputEnded(isGone: false)
         }
@@ -171,8 +174,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     private func end(_ reason: CloseReason) {
         machine.transportClosed()
-        session?.transportEnded(reason)
-        session = nil
+        exchange(&receiver, with: nil)?.transportEnded(reason)
     }
 
     // MARK: SessionTransport

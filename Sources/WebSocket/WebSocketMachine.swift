@@ -4,14 +4,12 @@ import NIOWebSocket
 
 /// The server's side of one WebSocket (RFC 6455) above its frames: fragmentation, control frames, text that must be
 /// UTF-8, and the closing handshake. Pure: a handler runs the actions.
-///
-/// STOMP frames may be split over messages and several may share one, so the data bytes of all messages are one stream.
 struct WebSocketMachine: ~Copyable {
     /// What the handler has to do.
     enum Action: Equatable {
         case none
-        /// Bytes of the stream.
-        case deliver(ByteBuffer)
+        /// Part of a message.
+        case deliver(WebSocketMessagePart)
         /// Answer a ping with the same bytes.
         case pong(ByteBuffer)
         /// The peer closes: echo its code and close the transport.
@@ -34,9 +32,17 @@ struct WebSocketMachine: ~Copyable {
         case none
         case text(UTF8Validator)
         case binary
+
+        var isText: Bool { if case .text = self { true } else { false } }
     }
 
+    private let messageBytesMax: Int
     private var state = State.open(.none)
+    /// Bytes of the message that has begun.
+    private var messageBytes = 0
+
+    /// - Parameter messageBytesMax: the bound of one message, all its fragments together.
+    init(messageBytesMax: Int) { self.messageBytesMax = messageBytesMax }
 
     /// A frame has arrived. The reader has already refused frames over its length limit.
     mutating func frameReceived(_ frame: ClientFrame) -> Action {
@@ -87,6 +93,9 @@ struct WebSocketMachine: ~Copyable {
 
     private mutating func data(_ frame: ClientFrame, as fragment: Fragment) -> Action {
         let bytes = frame.payload
+        // Neither is over the bound before.
+        guard bytes.readableBytes <= messageBytesMax - messageBytes else { return violation(.frameTooLarge) }
+        messageBytes = frame.isFinal ? 0 : messageBytes + bytes.readableBytes
         var fragment = fragment
         if case .text(var validator) = fragment {
             let isValid = bytes.withUnsafeReadableBytes { validator.consume($0) }
@@ -94,7 +103,8 @@ struct WebSocketMachine: ~Copyable {
             fragment = .text(validator)
         }
         state = .open(frame.isFinal ? .none : fragment)
-        return bytes.readableBytes > 0 ? .deliver(bytes) : .none
+        guard frame.isFinal || bytes.readableBytes > 0 else { return .none }
+        return .deliver(WebSocketMessagePart(bytes: bytes, isText: fragment.isText, isLast: frame.isFinal))
     }
 
     /// RFC 6455, section 5.5.1: an empty body, or a code of two bytes and a reason in UTF-8.

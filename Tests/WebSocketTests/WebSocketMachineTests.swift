@@ -10,7 +10,7 @@ import Testing
 struct WebSocketMachineTests {
     /// A machine that `#expect` can take apart.
     private final class Machine {
-        private var machine = WebSocketMachine()
+        private var machine = WebSocketMachine(messageBytesMax: 200)
         var isOpen: Bool { machine.isOpen }
         func closeSent() -> Bool { machine.closeSent() }
         func transportClosed() { machine.transportClosed() }
@@ -46,7 +46,13 @@ struct WebSocketMachineTests {
         return machine
     }
 
-    private static func deliver(_ text: String) -> WebSocketMachine.Action { .deliver(ByteBuffer(string: text)) }
+    private static func deliver(_ text: String, isText: Bool = true, isLast: Bool = true) -> WebSocketMachine.Action {
+        deliver(Array(text.utf8), isText: isText, isLast: isLast)
+    }
+
+    private static func deliver(_ bytes: [UInt8], isText: Bool, isLast: Bool = true) -> WebSocketMachine.Action {
+        .deliver(WebSocketMessagePart(bytes: ByteBuffer(bytes: bytes), isText: isText, isLast: isLast))
+    }
 
     private static let all = State.allCases
     private static let opcodes = (UInt8(0)...15).compactMap { WebSocketOpcode(encodedWebSocketOpcode: $0) }
@@ -70,7 +76,7 @@ struct WebSocketMachineTests {
             // "ok" is the code 28523.
             #expect(action == .fail(.protocolViolation))
         case (.idle, .text), (.idle, .binary), (.inText, .continuation), (.inBinary, .continuation):
-            #expect(action == Self.deliver("ok"))
+            #expect(action == Self.deliver("ok", isText: state == .inText || opcode == .text))
         case (.idle, _), (.inText, _), (.inBinary, _):
             #expect(action == .fail(.protocolViolation))
         }
@@ -88,12 +94,12 @@ struct WebSocketMachineTests {
 
     // MARK: Fragments
 
-    @Test("Fragments of a text are one stream, with control frames in between")
+    @Test("Fragments of a text are one message, with control frames in between")
     func fragments() {
         let machine = Machine()
-        #expect(machine.receive(.text, "one", fin: false) == Self.deliver("one"))
+        #expect(machine.receive(.text, "one", fin: false) == Self.deliver("one", isLast: false))
         #expect(machine.receive(.ping, "p") == .pong(ByteBuffer(string: "p")))
-        #expect(machine.receive(.continuation, "two", fin: false) == Self.deliver("two"))
+        #expect(machine.receive(.continuation, "two", fin: false) == Self.deliver("two", isLast: false))
         #expect(machine.receive(.pong) == .none)
         #expect(machine.receive(.continuation, "three") == Self.deliver("three"))
         #expect(machine.receive(.continuation, "four") == .fail(.protocolViolation))
@@ -105,15 +111,17 @@ struct WebSocketMachineTests {
         _ = machine.receive(opcode, "a", fin: false)
         _ = machine.receive(.continuation, "b")
         #expect(machine.receive(.text, "c") == Self.deliver("c"))
-        #expect(machine.receive(.binary, [0xFF]) == .deliver(ByteBuffer(bytes: [0xFF])))
+        #expect(machine.receive(.binary, [0xFF]) == Self.deliver([0xFF], isText: false))
     }
 
-    @Test("Empty frames deliver nothing, and end what they end")
+    @Test("Empty frames bring no bytes, and end what they end")
     func empty() {
         let machine = Machine()
-        #expect(machine.receive(.text) == .none)
+        #expect(machine.receive(.text) == Self.deliver(""))
+        #expect(machine.receive(.binary) == Self.deliver("", isText: false))
         #expect(machine.receive(.text, [], fin: false) == .none)
-        #expect(machine.receive(.continuation) == .none)
+        #expect(machine.receive(.continuation, [], fin: false) == .none)
+        #expect(machine.receive(.continuation) == Self.deliver(""))
         #expect(machine.receive(.continuation) == .fail(.protocolViolation))
     }
 
@@ -121,9 +129,11 @@ struct WebSocketMachineTests {
     func cutCharacter() {
         let euro = Array("€".utf8)
         let machine = Machine()
-        #expect(machine.receive(.text, Array(euro[..<1]), fin: false) == .deliver(ByteBuffer(bytes: euro[..<1])))
+        #expect(
+            machine.receive(.text, Array(euro[..<1]), fin: false)
+                == Self.deliver(Array(euro[..<1]), isText: true, isLast: false))
         #expect(machine.receive(.ping) == .pong(ByteBuffer()))
-        #expect(machine.receive(.continuation, Array(euro[1...])) == .deliver(ByteBuffer(bytes: euro[1...])))
+        #expect(machine.receive(.continuation, Array(euro[1...])) == Self.deliver(Array(euro[1...]), isText: true))
         #expect(machine.receive(.text, Array(euro[..<2])) == .fail(.invalidUTF8))
     }
 
@@ -138,7 +148,32 @@ struct WebSocketMachineTests {
     func invalidText() {
         #expect(Machine().receive(.text, [0xFF], fin: false) == .fail(.invalidUTF8))
         #expect(Machine().receive(.text, [0xED, 0xA0, 0x80]) == .fail(.invalidUTF8))
-        #expect(Machine().receive(.binary, [0xFF]) == .deliver(ByteBuffer(bytes: [0xFF])))
+        #expect(Machine().receive(.binary, [0xFF]) == Self.deliver([0xFF], isText: false))
+    }
+
+    // MARK: Size
+
+    @Test("A message may be as long as the bound, and no longer, however it is cut", arguments: [1, 7, 100, 200])
+    func bound(_ fragmentBytes: Int) {
+        for messageBytes in [199, 200, 201] {
+            let machine = Machine()
+            for round in 1...2 {
+                var rest = messageBytes
+                var action = WebSocketMachine.Action.none
+                while rest > 0 {
+                    let count = min(rest, fragmentBytes)
+                    let opcode: WebSocketOpcode = rest == messageBytes ? .binary : .continuation
+                    rest -= count
+                    action = machine.receive(opcode, [UInt8](repeating: 0, count: count), fin: rest == 0)
+                    if messageBytes <= 200 || rest > 0 { #expect(action != .fail(.frameTooLarge)) }
+                }
+                // The second message has a bound of its own.
+                if messageBytes > 200 || round == 2 {
+                    #expect((action == .fail(.frameTooLarge)) == (messageBytes > 200))
+                    break
+                }
+            }
+        }
     }
 
     // MARK: Control frames

@@ -85,8 +85,8 @@ enum Settings {
             "limits.bodyBytesMax", \.limits.bodyBytesMax, 1_024...67_108_864, unit: "bytes",
             "The body of one frame of a client."),
         .count(
-            "limits.webSocketFrameBytesMax", \.limits.webSocketFrameBytesMax, 4_096...134_217_728, unit: "bytes",
-            "One WebSocket frame of a client; the largest STOMP frame must fit in it."),
+            "limits.webSocketMessageBytesMax", \.limits.webSocketMessageBytesMax, 4_096...134_217_728, unit: "bytes",
+            "One WebSocket message of a client, all its fragments together; the largest STOMP frame must fit in it."),
         .duration(
             "limits.connectTimeout", \.limits.connectTimeout, .milliseconds(100)...(.seconds(600)),
             "Time from a connection to the end of its authentication."),

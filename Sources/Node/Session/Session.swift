@@ -83,6 +83,9 @@ public final class Session: @unchecked Sendable {
         end(reason)
     }
 
+    /// The transport is gone for good. The last that it says, but for what the peer had sent before.
+    public func transportClosed() { worker.transportClosed() }
+
     /// Ends the session for a reason of the transport's or the node's own.
     public func fail(_ reason: CloseReason) { run(machine.failed(reason, reason.text)) }
 

@@ -184,7 +184,7 @@ struct SessionTests {
     func violations() async throws {
         var limits = Limits()
         limits.headerLineBytesMax = 1_024
-        limits.webSocketFrameBytesMax = 4_096
+        limits.webSocketMessageBytesMax = 4_096
         let longHeader = "SUBSCRIBE\nid:\(String(repeating: "x", count: 2_000))\n\n\0"
         let cases: [(bytes: [UInt8], reason: CloseReason)] = [
             (ClientFrames.frame(.text, Array("GARBAGE\n\n\0".utf8)), .protocolViolation),
@@ -216,7 +216,7 @@ struct SessionTests {
     @Test("A WebSocket frame over the limit")
     func tooLargeFrame() async throws {
         var limits = Limits()
-        limits.webSocketFrameBytesMax = 1_024
+        limits.webSocketMessageBytesMax = 1_024
         try await TestNode.with(limits: limits) { node in
             let client = try await node.connect(as: "alice")
             try await client.write(ClientFrames.frame(.text, [UInt8](repeating: 0x0A, count: 1_025)))

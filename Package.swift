@@ -35,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON", "YAML"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ],
     targets: [
@@ -55,6 +56,9 @@ let package = Package(
         .target(
             name: "Relay",
             dependencies: ["Outbox", "Bus", "Postgres", "BelfryModel", nioCore, logging, metrics, lifecycle]),
+        .target(
+            name: "OutgoingHTTP",
+            dependencies: [nioCore, nioHTTP1, .product(name: "AsyncHTTPClient", package: "async-http-client")]),
         .target(name: "Authentication"),
         .target(
             name: "JWTAuthentication", dependencies: ["Authentication", .product(name: "JWTKit", package: "jwt-kit")]),
@@ -132,6 +136,8 @@ let package = Package(
         .target(
             name: "BusConformance", dependencies: ["Bus", "BelfryModel", nioCore, nioPosix],
             path: "Tests/BusConformance"),
+        .target(
+            name: "HTTPPeer", dependencies: [nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/HTTPPeer"),
         .target(name: "WebSocketSupport", dependencies: [nioWebSocket], path: "Tests/WebSocketSupport"),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel", "TestBasics"]),
@@ -166,6 +172,7 @@ let package = Package(
                 "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", nioCore, nioPosix, logging,
                 lifecycle,
             ]),
+        .testTarget(name: "OutgoingHTTPTests", dependencies: ["OutgoingHTTP", "HTTPPeer", nioCore, nioPosix]),
         .testTarget(
             name: "AuthenticationTests",
             dependencies: ["Authentication", "JWTAuthentication", .product(name: "JWTKit", package: "jwt-kit")]),

@@ -1,0 +1,37 @@
+import NIOCore
+
+/// A question to another server.
+public struct OutgoingRequest: Sendable {
+    /// How it is asked.
+    public enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+    }
+
+    public var method: Method
+    /// `http` or `https`.
+    public var url: String
+    /// Header fields; `Host` and the length are added.
+    public var fields: [(name: String, value: String)]
+    public var body: ByteBuffer?
+
+    public init(
+        _ method: Method, _ url: String, fields: [(name: String, value: String)] = [], body: ByteBuffer? = nil
+    ) {
+        self.method = method
+        self.url = url
+        self.fields = fields
+        self.body = body
+    }
+}
+
+/// What the other server said, whole.
+public struct OutgoingAnswer: Sendable {
+    public let status: Int
+    public let body: ByteBuffer
+
+    public init(status: Int, body: ByteBuffer) {
+        self.status = status
+        self.body = body
+    }
+}

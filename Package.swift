@@ -11,6 +11,7 @@ let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", 
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
@@ -69,24 +70,31 @@ let package = Package(
                 "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands", "BelfryModel", nioCore,
                 nioConcurrency, collections, logging, metrics,
             ]),
+        .target(
+            name: "Listening",
+            dependencies: [
+                "BelfryModel", nioCore, nioPosix, nioSSL, nioTLS, nioConcurrency, logging, metrics, lifecycle,
+                .product(name: "NIOExtras", package: "swift-nio-extras"),
+            ]),
+        .target(name: "TCPTransport", dependencies: ["Node", "BelfryModel", nioCore]),
         .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", nioCore, nioWebSocket]),
         .target(name: "Web", resources: [.embedInCode("Pages")]),
         .target(
             name: "HTTPServer",
             dependencies: [
-                "Node", "Commands", "Web", "BelfryModel", nioCore, nioPosix, nioHTTP1, nioWebSocket, collections,
-                logging, lifecycle,
+                "Node", "Listening", "Commands", "Web", "BelfryModel", nioCore, nioHTTP1, nioWebSocket, nioConcurrency,
+                collections, logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
-                .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ]),
         .target(
             name: "Gateway",
             dependencies: [
-                "HTTPServer", "WebSocket", "Node", "Commands", "Authentication", "STOMP", "Bus", "Outbox", "Postgres",
+                "HTTPServer", "Listening", "WebSocket", "TCPTransport", "Node", "Commands", "Authentication", "STOMP",
+                "Bus", "Outbox", "Postgres",
                 "BelfryModel",
                 nioCore, nioConcurrency, logging, lifecycle,
             ]),
@@ -97,7 +105,8 @@ let package = Package(
             name: "BelfryCommands",
             dependencies: [
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
-                "Authentication", "JWTAuthentication", "Commands", "PrometheusMetrics", "PrivateServers", nioCore,
+                "Listening", "Authentication", "JWTAuthentication", "Commands", "PrometheusMetrics", "PrivateServers",
+                nioCore,
                 nioPosix,
                 logging, metrics, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -129,8 +138,8 @@ let package = Package(
             dependencies: [
                 "TestBasics", "DatabaseSupport",
                 "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
-                "Authentication", "WebSocket",
-                "PrivateServers", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, lifecycle,
+                "Listening", "Authentication", "WebSocket",
+                "PrivateServers", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, logging, lifecycle,
             ],
             path: "Tests/TestSupport"),
         .target(
@@ -193,7 +202,13 @@ let package = Package(
         .testTarget(
             name: "HTTPServerTests",
             dependencies: [
-                "HTTPServer", "Node", "WebSocketSupport", "BelfryModel", nioCore, nioEmbedded, nioHTTP1, nioWebSocket,
+                "HTTPServer", "Listening", "Node", "WebSocketSupport", "BelfryModel", logging, nioCore, nioEmbedded,
+                nioHTTP1, nioWebSocket,
+            ]),
+        .testTarget(
+            name: "ListeningTests",
+            dependencies: [
+                "Listening", "BelfryModel", "TestBasics", nioCore, nioPosix, nioEmbedded, nioSSL, logging, lifecycle,
             ]),
         .testTarget(
             name: "PrometheusMetricsTests",

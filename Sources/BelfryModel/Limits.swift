@@ -13,7 +13,34 @@ public struct Limits: Sendable, Hashable {
     /// Bytes of one WebSocket message, all its fragments together; the largest STOMP frame fits in it.
     public var webSocketMessageBytesMax = 132 * 1024
 
+    // MARK: connections
+    /// Connections open on one node, over all of its ports: its sessions, and some that are none yet or plain HTTP.
+    public var connectionsMax = 120_000
+    /// Connections a second on one node, ten seconds' worth at once; 0 is no limit. What two cores can greet: beyond it
+    /// those that are there would suffer.
+    public var connectionsPerSecondMax = 5_000
+    /// Connections open of one address, an IPv6 network of 64 bits being one: all of an office are behind one.
+    public var connectionsPerAddressMax = 10_000
+    /// Connections a second of one address, ten seconds' worth at once; 0 is no limit.
+    public var connectionsPerAddressPerSecondMax = 100
+    /// Time for a PROXY header and the TLS handshake together.
+    public var openingTimeout: Duration = .seconds(5)
+
     // MARK: plain HTTP
+    /// Time from the opening of a connection to the end of its first request's head.
+    public var firstRequestTimeout: Duration = .seconds(10)
+    /// Bytes of one line of a request's head. Of what is served here only a cookie that is not ours is longer than a
+    /// line.
+    public var requestHeaderBytesMax = 16 * 1024
+    /// Bytes of a request's head.
+    public var requestHeadBytesMax = 64 * 1024
+    /// Header lines of a request.
+    public var requestHeadersMax = 128
+    /// Requests that one connection may bring; then it is closed behind the answer, so that no peer keeps its place on
+    /// a node for ever.
+    public var requestsPerConnectionMax = 1_000
+    /// Time without a request after which a connection is closed.
+    public var idleTimeout: Duration = .seconds(60)
     /// Time from the end of a request's head to the end of the request: a peer without a token must not hold a
     /// connection by a byte a second. The largest body that is read comes in it at 150 kbit/s.
     public var requestTimeout: Duration = .seconds(30)
@@ -44,6 +71,14 @@ public struct Limits: Sendable, Hashable {
     public var sessionsMax = 100_000
     /// What the server offers and wants in CONNECTED's `heart-beat`, in milliseconds.
     public var heartBeatMilliseconds = 10_000
+
+    // MARK: a node's end
+    /// Time from the beginning of a node's end in which it still takes connections, and says that it is not ready: a
+    /// load balancer has to notice.
+    public var drainPause: Duration = .seconds(5)
+    /// Time over which the node then closes its sessions, so that their clients do not come back all at once. With few
+    /// sessions it takes a millisecond for each.
+    public var drainSpread: Duration = .seconds(10)
 
     // MARK: delivery
     /// Rows of one backlog read for one subscription.

@@ -1,28 +1,37 @@
 import BelfryModel
 import HTTPServer
+import Listening
 
 /// What a gateway needs to know at its start.
 public struct GatewayConfiguration: Sendable {
-    /// Address to listen on; loopback unless the operator chose another.
-    public var host: String
-    /// Port to listen on; 0 lets the system choose.
-    public var port: Int
+    /// Where HTTP and WebSocket are served; loopback unless the operator chose another.
+    public var http: Listener.Configuration
+    /// Where STOMP over TCP is served; nowhere when absent.
+    public var stomp: Listener.Configuration?
     public var limits: Limits
     /// Set in development mode only: serves `/dev/…`.
     public var developmentRoutes: DevelopmentRoutes?
-    /// Origins of pages that may connect; any when empty.
+    /// Origins of pages that may connect, beside those of the host that they ask for; `*` is any.
     public var allowedOrigins: [String]
+    /// Proxies whose word is taken for who their clients are, by the addresses that they connect from.
+    public var trustedProxies: TrustedProxies
+    /// Where these tell it in HTTP.
+    public var forwarding: ForwardedHeader
     public var version: String
 
     public init(
-        host: String = "127.0.0.1", port: Int = 8080, limits: Limits = Limits(),
-        developmentRoutes: DevelopmentRoutes? = nil, allowedOrigins: [String] = [], version: String = "dev"
+        http: Listener.Configuration = .init(host: "127.0.0.1", port: 8080), stomp: Listener.Configuration? = nil,
+        limits: Limits = Limits(), developmentRoutes: DevelopmentRoutes? = nil, allowedOrigins: [String] = [],
+        trustedProxies: TrustedProxies = TrustedProxies(), forwarding: ForwardedHeader = .xForwarded,
+        version: String = "dev"
     ) {
-        self.host = host
-        self.port = port
+        self.http = http
+        self.stomp = stomp
         self.limits = limits
         self.developmentRoutes = developmentRoutes
         self.allowedOrigins = allowedOrigins
+        self.trustedProxies = trustedProxies
+        self.forwarding = forwarding
         self.version = version
     }
 }

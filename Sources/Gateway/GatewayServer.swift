@@ -4,19 +4,24 @@ import Bus
 import Commands
 import Foundation
 import HTTPServer
+import Listening
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import Node
 import Outbox
 import Postgres
 import STOMP
 import ServiceLifecycle
+import TCPTransport
 import WebSocket
 
-/// A node: one port for HTTP and WebSocket, one worker an event loop. Puts the parts together.
+/// A node: one port for HTTP and WebSocket, perhaps one for STOMP over TCP, one worker an event loop. Puts the parts
+/// together.
 ///
-/// On graceful shutdown it stops accepting, closes its sessions with `CloseReason.shuttingDown`, writes the delivery
-/// marks that are left, and removes its rows from the database.
+/// On graceful shutdown it says that it is not ready, and serves on for a while; then it stops accepting, closes its
+/// sessions by and by with `CloseReason.shuttingDown`, writes the delivery marks that are left, and removes its rows
+/// from the database.
 public final class GatewayServer: Service {
     /// Time at the end for marks to be written; what is left then is redelivered, not lost.
     private static let farewellTimeout = Duration.seconds(5)
@@ -27,7 +32,8 @@ public final class GatewayServer: Service {
     private let context: NodeContext
     private let routes: Routes
     private let logger: Logger
-    private let listening: ListeningAddress
+    private let listening: ListeningState
+    private let isStopping: NIOLockedValueBox<Bool>
 
     /// - Parameters:
     ///   - installation: of the database, as it is at the start.
@@ -41,12 +47,16 @@ public final class GatewayServer: Service {
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
-        self.listening = ListeningAddress()
+        self.listening = ListeningState()
+        let isStopping = NIOLockedValueBox(false)
+        self.isStopping = isStopping
         self.tokensAreUnproven = authenticator.tokensAreUnproven
         self.context = NodeContext(
             store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
             bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(postgres)),
             limits: configuration.limits, version: configuration.version, installation: installation, logger: logger)
+        var health = health
+        health.isStopping = { isStopping.withLockedValue { $0 } }
         self.routes = Routes(
             health: health, metricsText: metricsText, development: configuration.developmentRoutes,
             version: configuration.version)
@@ -58,7 +68,7 @@ public final class GatewayServer: Service {
     /// Waits until the server listens.
     ///
     /// - Throws: the reason why it does not, such as a port in use.
-    public func waitUntilListening() async throws -> SocketAddress { try await listening.wait() }
+    public func waitUntilListening() async throws -> ListeningAddresses { try await listening.wait() }
 
     /// Serves until graceful shutdown.
     public func run() async throws {
@@ -75,44 +85,70 @@ public final class GatewayServer: Service {
     }
 
     private func serve(_ workers: Workers) async throws {
-        let listening = listening
-        let listener = HTTPListener(
-            host: configuration.host, port: configuration.port, eventLoopGroup: eventLoopGroup,
-            initialize: connectionSetup(workers).initialize)
+        let (isStopping, pause) = (isStopping, configuration.limits.drainPause)
+        let http = configuration.http
         let registration = NodeRegistration(
-            context: context, listen: "\(configuration.host):\(configuration.port)", workers: workers)
+            context: context, listen: "\(http.host):\(http.port)", workers: workers)
+        let listeners = listeners(workers)
+        let ports = BoundPorts(count: listeners.count, listening)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await listener.run { listening.succeed($0) } }
+            for (port, listener) in listeners {
+                group.addTask {
+                    try await listener.run(
+                        pause: {
+                            isStopping.withLockedValue { $0 = true }
+                            try? await Task.sleep(for: pause)
+                        }, onListening: { ports.bound(port, $0) })
+                }
+            }
             group.addTask {
                 await registration.run()
-                // Ends only when cancelled: after the listener.
+                // Ends only when cancelled: after the listeners.
                 throw CancellationError()
             }
             defer { group.cancelAll() }
-            try await group.next()
+            for _ in listeners { try await group.next() }
         }
     }
 
-    /// What becomes of a connection: plain HTTP, or a session over one of the transports.
+    private func listeners(_ workers: Workers) -> [(ListenerPort, Listener)] {
+        let limits = configuration.limits
+        let gate = ConnectionGate(limits: limits, trusted: configuration.trustedProxies, logger: logger)
+        let setup = connectionSetup(workers)
+        let http = Listener(
+            .http, configuration.http, gate: gate, limits: limits, eventLoopGroup: eventLoopGroup,
+            refuse: setup.refuse, initialize: setup.initialize)
+        guard let stomp = configuration.stomp else { return [(.http, http)] }
+        let tcp = Listener(.stomp, stomp, gate: gate, limits: limits, eventLoopGroup: eventLoopGroup) {
+            var connection = ClientConnection(transport: "tcp")
+            connection.address = $1.address?.description
+            try $0.pipeline.syncOperations.addHandler(
+                TCPHandler(worker: try workers.worker(of: $0), connection: connection))
+        }
+        return [(.http, http), (.stomp, tcp)]
+    }
+
+    /// What becomes of a connection to the HTTP port: plain HTTP, or a session over one of the transports.
     private func connectionSetup(_ workers: Workers) -> ConnectionSetup {
         let limits = configuration.limits
         let rules = RequestRules(
             policy: UpgradePolicy(
                 allowedOrigins: configuration.allowedOrigins, tokensAreUnproven: tokensAreUnproven,
-                isOnLoopback: Loopback.contains(configuration.host)))
+                isOnLoopback: Loopback.contains(configuration.http.host)),
+            forwarding: configuration.forwarding)
         let http = PlainHTTP(router: routes.router(), rules: rules, limits: limits, logger: logger)
         return ConnectionSetup(
-            rules: rules, eventLoops: eventLoopGroup.makeIterator(),
+            rules: rules, limits: limits, eventLoops: eventLoopGroup.makeIterator(),
             startSession: { channel, handshake in
                 var connection = ClientConnection(transport: "websocket")
                 connection.version = handshake.subprotocol.flatMap(ProtocolVersion.init(subprotocol:))
-                connection.address = channel.remoteAddress?.ipAddress
+                connection.address = handshake.client?.description
                 connection.fields = handshake.head.headers.map { ($0.name, $0.value) }
                 try channel.pipeline.syncOperations.addHandler(
                     WebSocketHandler(
                         worker: try workers.worker(of: channel), connection: connection, limits: limits))
             },
-            servePlainly: { try http.serve($0, turns: try workers.worker(of: $0).turns) })
+            servePlainly: { try http.serve($0, of: $1, turns: try workers.worker(of: $0).turns) })
     }
 
     private func farewell(_ workers: Workers) async {

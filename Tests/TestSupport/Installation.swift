@@ -69,6 +69,9 @@ public final class Installation: Sendable {
         _ kind: BusKind, nodes count: Int, limits: Limits, databaseURL: String, serviceRole: String, keyPrefix: String,
         authenticator: any Authenticator
     ) async throws {
+        var limits = limits
+        // No load balancer has to notice a test's end, unless the test is about that.
+        if limits.drainPause == Limits().drainPause { limits.drainPause = .zero }
         self.databaseURL = databaseURL
         application = try await Application.connect(databaseURL)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
@@ -112,7 +115,9 @@ public final class Installation: Sendable {
             nodes.append(
                 try await RunningNode(
                     GatewayServer(
-                        configuration: GatewayConfiguration(port: 0, limits: limits, version: "test"),
+                        configuration: GatewayConfiguration(
+                            http: .init(host: "127.0.0.1", port: 0), stomp: .init(host: "127.0.0.1", port: 0),
+                            limits: limits, version: "test"),
                         installation: identity, eventLoopGroup: group, postgres: client, heartBeats: heartBeats,
                         bus: nodeBus, authenticator: authenticator, health: HealthChecks(), metricsText: { "" },
                         logger: .quiet)))
@@ -145,10 +150,14 @@ public final class Installation: Sendable {
 public struct RunningNode: Sendable {
     public let service: RunningService<GatewayServer>
     public let port: Int
+    /// That of STOMP over TCP.
+    public let stompPort: Int
 
     init(_ server: GatewayServer) async throws {
         service = RunningService(server)
-        port = try await server.waitUntilListening().port ?? 0
+        let addresses = try await server.waitUntilListening()
+        port = addresses.http.port ?? 0
+        stompPort = addresses.stomp?.port ?? 0
     }
 }
 

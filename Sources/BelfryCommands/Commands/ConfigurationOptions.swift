@@ -60,6 +60,9 @@ struct ServingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where to serve HTTP and WebSocket (listen).", valueName: "host:port"))
     var listen: String?
 
+    @Option(help: ArgumentHelp("Where to serve STOMP over TCP, if at all (stomp.listen).", valueName: "host:port"))
+    var stomp: String?
+
     @Option(help: "Event loops; one for each core when absent (threads).")
     var threads: String?
 
@@ -86,7 +89,8 @@ struct ServingOptions: ParsableArguments {
     /// By setting's key.
     var flags: [String: String?] {
         [
-            "listen": listen, "threads": threads, "auth": auth, "jwt.keys": jwtKeys, "jwt.issuer": jwtIssuer,
+            "listen": listen, "stomp.listen": stomp, "threads": threads, "auth": auth, "jwt.keys": jwtKeys,
+            "jwt.issuer": jwtIssuer,
             "jwt.audience": jwtAudience, "devBeyondLoopback": devBeyondLoopback ? "true" : nil,
             "jwt.requireExpiry": jwtRequiresExpiry ? "true" : nil,
         ]

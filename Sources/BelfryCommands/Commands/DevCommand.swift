@@ -16,6 +16,9 @@ struct DevCommand: BelfrySubcommand {
     @Option(help: ArgumentHelp("Where to serve HTTP and WebSocket (listen).", valueName: "host:port"))
     var listen: String?
 
+    @Option(help: ArgumentHelp("Where to serve STOMP over TCP (stomp.listen).", valueName: "host:port"))
+    var stomp: String?
+
     @Flag(help: "Allow an address that other machines can reach, where anybody can be any user (devBeyondLoopback).")
     var devBeyondLoopback = false
 
@@ -32,8 +35,11 @@ struct DevCommand: BelfrySubcommand {
     func execute() async throws {
         // The text for the user should not drown in the log's.
         var configuration = try await options.load(
-            ["listen": listen, "devBeyondLoopback": devBeyondLoopback ? "true" : nil],
-            defaults: ["log.level": "warning"])
+            [
+                "listen": listen, "stomp.listen": stomp, "devBeyondLoopback": devBeyondLoopback ? "true" : nil,
+            ],
+            // Nobody waits for a load balancer to notice the end.
+            defaults: ["log.level": "warning", "stomp.listen": "127.0.0.1:0", "limits.drainPause": "0s"])
         configuration.authentication = .dev
         LogBootstrap.run(configuration)
         // Before anything is said to start.

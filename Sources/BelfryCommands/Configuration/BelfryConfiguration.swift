@@ -1,4 +1,6 @@
 import BelfryModel
+import HTTPServer
+import Listening
 import Logging
 
 /// Every setting with its value: the defaults, until `ConfigurationLoader` fills in what was set.
@@ -20,7 +22,19 @@ struct BelfryConfiguration: Sendable {
     var redisKeyPrefix = "belfry:"
     var listen = ListenAddress(host: "127.0.0.1", port: 8080)
     var relayListen: ListenAddress?
+    var stompListen: ListenAddress?
     var allowedOrigins: [String] = []
+    var trustedProxies: [AddressRange] = []
+    var forwardedHeader = ForwardedHeader.xForwarded
+    var proxyProtocolHTTP = false
+    var proxyProtocolSTOMP = false
+    var tlsCertificates: String?
+    var tlsKey: String?
+    var tlsKeyPassword: String?
+    var tlsMinimumVersion = TLSFiles.MinimumVersion.tls12
+    var tlsHTTP = true
+    var tlsSTOMP = true
+    var tlsReloadInterval: Duration = .seconds(10)
     var threads: Int?
     var authentication = Authentication.jwt
     var devBeyondLoopback = false

@@ -1,3 +1,5 @@
+import Listening
+
 /// One setting: its names, its meaning, and how its text becomes a part of the configuration.
 struct Setting: Sendable {
     /// The name in a file and in sentences, such as `limits.sessionsMax`.
@@ -122,6 +124,21 @@ extension Setting {
             }
             guard parts.allSatisfy({ !$0.isEmpty }) else { return "a list with commas between its members" }
             configuration[keyPath: path] = parts
+            return nil
+        }
+    }
+
+    /// Ranges of IP addresses; with commas between them, or an array in a file.
+    static func addressRanges(_ key: String, _ path: Path<[AddressRange]>, _ summary: String) -> Setting {
+        Setting(key: key, unit: "addresses", summary: summary, isSecret: false, defaultText: nil) {
+            text, configuration in
+            let ranges = text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+                AddressRange(parsing: String(part.filter { !$0.isWhitespace }))
+            }
+            guard ranges.allSatisfy({ $0 != nil }) else {
+                return "a list of addresses and ranges, such as 10.0.0.0/8,192.0.2.1,fd00::/8"
+            }
+            configuration[keyPath: path] = ranges.compactMap { $0 }
             return nil
         }
     }

@@ -4,7 +4,8 @@ import Logging
 /// Every setting there is. `docs/configuration.md` is made of this table by `belfry settings --markdown`.
 enum Settings {
     static let all: [Setting] =
-        postgres + redis + process + authentication + log + sessionLimits + deliveryLimits + relayLimits
+        postgres + redis + process + listening + tls + authentication + log + connectionLimits + sessionLimits
+        + deliveryLimits + relayLimits
 
     /// The setting of that name.
     static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
@@ -34,10 +35,6 @@ enum Settings {
     ]
 
     static let process: [Setting] = [
-        .address("listen", \.listen, "Where the node serves HTTP and WebSocket; port 0 takes a free one."),
-        .list(
-            "allowedOrigins", \.allowedOrigins, unit: "origins",
-            "Origins of pages that may connect, such as https://app.example; any when absent."),
         .optionalCount(
             "threads", \.threads, 1...1024, unit: "threads",
             "Event loops of the process; one for each core when absent."),

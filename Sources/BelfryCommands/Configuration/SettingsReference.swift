@@ -7,8 +7,10 @@ enum SettingsReference {
 
     private static let sections: [(String, [Setting])] = [
         ("PostgreSQL", Settings.postgres), ("Redis", Settings.redis), ("The process", Settings.process),
+        ("Listening", Settings.listening), ("TLS", Settings.tls),
         ("Authentication", Settings.authentication), ("The log", Settings.log),
-        ("Limits of sessions", Settings.sessionLimits), ("Limits of delivery", Settings.deliveryLimits),
+        ("Limits of connections", Settings.connectionLimits), ("Limits of sessions", Settings.sessionLimits),
+        ("Limits of delivery", Settings.deliveryLimits),
         ("Limits of the relay", Settings.relayLimits),
     ]
 

@@ -48,8 +48,9 @@ struct DevelopmentService: Service, CustomStringConvertible {
         // The demo page sends as the application would.
         process.developmentRoutes = DevelopmentRoutes(
             psql: text.psqlProgram, notify: SendNotification(store: OperatorStore(executor: application)))
-        process.onListening = { address in
-            StandardOutput.write(text.text(port: address.port ?? text.listen.port))
+        process.onListening = { addresses in
+            StandardOutput.write(
+                text.text(port: addresses.http.port ?? text.listen.port, stompPort: addresses.stomp?.port))
         }
         do {
             try await process.run()

@@ -23,16 +23,21 @@ struct DevelopmentText: Sendable {
             + "VALUES ('alice', 'JSON_MSG', '{\\\"hello\\\":\\\"world\\\"}')\""
     }
 
-    /// - Parameter port: where the node listens in fact.
-    func text(port: Int) -> String {
+    /// - Parameters:
+    ///   - port: where the node listens in fact.
+    ///   - stompPort: the same for STOMP over TCP.
+    func text(port: Int, stompPort: Int?) -> String {
         let everywhere = listen.host == "0.0.0.0" || listen.host == "::"
         let address = ListenAddress(host: everywhere ? "localhost" : listen.host, port: port)
+        let stomp = stompPort.map { port in
+            "\n  STOMP        \(ListenAddress(host: address.host, port: port))   (over TCP; the same)"
+        }
         return """
 
             Belfry \(BelfryVersion.current) is ready.
 
               Demo page    http://\(address)/   (connect as alice)
-              WebSocket    ws://\(address)/ws   (STOMP 1.2; the token is the user's id)
+              WebSocket    ws://\(address)/ws   (STOMP 1.2; the token is the user's id)\(stomp ?? "")
               Send one     \(psql)
               Look         \(program) status --postgres-url '\(operatorURL)'
               Data         \(folder.path), \(folder.isTemporary ? "deleted at the end (--keep keeps it)" : "kept")

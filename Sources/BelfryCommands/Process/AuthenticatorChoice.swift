@@ -8,12 +8,12 @@ enum AuthenticatorChoice {
     ///
     /// - Throws: `ConfigurationError`.
     static func check(_ configuration: BelfryConfiguration) throws(ConfigurationError) {
-        guard configuration.authentication == .dev, !configuration.listen.isLoopback,
-            !configuration.devBeyondLoopback
+        guard configuration.authentication == .dev, !configuration.devBeyondLoopback,
+            let open = configuration.openAddresses.first
         else { return }
         throw ConfigurationError(
             .unsafe,
-            "With auth 'dev' anybody who can reach this node can be any user, and \(configuration.listen) is not a "
+            "With auth 'dev' anybody who can reach this node can be any user, and \(open) is not a "
                 + "loopback address: listen on 127.0.0.1 or [::1], use auth 'jwt', or, if that is intended, set "
                 + "devBeyondLoopback (BELFRY_DEV_BEYOND_LOOPBACK, --dev-beyond-loopback) to true.")
     }
@@ -24,10 +24,10 @@ enum AuthenticatorChoice {
         switch configuration.authentication {
         case .dev:
             try check(configuration)
-            if !configuration.listen.isLoopback {
+            for open in configuration.openAddresses {
                 logger.warning(
                     "Anyone who reaches this node can be any user: auth is 'dev', and devBeyondLoopback is set.",
-                    metadata: ["listen": "\(configuration.listen)"])
+                    metadata: ["listen": "\(open)"])
             }
             return DevelopmentAuthenticator()
         case .jwt:
@@ -54,5 +54,12 @@ enum AuthenticatorChoice {
                     + "(BELFRY_JWT_KEYS), or for development --auth dev.")
         }
         return keys
+    }
+}
+
+extension BelfryConfiguration {
+    /// Where a node listens and other machines can reach it.
+    fileprivate var openAddresses: [ListenAddress] {
+        [listen, stompListen].compactMap { $0 }.filter { !$0.isLoopback }
     }
 }

@@ -2,6 +2,7 @@ import Authentication
 import Bus
 import Gateway
 import HTTPServer
+import Listening
 import Logging
 import NIOCore
 import NIOPosix
@@ -17,17 +18,17 @@ import ServiceLifecycle
 /// The services start in the order of the list and end in the reverse one: the gateway stops accepting and closes its
 /// sessions, then the relay finishes its page, then the bus and the database are let go.
 struct BelfryProcess: Service, CustomStringConvertible {
-    /// Time for the services to end by themselves; then they are cancelled.
-    static let shutdownTimeout: Duration = .seconds(10)
-    /// Time after which the process ends whatever hangs.
-    static let shutdownLimit: Duration = .seconds(15)
+    /// Time for the services to end by themselves, beside what a node takes to let its sessions go.
+    private static let shutdownTimeout: Duration = .seconds(10)
+    /// Time that they have to end once they are cancelled.
+    private static let cancellationTimeout: Duration = .seconds(5)
 
     let configuration: BelfryConfiguration
     let roles: ProcessRoles
     let registry: PrometheusRegistry
     var developmentRoutes: DevelopmentRoutes?
     /// Called when the node listens.
-    var onListening: (@Sendable (SocketAddress) -> Void)?
+    var onListening: (@Sendable (ListeningAddresses) -> Void)?
     let logger: Logger
 
     init(configuration: BelfryConfiguration, roles: ProcessRoles, registry: PrometheusRegistry) {
@@ -37,13 +38,20 @@ struct BelfryProcess: Service, CustomStringConvertible {
         self.logger = Logger(label: "belfry")
     }
 
+    /// Time for the services to end by themselves; then they are cancelled.
+    private var shutdownTimeout: Duration {
+        guard roles.contains(.node) else { return Self.shutdownTimeout }
+        return configuration.limits.drainPause + configuration.limits.drainSpread + Self.shutdownTimeout
+    }
+
     /// What the service group's log calls it.
     var description: String { roles.name }
 
     /// Serves until graceful shutdown.
     ///
-    /// - Throws: why it can't serve: `ConfigurationError`, `JWTKeysError`, `MigratorError`, `PostgresError`,
-    ///   `BusError`, `IOError`; `CancellationError` when the shutdown comes before it serves.
+    /// - Throws: why it can't serve: `ConfigurationError`, `JWTKeysError`, `TLSError`, `MigratorError`,
+    ///   `PostgresError`, `BusError`, `IOError`; `CancellationError` when the shutdown comes before it serves;
+    /// `SecondSignal`.
     func run() async throws {
         let database = try DatabaseConfiguration(configuration, applicationName: roles.name)
         guard configuration.redisURL != nil || roles == [.relay, .node] else {
@@ -55,12 +63,13 @@ struct BelfryProcess: Service, CustomStringConvertible {
         let authenticator: (any Authenticator)? =
             roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil
         _ = try redisConfiguration(nil)
+        let ports = roles.contains(.node) ? try NodePorts(configuration, logger: Logger(label: "belfry.tls")) : nil
         let installation = try await SchemaCheck.wait(for: database.pooled, logger: logger)
 
         let threads = configuration.threads ?? System.coreCount
         let eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         do {
-            try await serve(database, installation, authenticator, eventLoopGroup)
+            try await serve(database, installation, authenticator, ports, eventLoopGroup)
         } catch {
             try? await eventLoopGroup.shutdownGracefully()
             throw error
@@ -78,7 +87,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
 
     private func serve(
         _ database: DatabaseConfiguration, _ installation: InstallationIdentity, _ authenticator: (any Authenticator)?,
-        _ eventLoopGroup: any EventLoopGroup
+        _ ports: NodePorts?, _ eventLoopGroup: any EventLoopGroup
     ) async throws {
         let heartBeats = PostgresClient(configuration: database.pooled, size: 1)
         let client = PostgresClient(configuration: database.pooled, size: configuration.postgresPoolSize)
@@ -96,34 +105,38 @@ struct BelfryProcess: Service, CustomStringConvertible {
         let bus: any Bus = redisBus ?? MemoryBus()
         let relay = roles.contains(.relay) ? makeRelay(database, installation, client, bus) : nil
         let health = HealthWiring.checks(client: client, redis: redisBus, relay: relay?.status)
-        let gateway = authenticator.map { authenticator in
+        var gateway: GatewayServer?
+        if let authenticator, let ports {
             heartBeats.start()
-            return makeGateway(eventLoopGroup, installation, client, heartBeats, bus, authenticator, health)
+            gateway = makeGateway(
+                ports, eventLoopGroup, installation, client, heartBeats, bus, authenticator, health)
         }
 
         var services: [any Service] = [
             PostgresClientService(client: client), PostgresClientService(client: heartBeats), BusService(bus: bus),
         ]
         if let relay { services.append(relay) }
+        if let tls = ports?.tls { services.append(tls) }
         if let gateway {
             services.append(gateway)
         } else if let listen = configuration.relayListen {
             services.append(makeOperationsServer(listen, eventLoopGroup, health))
         }
         // The last in the list is the first to hear of the shutdown.
-        services.append(ShutdownWatchdog(limit: Self.shutdownLimit, logger: logger))
+        services.append(ShutdownWatchdog(limit: shutdownTimeout + Self.cancellationTimeout, logger: logger))
         let announcement = gateway.map { gateway in
-            Task { if let address = try? await gateway.waitUntilListening() { announce(address) } }
+            Task { if let addresses = try? await gateway.waitUntilListening() { announce(addresses) } }
         }
         defer { announcement?.cancel() }
         logger.notice("\(roles.name) \(BelfryVersion.current) starts.")
-        try await ServiceGroup(configuration: groupConfiguration(services)).run()
+        let group = ServiceGroup(configuration: groupConfiguration(services))
+        try await SecondSignal.ends { try await group.run() }
     }
 
     private func groupConfiguration(_ services: [any Service]) -> ServiceGroupConfiguration {
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }, logger: Logger(label: "belfry.lifecycle"))
-        group.maximumGracefulShutdownDuration = Self.shutdownTimeout
+        group.maximumGracefulShutdownDuration = shutdownTimeout
         return group
     }
 
@@ -139,14 +152,16 @@ struct BelfryProcess: Service, CustomStringConvertible {
     }
 
     private func makeGateway(
-        _ eventLoopGroup: any EventLoopGroup, _ installation: InstallationIdentity, _ client: PostgresClient,
-        _ heartBeats: PostgresClient, _ bus: any Bus, _ authenticator: any Authenticator, _ health: HealthChecks
+        _ ports: NodePorts, _ eventLoopGroup: any EventLoopGroup, _ installation: InstallationIdentity,
+        _ client: PostgresClient, _ heartBeats: PostgresClient, _ bus: any Bus, _ authenticator: any Authenticator,
+        _ health: HealthChecks
     ) -> GatewayServer {
         GatewayServer(
             configuration: GatewayConfiguration(
-                host: configuration.listen.host, port: configuration.listen.port, limits: configuration.limits,
+                http: ports.http, stomp: ports.stomp, limits: configuration.limits,
                 developmentRoutes: developmentRoutes, allowedOrigins: configuration.allowedOrigins,
-                version: BelfryVersion.current),
+                trustedProxies: TrustedProxies(configuration.trustedProxies),
+                forwarding: configuration.forwardedHeader, version: BelfryVersion.current),
             installation: installation, eventLoopGroup: eventLoopGroup, postgres: client, heartBeats: heartBeats,
             bus: bus,
             authenticator: authenticator, health: health, metricsText: { [registry] in registry.render() },
@@ -159,12 +174,17 @@ struct BelfryProcess: Service, CustomStringConvertible {
         OperationsServer(
             host: listen.host, port: listen.port, eventLoopGroup: eventLoopGroup, health: health,
             metricsText: { [registry] in registry.render() }, logger: Logger(label: "belfry.operations"),
-            onListening: { announce($0) })
+            onListening: { announce(ListeningAddresses(http: $0, stomp: nil)) })
     }
 
-    private func announce(_ address: SocketAddress) {
-        let place = address.port.map { ListenAddress(host: address.ipAddress ?? "", port: $0).description }
-        logger.notice("The \(roles.part) is listening.", metadata: ["address": "\(place ?? "\(address)")"])
-        onListening?(address)
+    private func announce(_ addresses: ListeningAddresses) {
+        var metadata: Logger.Metadata = ["address": "\(Self.place(addresses.http))"]
+        if let stomp = addresses.stomp { metadata["stomp"] = "\(Self.place(stomp))" }
+        logger.notice("The \(roles.part) is listening.", metadata: metadata)
+        onListening?(addresses)
+    }
+
+    private static func place(_ address: SocketAddress) -> String {
+        address.port.map { ListenAddress(host: address.ipAddress ?? "", port: $0).description } ?? "\(address)"
     }
 }

@@ -1,3 +1,4 @@
+import Listening
 import NIOCore
 import NIOHTTP1
 
@@ -26,16 +27,22 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private let setup: ConnectionSetup
     private let watch: FirstRequestWatch
+    private let connection: AcceptedConnection
     private var state = State.awaitingHead
 
     /// - Parameters:
     ///   - decoder: the handler in front of this one.
     ///   - setup: what becomes of the connection.
     ///   - watch: that of the connection's event loop.
-    init(decoder: ByteToMessageHandler<HTTPRequestDecoder>, setup: ConnectionSetup, watch: FirstRequestWatch) {
+    ///   - connection: whose it is.
+    init(
+        decoder: ByteToMessageHandler<HTTPRequestDecoder>, setup: ConnectionSetup, watch: FirstRequestWatch,
+        connection: AcceptedConnection
+    ) {
         self.decoder = decoder
         self.setup = setup
         self.watch = watch
+        self.connection = connection
     }
 
     // MARK: Channel events
@@ -73,10 +80,7 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         guard let error = error as? HTTPParserError else { return close(context) }
         // At the end of the peer's bytes the decoder complains once more.
         if case .refused = state { return }
-        state = .refused
-        context.writeAndFlush(wrapOutboundOut(RequestRefusal.of(error).bytes), promise: nil)
-        // Were all of it closed while the peer still sends, its system would throw the answer away.
-        context.close(mode: .output, promise: nil)
+        refuse(.of(error), context: context)
     }
 
     // MARK: Decisions
@@ -89,10 +93,26 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     private func headReceived(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-        switch setup.rules.verdict(on: head) {
-        case .upgrade(let handshake): state = .awaitingEnd(handshake)
+        switch setup.rules.verdict(on: head, from: connection) {
+        case .upgrade(let handshake):
+            do throws(ConnectionRefusal) {
+                // A proxy has no limits of its own; the client that it speaks for has.
+                if let client = handshake.client, client != connection.address {
+                    try connection.enter(context.channel, from: client)
+                }
+                state = .awaitingEnd(handshake)
+            } catch {
+                refuse(.of(error), context: context)
+            }
         case .serve, .refuse: servePlainly(head, context: context)
         }
+    }
+
+    private func refuse(_ refusal: RequestRefusal, context: ChannelHandlerContext) {
+        state = .refused
+        context.writeAndFlush(wrapOutboundOut(refusal.bytes), promise: nil)
+        // Were all of it closed while the peer still sends, its system would throw the answer away.
+        context.close(mode: .output, promise: nil)
     }
 
     private func upgrade(_ handshake: AcceptedHandshake, context: ChannelHandlerContext) {
@@ -116,7 +136,7 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     private func servePlainly(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         state = .plain
         do {
-            try setup.servePlainly(context.channel)
+            try setup.servePlainly(context.channel, connection)
             context.fireChannelRead(NIOAny(HTTPServerRequestPart.head(head)))
             context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
         } catch {

@@ -6,23 +6,26 @@ import NIOCore
 ///
 /// Used on its event loop only.
 final class FirstRequestWatch: @unchecked Sendable {
-    /// Time from the connection to the end of its first request's head. What comes after has deadlines of its own.
-    static let timeout = TimeAmount.seconds(10)
-
     /// The pause between two looks while somebody is waited for.
     private static let lookPause = TimeAmount.milliseconds(250)
 
     private let eventLoop: any EventLoop
+    private let timeout: TimeAmount
     private var isLookScheduled = false
     private var waiting: [ObjectIdentifier: (deadline: NIODeadline, channel: any Channel)] = [:]
     /// In the order of the deadlines; those whose request has come are still in there.
     private var order: Deque<(deadline: NIODeadline, id: ObjectIdentifier)> = []
 
-    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    /// - Parameter timeout: from the connection to the end of its first request's head. What comes after has deadlines
+    ///   of its own.
+    init(eventLoop: any EventLoop, timeout: TimeAmount) {
+        self.eventLoop = eventLoop
+        self.timeout = timeout
+    }
 
     /// A connection is there.
     func began(_ channel: any Channel, at now: NIODeadline) {
-        let deadline = now + Self.timeout
+        let deadline = now + timeout
         waiting[ObjectIdentifier(channel)] = (deadline, channel)
         order.append((deadline, ObjectIdentifier(channel)))
         scheduleLook()

@@ -12,6 +12,8 @@ public struct HealthChecks: Sendable {
     public var checks: [(name: String, check: @Sendable () async -> HealthState)]
     /// Time one check may take; over it the check counts as down, so that a stuck one can't hold the answer.
     public var timeout: Duration = .seconds(2)
+    /// Whether the process is about to end: then it is not ready, whatever else is up.
+    public var isStopping: @Sendable () -> Bool = { false }
 
     public init(checks: [(name: String, check: @Sendable () async -> HealthState)] = []) {
         self.checks = checks
@@ -26,10 +28,13 @@ public struct HealthChecks: Sendable {
             }
             return await group.reduce(into: [Int: HealthState]()) { $0[$1.0] = $1.1 }
         }
+        let stopping: [(name: String, state: HealthState)] =
+            isStopping() ? [("shutdown", .down("This process is stopping."))] : []
         return HealthReport(
-            entries: checks.enumerated().map { index, entry in
-                (entry.name, states[index] ?? .down("The check gave no answer."))
-            })
+            entries: stopping
+                + checks.enumerated().map { index, entry in
+                    (entry.name, states[index] ?? .down("The check gave no answer."))
+                })
     }
 
     /// A check that ignores cancellation is left to end by itself: its answer no longer counts.

@@ -1,3 +1,4 @@
+import Listening
 import NIOHTTP1
 
 /// What is served at a path that takes WebSockets.
@@ -13,10 +14,15 @@ public struct AcceptedHandshake: Sendable {
     public let endpoint: WebSocketEndpoint
     /// The subprotocol that the answer names, if any.
     public let subprotocol: String?
+    /// The address of the client, as far as it is known.
+    public let client: IPAddress?
 
-    public init(head: HTTPRequestHead, endpoint: WebSocketEndpoint, subprotocol: String?) {
+    public init(
+        head: HTTPRequestHead, endpoint: WebSocketEndpoint, subprotocol: String?, client: IPAddress? = nil
+    ) {
         self.head = head
         self.endpoint = endpoint
         self.subprotocol = subprotocol
+        self.client = client
     }
 }

@@ -2,6 +2,7 @@ import BelfryModel
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import Listening
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -12,15 +13,12 @@ import Node
 /// The requests of a node's port that are no handshakes, answered by a Hummingbird router behind `RequestHandler`. A
 /// connection's first request only may become a WebSocket: a later one is told to come again on a new connection.
 public struct PlainHTTP: Sendable {
-    /// Time without a request after which a connection is closed.
-    private static let idleTimeout = Duration.seconds(60)
-
     private let http: HTTP1Channel
     private let rules: RequestRules
     private let limits: Limits
     private let logger: Logger
 
-    /// - Parameter limits: of them the times for a request and for its answer.
+    /// - Parameter limits: of them those of plain HTTP.
     public init(router: Router<BasicRequestContext>, rules: RequestRules, limits: Limits, logger: Logger) {
         self.http = HTTP1Channel(responder: Self.responder(router, logger: logger))
         self.rules = rules
@@ -31,8 +29,10 @@ public struct PlainHTTP: Sendable {
     /// Puts the handlers of HTTP into a channel, behind its decoder, and serves its requests in a task that ends with
     /// the channel.
     ///
-    /// - Parameter turns: those of the channel's event loop.
-    public func serve(_ channel: any Channel, turns: TurnQueue) throws {
+    /// - Parameters:
+    ///   - connection: whose requests they are.
+    ///   - turns: those of the channel's event loop.
+    public func serve(_ channel: any Channel, of connection: AcceptedConnection, turns: TurnQueue) throws {
         let options = channel.syncOptions
         try options?.setOption(
             .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: RequestPacer.readBytes))
@@ -40,9 +40,9 @@ public struct PlainHTTP: Sendable {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(RequestPacer(turns: turns))
-        try pipeline.addHandler(RequestHandler(rules: rules, limits: limits))
-        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-        try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: Self.idleTimeout, logger: logger))
+        try pipeline.addHandler(RequestHandler(rules: rules, connection: connection, limits: limits))
+        try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: connection.isSecure))
+        try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: limits.idleTimeout, logger: logger))
         let requests = try NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>(
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         Task { await http.handle(value: requests, logger: logger) }

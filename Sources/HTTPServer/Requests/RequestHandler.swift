@@ -1,4 +1,5 @@
 import BelfryModel
+import Listening
 import NIOCore
 import NIOHTTP1
 
@@ -23,9 +24,12 @@ final class RequestHandler: ChannelDuplexHandler {
     private var timer: Scheduled<Void>?
     private var farewellBytes = 0
 
-    /// - Parameter limits: of them the times for a request and for its answer.
-    init(rules: RequestRules, limits: Limits) {
-        machine = RequestMachine(rules: rules)
+    /// - Parameters:
+    ///   - connection: whose requests they are.
+    ///   - limits: of them the times for a request and for its answer, and the number of requests.
+    init(rules: RequestRules, connection: AcceptedConnection, limits: Limits) {
+        machine = RequestMachine(
+            rules: rules, connection: connection, requestsMax: limits.requestsPerConnectionMax)
         requestTimeout = TimeAmount(limits.requestTimeout)
         answerTimeout = TimeAmount(limits.answerTimeout)
     }

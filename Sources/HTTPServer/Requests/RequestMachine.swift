@@ -1,3 +1,4 @@
+import Listening
 import NIOHTTP1
 
 /// Which requests of a connection of plain HTTP are taken, and what its peer is owed: requests may be sent before those
@@ -39,6 +40,8 @@ struct RequestMachine: ~Copyable {
     private enum Reading { case head, body, nothing }
 
     private let rules: RequestRules
+    private let connection: AcceptedConnection
+    private let requestsMax: Int
     private var reading = Reading.head
     private var requests = 0
     private var answersOwed = 0
@@ -52,7 +55,12 @@ struct RequestMachine: ~Copyable {
     /// The last request asked for an answer without its body.
     private(set) var isHead = false
 
-    init(rules: RequestRules) { self.rules = rules }
+    /// - Parameter requestsMax: the number of requests after which the connection is closed.
+    init(rules: RequestRules, connection: AcceptedConnection, requestsMax: Int) {
+        self.rules = rules
+        self.connection = connection
+        self.requestsMax = requestsMax
+    }
 
     var wait: Wait {
         if isLeaving { return .farewell }
@@ -68,14 +76,14 @@ struct RequestMachine: ~Copyable {
             return .drop
         }
         isHead = head.method == .HEAD
-        switch rules.verdict(on: head) {
+        switch rules.verdict(on: head, from: connection) {
         case .refuse(let refusal): return refused(refusal)
         case .upgrade(let handshake): return refused(.late(handshake.head.uri))
         case .serve(let head, let isLast):
             reading = .body
             requests += 1
             answersOwed += 1
-            isEnding = isLast
+            isEnding = isLast || requests >= requestsMax
             // In the midst of the answers before it there is no room for it; the peer sends the body after a while
             // anyway.
             let isAwaited = answersOwed == 1 && head.version == .http1_1 && Self.expectsContinue(head)

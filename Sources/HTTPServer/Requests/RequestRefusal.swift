@@ -1,3 +1,4 @@
+import Listening
 import NIOCore
 import NIOHTTP1
 
@@ -42,6 +43,13 @@ struct RequestRefusal: Hashable, Sendable {
             status: .temporaryRedirect,
             text: "Only a connection's first request may become a WebSocket: connect anew.",
             fields: [Field(name: "Location", value: target)])
+    }
+
+    /// A connection over a limit.
+    static func of(_ refusal: ConnectionRefusal) -> RequestRefusal {
+        RequestRefusal(
+            status: refusal.isOfOneAddress ? .tooManyRequests : .serviceUnavailable, text: refusal.text,
+            fields: [Field(name: "Retry-After", value: String(refusal.retryAfterSeconds))])
     }
 
     /// What a decoder's error means.

@@ -1,3 +1,4 @@
+import Listening
 import NIOHTTP1
 
 /// What becomes of a request, by its head alone: the same for a connection's first request and for later ones.
@@ -12,11 +13,18 @@ public struct RequestRules: Sendable {
     }
 
     let policy: UpgradePolicy
+    /// Where trusted proxies tell whose requests they pass on.
+    let forwarding: ForwardedHeader
 
-    public init(policy: UpgradePolicy) { self.policy = policy }
+    public init(policy: UpgradePolicy, forwarding: ForwardedHeader = .xForwarded) {
+        self.policy = policy
+        self.forwarding = forwarding
+    }
 
-    /// - Parameter head: as the decoder made it of whatever a peer sent.
-    func verdict(on head: HTTPRequestHead) -> Verdict {
+    /// - Parameters:
+    ///   - head: as the decoder made it of whatever a peer sent.
+    ///   - connection: the one that it came on.
+    func verdict(on head: HTTPRequestHead, from connection: AcceptedConnection) -> Verdict {
         let hosts = head.headers["host"]
         // HTTP/1.0 needs none (RFC 9112, section 3.2).
         guard hosts.count == 1 || (hosts.isEmpty && head.version == .http1_0) else {
@@ -36,11 +44,12 @@ public struct RequestRules: Sendable {
             head.uri = path
         case .refused(let refusal): return .refuse(refusal)
         }
+        let asked = AskedRequest(head, host: host, connection: connection, forwarding: forwarding)
         if WebSocketHandshake.isAsked(by: head) {
-            return policy.verdict(on: head, host: host)
+            return policy.verdict(on: head, asked: asked)
         }
         if policy.tokensAreUnproven, Self.mayBeDevelopment(head.uri),
-            let refusal = policy.refusal(ofPages: head, host: host)
+            let refusal = policy.refusal(ofPages: head, asked: asked)
         {
             return .refuse(refusal)
         }

@@ -11,10 +11,13 @@ public struct UpgradePolicy: Sendable {
     /// Subprotocols that are served, the best first. STOMP 1.2 names `v12.stomp`.
     static let subprotocols = ["v12.stomp"]
 
-    /// Origins that may connect from a browser; any may when empty, since a session needs a token, not a cookie.
+    /// In `allowedOrigins`: any page may connect.
+    static let anyOrigin = "*"
+
+    /// Origins that may connect from a browser, beside pages of the host that is asked for.
     let allowedOrigins: [String]
-    /// A token is what any page could guess, such as a user's id: only pages of this machine may connect, or those of
-    /// `allowedOrigins`.
+    /// A token is what any page could guess, such as a user's id: only pages of this machine may connect or, where
+    /// there are some, only those of `allowedOrigins`.
     var tokensAreUnproven = false
     /// The node listens where only this machine reaches it. Then whoever asks for another host has been led here by a
     /// name that was made to stand for this machine, DNS rebinding, which no check of the origin sees.
@@ -30,8 +33,8 @@ public struct UpgradePolicy: Sendable {
     ///
     /// - Parameters:
     ///   - head: with a request target in origin form and, of HTTP/1.1, one valid `Host`: see `RequestRules`.
-    ///   - host: the one that is asked for.
-    func verdict(on head: HTTPRequestHead, host: HTTPAuthority?) -> RequestRules.Verdict {
+    ///   - asked: what its client asked for, whatever proxies are in between.
+    func verdict(on head: HTTPRequestHead, asked: AskedRequest) -> RequestRules.Verdict {
         let path = head.uri.prefix { $0 != "?" }
         guard let endpoint = Self.endpoint(at: path) else {
             return .refuse(
@@ -39,38 +42,38 @@ public struct UpgradePolicy: Sendable {
                     status: .notFound, text: "There is no WebSocket at '\(path.prefix(200))': connect to \(Self.path).")
             )
         }
-        if let refusal = refusal(ofPages: head, host: host) ?? refusal(ofHandshake: head) { return .refuse(refusal) }
+        if let refusal = refusal(ofPages: head, asked: asked) ?? refusal(ofHandshake: head) { return .refuse(refusal) }
         let offered = head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
         return .upgrade(
-            AcceptedHandshake(head: head, endpoint: endpoint, subprotocol: subprotocol(offered: offered)))
+            AcceptedHandshake(
+                head: head, endpoint: endpoint, subprotocol: subprotocol(offered: offered), client: asked.client))
     }
 
     /// Why the page that had a browser send this may not, if it was one; `nil` when it may. Programs send no origin.
-    func refusal(ofPages head: HTTPRequestHead, host: HTTPAuthority?) -> RequestRefusal? {
+    func refusal(ofPages head: HTTPRequestHead, asked: AskedRequest) -> RequestRefusal? {
         let origins = head.headers["origin"]
         guard origins.count <= 1 else {
             return .badRequest("There are \(origins.count) Origin headers; a request has one at most (RFC 6454).")
         }
-        if tokensAreUnproven, isOnLoopback, host?.isLoopback != true {
+        if tokensAreUnproven, isOnLoopback, asked.host?.isLoopback != true {
             return .forbidden(
                 "In development mode only this machine is served, under its own name, not "
-                    + "'\((host?.host ?? "").prefix(200))': use localhost, 127.0.0.1 or [::1].")
+                    + "'\((asked.host?.host ?? "").prefix(200))': use localhost, 127.0.0.1 or [::1].")
         }
-        guard let origin = origins.first else { return nil }
-        if !allowedOrigins.isEmpty {
-            return allowedOrigins.contains(origin)
+        guard let origin = origins.first, !allowedOrigins.contains(origin), !allowedOrigins.contains(Self.anyOrigin)
+        else { return nil }
+        let page = WebOrigin(parsing: origin)
+        if tokensAreUnproven, allowedOrigins.isEmpty {
+            return page?.isOfWeb == true && page?.authority.isLoopback == true
                 ? nil
                 : .forbidden(
-                    "The origin '\(origin.prefix(200))' may not connect: the operator allows it by allowedOrigins.")
+                    "In development mode only pages of this machine may connect, not '\(origin.prefix(200))'.")
         }
-        let page = WebOrigin(parsing: origin)
-        if tokensAreUnproven,
-            page?.authority.isLoopback != true || !["http", "https"].contains(page?.scheme.lowercased())
-        {
-            return .forbidden(
-                "In development mode only pages of this machine may connect, not '\(origin.prefix(200))'.")
-        }
-        return nil
+        // A name that was made to stand for this machine is the host of its own pages.
+        if !tokensAreUnproven, let page, asked.isHost(of: page) { return nil }
+        return .forbidden(
+            "Pages of '\(origin.prefix(200))' may not connect to '\((asked.host?.host ?? "").prefix(200))': the "
+                + "operator allows it by allowedOrigins.")
     }
 
     private func refusal(ofHandshake head: HTTPRequestHead) -> RequestRefusal? {

@@ -17,5 +17,10 @@ struct WebOrigin: Hashable, Sendable {
         self.authority = authority
     }
 
+    /// Whether it is a page of `http` or `https`.
+    var isOfWeb: Bool { isSecure || scheme.lowercased() == "http" }
+
+    var isSecure: Bool { scheme.lowercased() == "https" }
+
     private static func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte & 0xDF) }
 }

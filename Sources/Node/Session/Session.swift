@@ -42,7 +42,7 @@ public final class Session: @unchecked Sendable {
 
     var user: String? { identity?.user }
     /// DISCONNECT or an error came: nothing more is sent but what ends the session.
-    var isClosing: Bool { isEnded || machine.isClosing }
+    public var isClosing: Bool { isEnded || machine.isClosing }
     /// The transport was told to stop reading.
     var isReadingPaused: Bool { inbound.isPaused }
 

@@ -1,4 +1,5 @@
 import BelfryModel
+import Listening
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -10,6 +11,7 @@ import WebSocketSupport
 
 @Suite("FirstRequestHandler")
 struct FirstRequestHandlerTests {
+    private static let timeout = TimeAmount(Limits().firstRequestTimeout)
     private static let handshake =
         "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
         + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -96,7 +98,7 @@ struct FirstRequestHandlerTests {
         #expect(try connection.answer().hasPrefix("HTTP/1.1 400 "))
         try? connection.send(Self.handshake.utf8)
         #expect(try connection.answer() == "")
-        connection.channel.embeddedEventLoop.advanceTime(by: FirstRequestWatch.timeout + .milliseconds(250))
+        connection.channel.embeddedEventLoop.advanceTime(by: Self.timeout + .milliseconds(250))
         #expect(!connection.channel.isActive)
     }
 
@@ -104,7 +106,7 @@ struct FirstRequestHandlerTests {
     func ends() throws {
         let slow = try Connection()
         try slow.send("GET / HTTP/1.1\r\nHost".utf8)
-        slow.channel.embeddedEventLoop.advanceTime(by: FirstRequestWatch.timeout - .seconds(1))
+        slow.channel.embeddedEventLoop.advanceTime(by: Self.timeout - .seconds(1))
         #expect(slow.channel.isActive)
         slow.channel.embeddedEventLoop.advanceTime(by: .milliseconds(1_250))
         #expect(!slow.channel.isActive)
@@ -122,7 +124,7 @@ struct FirstRequestHandlerTests {
     func deadline() throws {
         let connection = try Connection()
         try connection.send(Self.handshake.utf8)
-        connection.channel.embeddedEventLoop.advanceTime(by: FirstRequestWatch.timeout * 2)
+        connection.channel.embeddedEventLoop.advanceTime(by: Self.timeout * 2)
         #expect(connection.channel.isActive)
     }
 }
@@ -146,15 +148,17 @@ private final class Connection {
                 sink.received = .bytes([])
                 try channel.pipeline.syncOperations.addHandler(sink)
             },
-            servePlainly: { [sink] channel in
+            servePlainly: { [sink] channel, connection in
                 sink.received = .requests([])
                 let pipeline = channel.pipeline.syncOperations
                 try pipeline.addHandler(HTTPResponseEncoder())
                 try pipeline.addHandler(
-                    RequestHandler(rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])), limits: Limits()))
+                    RequestHandler(
+                        rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])), connection: connection,
+                        limits: Limits()))
                 try pipeline.addHandler(sink)
             })
-        try setup.initialize(channel)
+        try setup.initialize(channel, AcceptedConnection(address: nil))
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

@@ -7,7 +7,9 @@ import Testing
 @Suite struct FirstRequestWatchTests {
     private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
-    private let watch = FirstRequestWatch(eventLoop: EmbeddedEventLoop())
+    private static let timeout = TimeAmount.seconds(10)
+
+    private let watch = FirstRequestWatch(eventLoop: EmbeddedEventLoop(), timeout: timeout)
 
     private func connection() throws -> EmbeddedChannel {
         let channel = EmbeddedChannel()
@@ -19,11 +21,11 @@ import Testing
         let (first, second) = (try connection(), try connection())
         watch.began(first, at: Self.start)
         watch.began(second, at: Self.start + .seconds(3))
-        watch.tick(at: Self.start + FirstRequestWatch.timeout - .nanoseconds(1))
+        watch.tick(at: Self.start + Self.timeout - .nanoseconds(1))
         #expect(first.isActive && second.isActive)
-        watch.tick(at: Self.start + FirstRequestWatch.timeout)
+        watch.tick(at: Self.start + Self.timeout)
         #expect(!first.isActive && second.isActive)
-        watch.tick(at: Self.start + FirstRequestWatch.timeout + .seconds(3))
+        watch.tick(at: Self.start + Self.timeout + .seconds(3))
         #expect(!second.isActive)
     }
 
@@ -31,7 +33,7 @@ import Testing
         let channel = try connection()
         watch.began(channel, at: Self.start)
         watch.ended(channel)
-        watch.tick(at: Self.start + FirstRequestWatch.timeout * 2)
+        watch.tick(at: Self.start + Self.timeout * 2)
         #expect(channel.isActive)
     }
 
@@ -41,9 +43,9 @@ import Testing
         watch.began(channel, at: Self.start)
         watch.ended(channel)
         watch.began(channel, at: Self.start + .seconds(5))
-        watch.tick(at: Self.start + FirstRequestWatch.timeout)
+        watch.tick(at: Self.start + Self.timeout)
         #expect(channel.isActive)
-        watch.tick(at: Self.start + FirstRequestWatch.timeout + .seconds(5))
+        watch.tick(at: Self.start + Self.timeout + .seconds(5))
         #expect(!channel.isActive)
     }
 }

@@ -1,4 +1,5 @@
 import BelfryModel
+import Listening
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -14,13 +15,21 @@ struct RequestHandlerTests {
 
     private let channel = EmbeddedChannel()
 
+    private static let limits: Limits = {
+        var limits = Limits()
+        limits.requestsPerConnectionMax = 5
+        return limits
+    }()
+
     init() throws {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HalfOpen())
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder()))
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(
-            RequestHandler(rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])), limits: Limits()))
+            RequestHandler(
+                rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])),
+                connection: AcceptedConnection(address: nil), limits: Self.limits))
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

@@ -1,3 +1,4 @@
+import Listening
 import NIOHTTP1
 import Testing
 
@@ -14,7 +15,8 @@ struct RequestRulesTests {
         headers: [(String, String)] = [("Host", "x")]
     ) -> RequestRules.Verdict {
         rules.verdict(
-            on: HTTPRequestHead(version: version, method: method, uri: target, headers: HTTPHeaders(headers)))
+            on: HTTPRequestHead(version: version, method: method, uri: target, headers: HTTPHeaders(headers)),
+            from: AcceptedConnection(address: nil))
     }
 
     private func refused(_ verdict: RequestRules.Verdict) -> UInt? {
@@ -81,7 +83,7 @@ struct RequestRulesTests {
         let close = HTTPRequestHead(
             version: .http1_1, method: .GET, uri: "/",
             headers: HTTPHeaders(host + [("Connection", "TE, Close")]))
-        #expect(served(Self.open.verdict(on: close))?.isLast == true)
+        #expect(served(Self.open.verdict(on: close, from: AcceptedConnection(address: nil)))?.isLast == true)
     }
 
     @Test(

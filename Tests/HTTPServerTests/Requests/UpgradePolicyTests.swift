@@ -13,7 +13,7 @@ struct UpgradePolicyTests {
     /// What the policy says of a handshake in which some headers are others; an empty value leaves one out.
     private func refusal(
         _ policy: UpgradePolicy, path: String = "/ws", host: String = "localhost:8080",
-        _ changed: KeyValuePairs<String, String> = [:]
+        _ changed: KeyValuePairs<String, String> = [:], isSecure: Bool? = nil
     ) -> RequestRefusal? {
         var headers = HTTPHeaders([
             ("Host", host), ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
@@ -23,7 +23,7 @@ struct UpgradePolicyTests {
         for (name, value) in changed where !value.isEmpty { headers.add(name: name, value: value) }
         let verdict = policy.verdict(
             on: HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers),
-            host: HTTPAuthority(parsing: host))
+            asked: AskedRequest(client: nil, host: HTTPAuthority(parsing: host), isSecure: isSecure))
         return if case .refuse(let refusal) = verdict { refusal } else { nil }
     }
 
@@ -34,18 +34,56 @@ struct UpgradePolicyTests {
         #expect(refusal(Self.open, path: "/ws?" + path) == nil)
     }
 
-    @Test("Without a list every origin may connect, and so may who has none")
-    func anyOrigin() {
-        #expect(refusal(Self.open) == nil)
-        #expect(refusal(Self.open, ["Origin": "https://evil.example"]) == nil)
-        #expect(refusal(Self.open, ["Origin": "null"]) == nil)
-        #expect(refusal(Self.open, host: "push.example", ["Origin": "https://app.example"]) == nil)
+    @Test(
+        "Pages of the host that is asked for may connect, whoever ends TLS",
+        arguments: [
+            ("app.example", "https://app.example"), ("app.example", "http://app.example"),
+            ("app.example:443", "https://app.example"), ("app.example", "https://app.example:443"),
+            ("APP.example", "https://app.EXAMPLE"), ("localhost:8080", "http://localhost:8080"),
+            ("[::1]:8080", "http://[::1]:8080"),
+        ])
+    func sameHost(_ host: String, origin: String) {
+        for policy in [Self.open, Self.strict] {
+            #expect(refusal(policy, host: host, ["Origin": origin]) == nil)
+        }
     }
 
-    @Test("With a list a page must be on it, exactly; programs send no origin")
+    @Test(
+        "Other pages may not",
+        arguments: [
+            ("app.example", "https://evil.example"), ("app.example", "null"),
+            ("app.example", "https://sub.app.example"),
+            ("app.example", "https://app.example:8443"), ("app.example:8080", "http://app.example"),
+            ("app.example:443", "http://app.example"), ("app.example", "https://app.example.evil.example"),
+            ("app.example", "https://app.example@evil.example"), ("app.example", "file://app.example"),
+            ("app.example", "https://app.example/"), ("app.example", " "),
+        ])
+    func otherHosts(_ host: String, origin: String) {
+        #expect(refusal(Self.open, host: host, ["Origin": origin])?.status == .forbidden)
+    }
+
+    @Test("Where it is known how the request was made, the page's scheme has to be the same")
+    func schemes() {
+        let page: KeyValuePairs = ["Origin": "http://app.example"]
+        #expect(refusal(Self.open, host: "app.example", page, isSecure: false) == nil)
+        #expect(refusal(Self.open, host: "app.example", page, isSecure: true)?.status == .forbidden)
+        #expect(
+            refusal(Self.open, host: "app.example", ["Origin": "https://app.example"], isSecure: false)?.status
+                == .forbidden)
+    }
+
+    @Test("Any page may, where the operator says so; programs send no origin")
+    func anyOrigin() {
+        let any = UpgradePolicy(allowedOrigins: ["*"])
+        #expect(refusal(Self.open) == nil)
+        for origin in ["https://evil.example", "null", "chrome-extension://abc"] {
+            #expect(refusal(any, ["Origin": origin]) == nil)
+        }
+    }
+
+    @Test("A page of another host must be on the list, exactly")
     func listedOrigins() {
         #expect(refusal(Self.strict, ["Origin": "https://app.example"]) == nil)
-        #expect(refusal(Self.strict) == nil)
         for origin in [
             "http://app.example", "https://app.example.evil.example", "https://app.example:8443", "null", " ",
             "https://sub.app.example",
@@ -96,6 +134,9 @@ struct UpgradePolicyTests {
         // Where others reach the node by names of its own, only the origin tells.
         #expect(refusal(Self.beyond, host: host) == nil)
         #expect(refusal(Self.beyond, host: host, ["Origin": "http://\(host)"])?.status == .forbidden)
+        let listed = UpgradePolicy(allowedOrigins: ["http://app.example"], tokensAreUnproven: true)
+        #expect(refusal(listed, host: host, ["Origin": "http://app.example"]) == nil)
+        #expect(refusal(listed, host: host, ["Origin": "http://\(host)"])?.status == .forbidden)
     }
 
     @Test("A version that is not served is answered with the one that is", arguments: ["", "8", "14", "13, 8", "013"])

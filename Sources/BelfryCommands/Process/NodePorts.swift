@@ -1,0 +1,46 @@
+import Gateway
+import Listening
+import Logging
+
+/// The ports of a node, as the settings ask for them.
+struct NodePorts: Sendable {
+    /// Watches the certificate's files; `nil` when there is no certificate.
+    let tls: ServerTLS?
+    private let configuration: BelfryConfiguration
+
+    /// Reads the certificate.
+    ///
+    /// - Throws: `ConfigurationError` when it is named by half; `TLSError` when it can't be used.
+    init(_ configuration: BelfryConfiguration, logger: Logger) throws {
+        self.configuration = configuration
+        switch (configuration.tlsCertificates, configuration.tlsKey) {
+        case (let certificates?, let key?):
+            tls = try ServerTLS(
+                files: TLSFiles(
+                    certificates: certificates, key: key, keyPassword: configuration.tlsKeyPassword,
+                    minimumVersion: configuration.tlsMinimumVersion),
+                interval: configuration.tlsReloadInterval, logger: logger)
+        case (nil, nil): tls = nil
+        case (let certificates, _):
+            let missing = certificates == nil ? "tls.certificates" : "tls.key"
+            throw ConfigurationError(
+                .missing, "A certificate and its key belong together: set \(missing), too, or neither.")
+        }
+    }
+
+    /// Where HTTP and WebSocket are served.
+    var http: Listener.Configuration {
+        Listener.Configuration(
+            host: configuration.listen.host, port: configuration.listen.port,
+            takesProxyHeaders: configuration.proxyProtocolHTTP, tls: configuration.tlsHTTP ? tls : nil)
+    }
+
+    /// Where STOMP over TCP is served, if it is.
+    var stomp: Listener.Configuration? {
+        configuration.stompListen.map {
+            Listener.Configuration(
+                host: $0.host, port: $0.port, takesProxyHeaders: configuration.proxyProtocolSTOMP,
+                tls: configuration.tlsSTOMP ? tls : nil)
+        }
+    }
+}

@@ -1,0 +1,7 @@
+/// The ports of a node, by what is spoken there.
+public enum ListenerPort: String, CaseIterable, Sendable {
+    /// HTTP, and what begins with it.
+    case http
+    /// STOMP over TCP.
+    case stomp
+}

@@ -42,6 +42,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore]),
@@ -77,13 +78,13 @@ let package = Package(
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
             ]),
         .target(name: "TCPTransport", dependencies: ["Node", "BelfryModel", nioCore]),
-        .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", nioCore, nioWebSocket]),
+        .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", "CZlib", nioCore, nioWebSocket]),
         .target(name: "Web", resources: [.embedInCode("Pages")]),
         .target(
             name: "HTTPServer",
             dependencies: [
-                "Node", "Listening", "Commands", "Web", "BelfryModel", nioCore, nioHTTP1, nioWebSocket, nioConcurrency,
-                collections, logging, lifecycle,
+                "WebSocket", "Node", "Listening", "Commands", "Web", "BelfryModel", nioCore, nioHTTP1, nioWebSocket,
+                nioConcurrency, collections, logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -106,7 +107,7 @@ let package = Package(
             dependencies: [
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
                 "Listening", "Authentication", "JWTAuthentication", "Commands", "PrometheusMetrics", "PrivateServers",
-                nioCore,
+                "WebSocket", nioCore,
                 nioPosix,
                 logging, metrics, lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -148,6 +149,10 @@ let package = Package(
         .target(
             name: "HTTPPeer", dependencies: [nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/HTTPPeer"),
         .target(name: "WebSocketSupport", dependencies: [nioWebSocket], path: "Tests/WebSocketSupport"),
+        .executableTarget(
+            name: "WebSocketEcho",
+            dependencies: ["WebSocket", "HTTPServer", "Listening", "BelfryModel", nioCore, nioPosix, logging],
+            path: "Tests/WebSocketEcho"),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel", "TestBasics"]),
         .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", "TestBasics", nioCore]),

@@ -27,6 +27,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", pkgConfig: "hiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore, collections]),
         .target(name: "Delivery", dependencies: ["BelfryModel", nioCore, collections]),
@@ -47,7 +48,7 @@ let package = Package(
                 "Counting", "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands",
                 "BelfryModel", nioCore, nioConcurrency, collections, logging, metrics,
             ]),
-        .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", nioCore, nioWebSocket]),
+        .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", "CZlib", nioCore, nioWebSocket]),
         .target(
             name: "NodeCases",
             dependencies: ["Counting", "Node", "WebSocket", "BelfryModel", nioCore, nioConcurrency, nioEmbedded]),

@@ -1,6 +1,7 @@
 import BelfryModel
 import HTTPServer
 import Listening
+import WebSocket
 
 /// What a gateway needs to know at its start.
 public struct GatewayConfiguration: Sendable {
@@ -17,6 +18,8 @@ public struct GatewayConfiguration: Sendable {
     public var trustedProxies: TrustedProxies
     /// Where these tell it in HTTP.
     public var forwarding: ForwardedHeader
+    /// How WebSocket messages are compressed for clients that offer to take them so; `nil` for not at all.
+    public var compression: WebSocketCompression.Options?
     public var version: String
 
     public init(

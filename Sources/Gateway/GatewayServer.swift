@@ -131,11 +131,12 @@ public final class GatewayServer: Service {
     /// What becomes of a connection to the HTTP port: plain HTTP, or a session over one of the transports.
     private func connectionSetup(_ workers: Workers) -> ConnectionSetup {
         let limits = configuration.limits
-        let rules = RequestRules(
-            policy: UpgradePolicy(
-                allowedOrigins: configuration.allowedOrigins, tokensAreUnproven: tokensAreUnproven,
-                isOnLoopback: Loopback.contains(configuration.http.host)),
-            forwarding: configuration.forwarding)
+        var policy = UpgradePolicy(
+            allowedOrigins: configuration.allowedOrigins, tokensAreUnproven: tokensAreUnproven,
+            isOnLoopback: Loopback.contains(configuration.http.host))
+        policy.compresses = configuration.compression != nil
+        let rules = RequestRules(policy: policy, forwarding: configuration.forwarding)
+        let compressions = WebSocketCompressions(configuration.compression, eventLoops: eventLoopGroup.makeIterator())
         let http = PlainHTTP(router: routes.router(), rules: rules, limits: limits, logger: logger)
         return ConnectionSetup(
             rules: rules, limits: limits, eventLoops: eventLoopGroup.makeIterator(),
@@ -146,7 +147,8 @@ public final class GatewayServer: Service {
                 connection.fields = handshake.head.headers.map { ($0.name, $0.value) }
                 try channel.pipeline.syncOperations.addHandler(
                     WebSocketHandler(
-                        worker: try workers.worker(of: channel), connection: connection, limits: limits))
+                        worker: try workers.worker(of: channel), connection: connection, limits: limits,
+                        compression: compressions.agreed(handshake.compression, on: channel.eventLoop)))
             },
             servePlainly: { try http.serve($0, of: $1, turns: try workers.worker(of: $0).turns) })
     }

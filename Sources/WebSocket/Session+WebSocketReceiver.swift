@@ -17,9 +17,11 @@ extension WebSocketHandler {
     ///   - worker: that of the channel's event loop.
     ///   - connection: what the handshake told of the client.
     ///   - limits: of them `webSocketMessageBytesMax`.
+    ///   - compression: if it was agreed on, with what belongs to the channel's event loop.
     public convenience init(
-        worker: Worker, connection: ClientConnection = ClientConnection(transport: "websocket"), limits: Limits
+        worker: Worker, connection: ClientConnection = ClientConnection(transport: "websocket"), limits: Limits,
+        compression: WebSocketCompression.Agreed? = nil
     ) {
-        self.init(limits: limits) { worker.open(transport: $0, of: connection) }
+        self.init(limits: limits, compression: compression) { worker.open(transport: $0, of: connection) }
     }
 }

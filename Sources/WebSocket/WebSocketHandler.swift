@@ -14,9 +14,6 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     public static let shutdownTimeout = TimeAmount.seconds(2)
     /// Bytes that a peer may still send after our Close; more, and it is not waited for any longer.
     public static let discardedBytesMax = 1024 * 1024
-    /// Pings between two flushes that are answered each for itself; of further ones the last is (RFC 6455, section
-    /// 5.5.3).
-    private static let pongsMax = 16
 
     /// Makes the receiver when the handler is added.
     private var open: ((WebSocketHandler) -> any WebSocketReceiver)?
@@ -24,31 +21,30 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     private var receiver: (any WebSocketReceiver)?
     /// The same until the socket is gone.
     private var owner: (any WebSocketReceiver)?
-    private var reader: WebSocketFrameReader
-    private var machine: WebSocketMachine
+    private var input: WebSocketInput
     private var context: ChannelHandlerContext?
-    private var outbound = ByteBuffer()
+    private var output: WebSocketOutput
     private var discardedBytes = 0
-    /// Pings answered since the last flush, and the latest of those that were too many.
-    private var pongs = 0
-    private var latePing: ByteBuffer?
     /// What has been read waits.
     private var isPaused = false
     private var isReading = false
     /// The peer sends nothing more: what it has sent is dealt with, and then the connection ends.
     private var isInputClosed = false
     private var isGone = false
-    /// Where the peer's next frame begins is not known any more.
-    private var isUnreadable = false
 
     /// - Parameters:
     ///   - limits: of them `webSocketMessageBytesMax`.
+    ///   - compression: if it was agreed on, with what belongs to the channel's event loop.
     ///   - open: makes the receiver, once, when the handler is added to its channel, which is active by then. The
     ///     receiver may close the WebSocket at once.
-    public init(limits: Limits, open: @escaping (WebSocketHandler) -> any WebSocketReceiver) {
+    public init(
+        limits: Limits, compression: WebSocketCompression.Agreed? = nil,
+        open: @escaping (WebSocketHandler) -> any WebSocketReceiver
+    ) {
         self.open = open
-        reader = WebSocketFrameReader(payloadBytesMax: limits.webSocketMessageBytesMax)
-        machine = WebSocketMachine(messageBytesMax: limits.webSocketMessageBytesMax)
+        input = WebSocketInput(
+            messageBytesMax: limits.webSocketMessageBytesMax, compression: compression?.compression)
+        output = WebSocketOutput(compression: compression)
     }
 
     // MARK: Channel events
@@ -68,13 +64,13 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
-        if !machine.isOpen {
+        if !input.isOpen {
             discardedBytes += bytes.readableBytes
             if discardedBytes > Self.discardedBytesMax { return context.close(promise: nil) }
         }
-        guard !isUnreadable else { return }
+        guard !input.isStopped else { return }
         receiver?.peerIsAlive()
-        reader.feed(bytes)
+        input.feed(bytes)
         readFrames()
     }
 
@@ -84,42 +80,23 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         guard !isReading else { return }
         isReading = true
         defer { isReading = false }
-        do throws(WebSocketFrameReader.Failure) {
-            while !isPaused, !isUnreadable, let frame = try reader.next() {
-                frameReceived(frame)
-                receiver?.frameHandled()
-            }
-        } catch {
-            stopReading()
-            switch error {
-            case .tooLong: receiver?.fail(.frameTooLarge)
-            case .controlFrame: receiver?.fail(.protocolViolation)
-            }
+        while !isPaused, let event = input.next() {
+            run(event)
+            receiver?.frameHandled()
         }
     }
 
-    /// Nothing that the peer sends from now on is looked at.
-    private func stopReading() {
-        isUnreadable = true
-        reader = WebSocketFrameReader(payloadBytesMax: 0)
-    }
-
-    private func frameReceived(_ frame: ClientFrame) {
-        switch machine.frameReceived(frame) {
+    private func run(_ event: WebSocketEvent) {
+        switch event {
         case .none: break
         case .deliver(let part): receiver?.partReceived(part)
         case .pong(let payload):
             // It goes the way of everything else that is written, and counts like it.
             if isGone { return }
-            if pongs < Self.pongsMax {
-                WebSocketFrameWriter.writePong(payload, into: &outbound)
-                pongs += 1
-            } else {
-                latePing = payload
-            }
+            output.appendPong(payload)
             receiver?.touch()
         case .answerClose(let code):
-            WebSocketFrameWriter.writeClose(code: code, reason: "", into: &outbound)
+            output.appendClose(code: code, reason: "")
             flush(written: nil)
             end(.clientDisconnected)
             context?.close(promise: nil)
@@ -157,7 +134,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     private func endIfAllIsRead() {
-        guard isInputClosed, !isPaused || isUnreadable || !machine.isOpen else { return }
+        guard isInputClosed, !isPaused || input.isStopped || !input.isOpen else { return }
         if isGone { end(.connectionLost) } else { context?.close(promise: nil) }
     }
 
@@ -173,46 +150,38 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
     public func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     private func end(_ reason: CloseReason) {
-        machine.transportClosed()
+        input.transportClosed()
         exchange(&receiver, with: nil)?.transportEnded(reason)
     }
 
     // MARK: SessionTransport
 
     public func append(byteCount: Int, isUTF8: Bool, _ write: (inout ByteBuffer) -> Void) {
-        guard machine.isOpen, !isGone else { return }
-        let opcode = isUTF8 ? WebSocketFrameWriter.text : WebSocketFrameWriter.binary
-        outbound.reserveCapacity(minimumWritableBytes: WebSocketFrameWriter.headerBytesMax + byteCount)
-        WebSocketFrameWriter.writeHeader(opcode: opcode, length: byteCount, into: &outbound)
-        write(&outbound)
+        guard input.isOpen, !isGone else { return }
+        output.append(byteCount: byteCount, isText: isUTF8, write)
     }
 
     public func flush(written: (@Sendable () -> Void)?) {
-        if let ping = latePing, machine.isOpen { WebSocketFrameWriter.writePong(ping, into: &outbound) }
-        latePing = nil
-        pongs = 0
-        guard let context, outbound.readableBytes > 0 else { return }
+        guard let context, let bytes = output.take(isOpen: input.isOpen) else { return }
         let promise = written.map { written in
             let promise = context.eventLoop.makePromise(of: Void.self)
             promise.futureResult.whenSuccess(written)
             return promise
         }
-        // The channel keeps the buffer until the socket took it; a new one is made by the next append.
-        let bytes = exchange(&outbound, with: ByteBuffer())
         context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
     }
 
     public var waitingBytes: Int {
         guard let context, !isGone else { return 0 }
         let inChannel = context.channel.isWritable ? 0 : Self.bufferedBytes(context.channel)
-        return outbound.readableBytes + inChannel
+        return output.byteCount + inChannel
     }
 
     public var isWritable: Bool { context?.channel.isWritable ?? false }
 
     public func close(_ reason: CloseReason) {
-        guard let context, machine.closeSent() else { return }
-        WebSocketFrameWriter.writeClose(code: reason.webSocketCode, reason: reason.text, into: &outbound)
+        guard let context, input.closeSent() else { return }
+        output.appendClose(code: reason.webSocketCode, reason: reason.text)
         flush(written: nil)
         let channel = context.channel
         let timeout = reason == .shuttingDown ? Self.shutdownTimeout : Self.closeTimeout
@@ -220,7 +189,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         guard reason.failsTheConnection else { return }
         // RFC 6455, section 7.1.7: nothing more is read, and TCP is closed. Our direction first: closed as a whole,
         // with bytes that the peer has sent and we have not read, it would be reset, and the peer might not see why.
-        stopReading()
+        input.stop()
         channel.close(mode: .output, promise: nil)
     }
 

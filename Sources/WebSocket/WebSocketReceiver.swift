@@ -17,8 +17,8 @@ public struct WebSocketMessagePart: Equatable, Sendable {
     }
 }
 
-/// Whom a WebSocket's messages go to: what `WebSocketHandler` tells upward, on its event loop. Downward the receiver has
-/// `SessionTransport`, which the handler is.
+/// Whom a WebSocket's messages go to: what `WebSocketHandler` tells upward, on its event loop. Downward the receiver
+/// has `SessionTransport`, which the handler is.
 ///
 /// A receiver of STOMP takes the parts of all messages as one stream; one of whole messages puts them together by
 /// `WebSocketMessageAssembler`. It is told of everything from its making in the handler's `open` until

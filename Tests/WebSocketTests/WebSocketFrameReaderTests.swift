@@ -15,20 +15,24 @@ struct WebSocketFrameReaderTests {
     private struct Seen: Equatable {
         let firstByte: UInt8
         let isMasked: Bool
-        let payload: [UInt8]
+        var payload: [UInt8]
     }
 
+    /// Whole frames only, put together of their parts.
     private static func read(_ parts: [[UInt8]]) -> (frames: [Seen], failure: WebSocketFrameReader.Failure?) {
         var reader = WebSocketFrameReader(payloadBytesMax: payloadBytesMax)
         var frames: [Seen] = []
+        var open: Seen?
         do throws(WebSocketFrameReader.Failure) {
             for part in parts {
                 reader.feed(ByteBuffer(bytes: part))
-                while let frame = try reader.next() {
-                    frames.append(
-                        Seen(
-                            firstByte: frame.firstByte, isMasked: frame.isMasked,
-                            payload: Array(frame.payload.readableBytesView)))
+                while let part = try reader.next() {
+                    #expect(part.isFirst == (open == nil))
+                    var frame = open ?? Seen(firstByte: part.firstByte, isMasked: part.isMasked, payload: [])
+                    #expect(part.isFirst || part.payload.readableBytes > 0, "a part that goes on brings something")
+                    frame.payload += Array(part.payload.readableBytesView)
+                    open = part.isLast ? nil : frame
+                    if part.isLast { frames.append(frame) }
                 }
             }
             return (frames, nil)
@@ -75,6 +79,24 @@ struct WebSocketFrameReaderTests {
             }
             #expect(Self.read(bytes.map { [$0] }).frames == whole)
         }
+    }
+
+    @Test("What has come of a data frame is handed over, a control frame only whole")
+    func parts() throws {
+        var reader = WebSocketFrameReader(payloadBytesMax: Self.payloadBytesMax)
+        let text = ClientFrames.frame(.text, Array("hello".utf8))
+        reader.feed(ByteBuffer(bytes: text[..<8]))
+        #expect(try reader.next()?.payload == ByteBuffer(string: "he"))
+        #expect(try reader.next() == nil)
+        reader.feed(ByteBuffer(bytes: text[8...]))
+        let rest = try #require(try reader.next())
+        #expect(rest.payload == ByteBuffer(string: "llo"))
+        #expect(rest.isLast && !rest.isFirst && rest.endsMessage)
+        let ping = ClientFrames.frame(.ping, Array("hello".utf8))
+        reader.feed(ByteBuffer(bytes: ping[..<10]))
+        #expect(try reader.next() == nil)
+        reader.feed(ByteBuffer(bytes: ping[10...]))
+        #expect(try reader.next()?.payload == ByteBuffer(string: "hello"))
     }
 
     @Test("A frame may be as long as the bound, and no longer; the length is enough to tell")

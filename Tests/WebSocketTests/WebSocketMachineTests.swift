@@ -18,16 +18,20 @@ struct WebSocketMachineTests {
         func receive(
             _ opcode: WebSocketOpcode, _ bytes: [UInt8] = [], fin: Bool = true, rsv1: Bool = false, rsv2: Bool = false,
             rsv3: Bool = false, isMasked: Bool = true
-        ) -> WebSocketMachine.Action {
+        ) -> WebSocketEvent? {
             let bits = [(fin, 0x80), (rsv1, 0x40), (rsv2, 0x20), (rsv3, 0x10)] as [(Bool, UInt8)]
             let firstByte = bits.reduce(UInt8(webSocketOpcode: opcode)) { $1.0 ? $0 | $1.1 : $0 }
-            return machine.frameReceived(
-                ClientFrame(firstByte: firstByte, isMasked: isMasked, payload: ByteBuffer(bytes: bytes)))
+            let action = machine.frameReceived(
+                ClientFramePart(
+                    firstByte: firstByte, isMasked: isMasked, isFirst: true, isLast: true,
+                    payload: ByteBuffer(bytes: bytes)))
+            guard case .event(let event) = action else { return nil }
+            return event
         }
 
         func receive(
             _ opcode: WebSocketOpcode, _ text: String, fin: Bool = true
-        ) -> WebSocketMachine.Action {
+        ) -> WebSocketEvent? {
             receive(opcode, Array(text.utf8), fin: fin)
         }
     }
@@ -46,11 +50,11 @@ struct WebSocketMachineTests {
         return machine
     }
 
-    private static func deliver(_ text: String, isText: Bool = true, isLast: Bool = true) -> WebSocketMachine.Action {
+    private static func deliver(_ text: String, isText: Bool = true, isLast: Bool = true) -> WebSocketEvent {
         deliver(Array(text.utf8), isText: isText, isLast: isLast)
     }
 
-    private static func deliver(_ bytes: [UInt8], isText: Bool, isLast: Bool = true) -> WebSocketMachine.Action {
+    private static func deliver(_ bytes: [UInt8], isText: Bool, isLast: Bool = true) -> WebSocketEvent {
         .deliver(WebSocketMessagePart(bytes: ByteBuffer(bytes: bytes), isText: isText, isLast: isLast))
     }
 
@@ -63,15 +67,15 @@ struct WebSocketMachineTests {
         let action = machine.receive(opcode, "ok")
         switch (state, opcode) {
         case (.closed, _):
-            #expect(action == .none)
+            #expect(action == WebSocketEvent.none)
         case (.closing, .connectionClose):
             #expect(action == .closeTransport)
         case (.closing, _):
-            #expect(action == .none)
+            #expect(action == WebSocketEvent.none)
         case (_, .ping):
             #expect(action == .pong(ByteBuffer(string: "ok")))
         case (_, .pong):
-            #expect(action == .none)
+            #expect(action == WebSocketEvent.none)
         case (_, .connectionClose):
             // "ok" is the code 28523.
             #expect(action == .fail(.protocolViolation))
@@ -100,7 +104,7 @@ struct WebSocketMachineTests {
         #expect(machine.receive(.text, "one", fin: false) == Self.deliver("one", isLast: false))
         #expect(machine.receive(.ping, "p") == .pong(ByteBuffer(string: "p")))
         #expect(machine.receive(.continuation, "two", fin: false) == Self.deliver("two", isLast: false))
-        #expect(machine.receive(.pong) == .none)
+        #expect(machine.receive(.pong) == WebSocketEvent.none)
         #expect(machine.receive(.continuation, "three") == Self.deliver("three"))
         #expect(machine.receive(.continuation, "four") == .fail(.protocolViolation))
     }
@@ -119,8 +123,8 @@ struct WebSocketMachineTests {
         let machine = Machine()
         #expect(machine.receive(.text) == Self.deliver(""))
         #expect(machine.receive(.binary) == Self.deliver("", isText: false))
-        #expect(machine.receive(.text, [], fin: false) == .none)
-        #expect(machine.receive(.continuation, [], fin: false) == .none)
+        #expect(machine.receive(.text, [], fin: false) == WebSocketEvent.none)
+        #expect(machine.receive(.continuation, [], fin: false) == WebSocketEvent.none)
         #expect(machine.receive(.continuation) == Self.deliver(""))
         #expect(machine.receive(.continuation) == .fail(.protocolViolation))
     }
@@ -159,7 +163,7 @@ struct WebSocketMachineTests {
             let machine = Machine()
             for round in 1...2 {
                 var rest = messageBytes
-                var action = WebSocketMachine.Action.none
+                var action: WebSocketEvent? = WebSocketEvent.none
                 while rest > 0 {
                     let count = min(rest, fragmentBytes)
                     let opcode: WebSocketOpcode = rest == messageBytes ? .binary : .continuation
@@ -201,7 +205,7 @@ struct WebSocketMachineTests {
         let machine = Machine()
         #expect(machine.receive(.connectionClose, Self.close(code, Array("bye".utf8))) == .answerClose(code: code))
         #expect(!machine.isOpen)
-        #expect(machine.receive(.text, "late") == .none)
+        #expect(machine.receive(.text, "late") == WebSocketEvent.none)
         #expect(!machine.closeSent())
     }
 
@@ -220,8 +224,8 @@ struct WebSocketMachineTests {
     @Test("A Close of one byte, or whose reason is not UTF-8, is a violation")
     func malformedClose() {
         #expect(Machine().receive(.connectionClose, [0x03]) == .fail(.protocolViolation))
-        #expect(Machine().receive(.connectionClose, Self.close(1000, [0xFF])) == .fail(.protocolViolation))
-        #expect(Machine().receive(.connectionClose, Self.close(1000, [0xE2, 0x82])) == .fail(.protocolViolation))
+        #expect(Machine().receive(.connectionClose, Self.close(1000, [0xFF])) == .fail(.invalidUTF8))
+        #expect(Machine().receive(.connectionClose, Self.close(1000, [0xE2, 0x82])) == .fail(.invalidUTF8))
     }
 
     @Test("Our Close goes out once, and the peer's answer ends the transport", arguments: all)
@@ -232,10 +236,10 @@ struct WebSocketMachineTests {
         #expect(machine.closeSent() == isOpen)
         #expect(!machine.closeSent())
         #expect(!machine.isOpen)
-        #expect(machine.receive(.text, "late") == .none)
-        #expect(machine.receive(.continuation, "late") == .none)
-        #expect(machine.receive(.connectionClose) == (state == .closed ? .none : .closeTransport))
-        #expect(machine.receive(.connectionClose) == .none)
+        #expect(machine.receive(.text, "late") == WebSocketEvent.none)
+        #expect(machine.receive(.continuation, "late") == WebSocketEvent.none)
+        #expect(machine.receive(.connectionClose) == (state == .closed ? WebSocketEvent.none : .closeTransport))
+        #expect(machine.receive(.connectionClose) == WebSocketEvent.none)
     }
 
     @Test("Once the transport has ended nothing matters", arguments: all)
@@ -244,6 +248,6 @@ struct WebSocketMachineTests {
         machine.transportClosed()
         #expect(!machine.isOpen)
         #expect(!machine.closeSent())
-        for opcode in Self.opcodes { #expect(machine.receive(opcode, "x") == .none) }
+        for opcode in Self.opcodes { #expect(machine.receive(opcode, "x") == WebSocketEvent.none) }
     }
 }

@@ -2,6 +2,7 @@ import BelfryModel
 import HTTPServer
 import Listening
 import Logging
+import WebSocket
 
 /// Every setting with its value: the defaults, until `ConfigurationLoader` fills in what was set.
 struct BelfryConfiguration: Sendable {
@@ -35,6 +36,9 @@ struct BelfryConfiguration: Sendable {
     var tlsHTTP = true
     var tlsSTOMP = true
     var tlsReloadInterval: Duration = .seconds(10)
+    var webSocketCompression = false
+    var webSocketCompressionLevel = 1
+    var webSocketCompressedBytesMin = 256
     var threads: Int?
     var authentication = Authentication.jwt
     var devBeyondLoopback = false
@@ -46,4 +50,11 @@ struct BelfryConfiguration: Sendable {
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
     var limits = Limits()
+
+    /// How WebSocket messages are compressed; `nil` for not at all.
+    var compression: WebSocketCompression.Options? {
+        guard webSocketCompression else { return nil }
+        return WebSocketCompression.Options(
+            level: webSocketCompressionLevel, messageBytesMin: webSocketCompressedBytesMin)
+    }
 }

@@ -4,8 +4,8 @@ import Logging
 /// Every setting there is. `docs/configuration.md` is made of this table by `belfry settings --markdown`.
 enum Settings {
     static let all: [Setting] =
-        postgres + redis + process + listening + tls + authentication + log + connectionLimits + sessionLimits
-        + deliveryLimits + relayLimits
+        postgres + redis + process + listening + tls + webSocket + authentication + log + connectionLimits
+        + sessionLimits + deliveryLimits + relayLimits
 
     /// The setting of that name.
     static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
@@ -42,6 +42,19 @@ enum Settings {
             "relay.listen", \.relayListen,
             "Where `belfry relay` serves /health and /metrics; without it a relay has no port. Not used where a node "
                 + "runs."),
+    ]
+
+    static let webSocket: [Setting] = [
+        .flag(
+            "webSocket.compression", \.webSocketCompression,
+            "Compresses messages for clients that offer permessage-deflate, as browsers do: fewer bytes on the wire, "
+                + "for a multiple of the processor time that a message takes."),
+        .count(
+            "webSocket.compressionLevel", \.webSocketCompressionLevel, 1...9, unit: "level",
+            "How hard it is tried, from 1 (fast) to 9 (small)."),
+        .count(
+            "webSocket.compressedBytesMin", \.webSocketCompressedBytesMin, 1...1_048_576, unit: "bytes",
+            "The smallest message that is compressed."),
     ]
 
     static let authentication: [Setting] = [

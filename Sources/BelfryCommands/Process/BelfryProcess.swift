@@ -156,14 +156,15 @@ struct BelfryProcess: Service, CustomStringConvertible {
         _ client: PostgresClient, _ heartBeats: PostgresClient, _ bus: any Bus, _ authenticator: any Authenticator,
         _ health: HealthChecks
     ) -> GatewayServer {
-        GatewayServer(
-            configuration: GatewayConfiguration(
-                http: ports.http, stomp: ports.stomp, limits: configuration.limits,
-                developmentRoutes: developmentRoutes, allowedOrigins: configuration.allowedOrigins,
-                trustedProxies: TrustedProxies(configuration.trustedProxies),
-                forwarding: configuration.forwardedHeader, version: BelfryVersion.current),
-            installation: installation, eventLoopGroup: eventLoopGroup, postgres: client, heartBeats: heartBeats,
-            bus: bus,
+        var gateway = GatewayConfiguration(
+            http: ports.http, stomp: ports.stomp, limits: configuration.limits,
+            developmentRoutes: developmentRoutes, allowedOrigins: configuration.allowedOrigins,
+            trustedProxies: TrustedProxies(configuration.trustedProxies),
+            forwarding: configuration.forwardedHeader, version: BelfryVersion.current)
+        gateway.compression = configuration.compression
+        return GatewayServer(
+            configuration: gateway, installation: installation, eventLoopGroup: eventLoopGroup, postgres: client,
+            heartBeats: heartBeats, bus: bus,
             authenticator: authenticator, health: health, metricsText: { [registry] in registry.render() },
             logger: Logger(label: "belfry.gateway"))
     }

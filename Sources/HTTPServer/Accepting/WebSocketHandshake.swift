@@ -34,6 +34,9 @@ enum WebSocketHandshake {
                 if let subprotocol = handshake.subprotocol {
                     headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol)
                 }
+                if let compression = handshake.compression {
+                    headers.add(name: "Sec-WebSocket-Extensions", value: compression.answer)
+                }
                 return channel.eventLoop.makeSucceededFuture(headers)
             },
             upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })

@@ -1,5 +1,6 @@
 import Listening
 import NIOHTTP1
+import WebSocket
 
 /// What is served at a path that takes WebSockets.
 public enum WebSocketEndpoint: Hashable, Sendable {
@@ -16,13 +17,17 @@ public struct AcceptedHandshake: Sendable {
     public let subprotocol: String?
     /// The address of the client, as far as it is known.
     public let client: IPAddress?
+    /// How messages are compressed, if they are.
+    public let compression: PerMessageDeflate?
 
     public init(
-        head: HTTPRequestHead, endpoint: WebSocketEndpoint, subprotocol: String?, client: IPAddress? = nil
+        head: HTTPRequestHead, endpoint: WebSocketEndpoint, subprotocol: String?, client: IPAddress? = nil,
+        compression: PerMessageDeflate? = nil
     ) {
         self.head = head
         self.endpoint = endpoint
         self.subprotocol = subprotocol
         self.client = client
+        self.compression = compression
     }
 }

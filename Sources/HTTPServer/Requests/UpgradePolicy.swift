@@ -1,16 +1,16 @@
 import NIOHTTP1
+import WebSocket
 
 /// Which requests may become a WebSocket, and which pages may have a browser send what proves nothing.
 public struct UpgradePolicy: Sendable {
     /// The path of the STOMP endpoint.
     static let path = "/ws"
 
-    /// What is served at a path; `nil` for nothing.
-    static func endpoint(at path: some StringProtocol) -> WebSocketEndpoint? { path == Self.path ? .stomp : nil }
-
     /// Subprotocols that are served, the best first. STOMP 1.2 names `v12.stomp`.
     static let subprotocols = ["v12.stomp"]
 
+    /// What is served at which path.
+    public var endpoints = [Self.path: WebSocketEndpoint.stomp]
     /// In `allowedOrigins`: any page may connect.
     static let anyOrigin = "*"
 
@@ -22,6 +22,8 @@ public struct UpgradePolicy: Sendable {
     /// The node listens where only this machine reaches it. Then whoever asks for another host has been led here by a
     /// name that was made to stand for this machine, DNS rebinding, which no check of the origin sees.
     var isOnLoopback = false
+    /// Messages are compressed for clients that offer to take them so.
+    public var compresses = false
 
     public init(allowedOrigins: [String], tokensAreUnproven: Bool = false, isOnLoopback: Bool = false) {
         self.allowedOrigins = allowedOrigins
@@ -36,17 +38,22 @@ public struct UpgradePolicy: Sendable {
     ///   - asked: what its client asked for, whatever proxies are in between.
     func verdict(on head: HTTPRequestHead, asked: AskedRequest) -> RequestRules.Verdict {
         let path = head.uri.prefix { $0 != "?" }
-        guard let endpoint = Self.endpoint(at: path) else {
+        guard let endpoint = endpoints[String(path)] else {
             return .refuse(
                 RequestRefusal(
                     status: .notFound, text: "There is no WebSocket at '\(path.prefix(200))': connect to \(Self.path).")
             )
         }
         if let refusal = refusal(ofPages: head, asked: asked) ?? refusal(ofHandshake: head) { return .refuse(refusal) }
+        guard let extensions = Self.extensions(offeredBy: head) else {
+            return .refuse(
+                .badRequest("Sec-WebSocket-Extensions is a list such as 'permessage-deflate; name=value' (RFC 6455)."))
+        }
         let offered = head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
         return .upgrade(
             AcceptedHandshake(
-                head: head, endpoint: endpoint, subprotocol: subprotocol(offered: offered), client: asked.client))
+                head: head, endpoint: endpoint, subprotocol: subprotocol(offered: offered), client: asked.client,
+                compression: compresses ? PerMessageDeflate(offered: extensions) : nil))
     }
 
     /// Why the page that had a browser send this may not, if it was one; `nil` when it may. Programs send no origin.
@@ -100,6 +107,13 @@ public struct UpgradePolicy: Sendable {
             && bytes[..<22].allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF) || "+/".utf8.contains(byte)
             }
+    }
+
+    /// The extensions that a handshake offers, the best first; `nil` when the header is none that may be (RFC 6455,
+    /// section 9.1).
+    private static func extensions(offeredBy head: HTTPRequestHead) -> [WebSocketExtension]? {
+        let headers = head.headers["sec-websocket-extensions"]
+        return headers.isEmpty ? [] : WebSocketExtension.list(parsing: headers.joined(separator: ","))
     }
 
     /// The subprotocol to answer with (RFC 6455, section 4.2.2): the best that was offered, or none.

@@ -36,6 +36,30 @@ struct FirstRequestHandlerTests {
         }
     }
 
+    @Test("Compression is answered where the node compresses and it is offered; a header that is no list is refused")
+    func extensions() throws {
+        func answer(offer: String, compresses: Bool) throws -> String {
+            let connection = try Connection(compresses: compresses)
+            let handshake = Self.handshake.replacing("\r\n\r\n", with: "\r\nSec-WebSocket-Extensions: \(offer)\r\n\r\n")
+            try connection.send(Array(handshake.utf8))
+            return try connection.answer()
+        }
+        let agreed =
+            "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+        #expect(try answer(offer: "permessage-deflate; client_max_window_bits", compresses: true).contains(agreed))
+        // In two headers, the second of which is what can be taken.
+        let two = "permessage-deflate; unknown\r\nSec-WebSocket-Extensions: permessage-deflate"
+        #expect(try answer(offer: two, compresses: true).contains(agreed))
+        for (offer, compresses) in [("permessage-deflate", false), ("x-other", true)] {
+            let answer = try answer(offer: offer, compresses: compresses)
+            #expect(answer.hasPrefix("HTTP/1.1 101 "))
+            #expect(!answer.contains("Extensions"))
+        }
+        for compresses in [true, false] {
+            #expect(try answer(offer: "permessage-deflate;", compresses: compresses).hasPrefix("HTTP/1.1 400 "))
+        }
+    }
+
     @Test("A handshake byte by byte")
     func bytes() throws {
         let connection = try Connection()
@@ -140,9 +164,11 @@ private final class Connection {
     let channel = EmbeddedChannel()
     private let sink = Sink()
 
-    init() throws {
+    init(compresses: Bool = false) throws {
+        var policy = UpgradePolicy(allowedOrigins: [])
+        policy.compresses = compresses
         let setup = ConnectionSetup(
-            rules: RequestRules(policy: UpgradePolicy(allowedOrigins: [])),
+            rules: RequestRules(policy: policy),
             eventLoops: EventLoopIterator([channel.embeddedEventLoop]),
             startSession: { [sink] channel, _ in
                 sink.received = .bytes([])

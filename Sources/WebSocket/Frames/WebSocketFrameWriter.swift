@@ -6,14 +6,15 @@ enum WebSocketFrameWriter {
     static let headerBytesMax = 10
 
     private static let final: UInt8 = 0x80
+    private static let compressed: UInt8 = 0x40
     static let text: UInt8 = 0x1
     static let binary: UInt8 = 0x2
     static let close: UInt8 = 0x8
     static let pong: UInt8 = 0xA
 
-    /// Writes the header of a frame whose payload of `length` bytes follows.
-    static func writeHeader(opcode: UInt8, length: Int, into buffer: inout ByteBuffer) {
-        buffer.writeInteger(final | opcode)
+    /// Writes the header of a frame whose payload of `length` bytes follows, compressed or not.
+    static func writeHeader(opcode: UInt8, isCompressed: Bool = false, length: Int, into buffer: inout ByteBuffer) {
+        buffer.writeInteger(final | (isCompressed ? compressed : 0) | opcode)
         if length < 126 {
             buffer.writeInteger(UInt8(length))
         } else if length <= UInt16.max {

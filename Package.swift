@@ -191,6 +191,8 @@ let package = Package(
             name: "AuthenticationTests",
             dependencies: ["Authentication", "JWTAuthentication", .product(name: "JWTKit", package: "jwt-kit")]),
         .testTarget(
+            name: "CommandsTests", dependencies: ["Commands", "Authentication", "Outbox", "BelfryModel", nioCore]),
+        .testTarget(
             name: "NodeTests",
             dependencies: [
                 "DatabaseSupport", "Node", "WebSocket", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",

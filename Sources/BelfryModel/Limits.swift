@@ -8,10 +8,12 @@ public struct Limits: Sendable, Hashable {
     public var headerBytesMax = 64 * 1024
     /// Headers in one frame.
     public var headersMax = 64
-    /// Bytes of the body of one frame. No client frame that is served has a body yet.
+    /// Bytes of the body of one frame: that of a SEND.
     public var bodyBytesMax = 64 * 1024
     /// Bytes of one WebSocket message, all its fragments together; the largest STOMP frame fits in it.
     public var webSocketMessageBytesMax = 132 * 1024
+    /// Frames of one session in a second; over it the session is not read from for a while.
+    public var framesPerSecondMax = 20_000
 
     // MARK: connections
     /// Connections open on one node, over all of its ports: its sessions, and some that are none yet or plain HTTP.
@@ -61,10 +63,20 @@ public struct Limits: Sendable, Hashable {
     public var heldBytesMax = 4 * 1024 * 1024
     /// Receipts that one session is owed until PostgreSQL has committed; over it its frames wait.
     public var receiptsOwedMax = 1_000
+    /// Bytes that one session has sent, by SEND and COMMIT, and PostgreSQL has not taken; over it its frames wait.
+    public var sessionSendsPendingBytesMax = 1024 * 1024
+    /// The same of all sessions of one event loop; over it the loop stops reading from clients.
+    public var sendsPendingBytesMax = 64 * 1024 * 1024
+    /// Time in which PostgreSQL must take what was sent; after it the session is told that it did not.
+    public var sendTimeout: Duration = .seconds(10)
     /// Time for the marks behind DISCONNECT's receipt to be committed; after it the session ends without the receipt.
     public var disconnectTimeout: Duration = .seconds(5)
     /// Subscriptions of one session.
     public var subscriptionsMax = 64
+    /// Transactions that one session has open at a time.
+    public var transactionsMax = 16
+    /// Bytes of the frames that a session's open transactions hold, all together.
+    public var transactionBytesMax = 1024 * 1024
     /// Sessions of one user on one node.
     public var sessionsPerUserMax = 10
     /// Sessions on one node.

@@ -23,13 +23,24 @@ enum NodeMarkStatements {
     static let markDeliveredAtOnce = PostgresStatement(
         "belfry_node_mark_delivered_at_once",
         """
-        with patience as materialized (
+        with \(patience), \(markedAtOnce)
+        \(markedAnswer)
+        """)
+
+    /// The start of a statement that waits for ten milliseconds at most, and not for as long as it takes PostgreSQL to
+    /// look for circles.
+    static let patience = """
+        patience as materialized (
             select set_config(
                 'lock_timeout',
                 greatest(1, least(10, (
                     date_part('epoch', current_setting('deadlock_timeout')::interval) * 250)::bigint))::text,
                 true) as milliseconds
-        ), marked as (
+        )
+        """
+
+    static let markedAtOnce = """
+        marked as (
             update belfry.message_log m set status = 'delivered', status_reason = null, delivered_at = now()
             where m.id = any($1::bigint[]) and m.status in ('pending', 'parked', 'expired')
                 and not (
@@ -44,8 +55,9 @@ enum NodeMarkStatements {
         ), unparked as (
             delete from belfry.parked p where p.message_id = any(array(select m.id from marked m))
         )
-        select null::bigint, m.age from marked m
-        """)
+        """
+
+    static let markedAnswer = "select null::bigint, m.age from marked m"
 
     /// $1, $2, $3: ids, receivers (empty for a broadcast), Unix microseconds of `created_at`. A message is one with the
     /// same id, for the same receiver, written at the same time: whatever has its id by chance is left alone. A topic's

@@ -3,11 +3,14 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure it was.
     public struct Code: Hashable, Sendable {
         enum Value {
-            case connection, server, protocolViolation, closed, invalidConfiguration, invalidValue, timeout, overloaded
+            case connection, noConnection, server, protocolViolation, closed, invalidConfiguration, invalidValue
+            case timeout, overloaded
         }
         let value: Value
         /// No connection, or it was lost; whether a statement under way took effect is not known.
         public static let connection = Code(value: .connection)
+        /// No connection came up while the statement waited for one. Nothing was sent.
+        public static let noConnection = Code(value: .noConnection)
         /// The server refused the statement; `sqlState` says why.
         public static let server = Code(value: .server)
         /// An answer that makes no sense here, COPY among them; the connection was dropped.
@@ -54,7 +57,7 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// a server that starts, stops or is short of resources.
     public var isTransient: Bool {
         switch code.value {
-        case .connection, .timeout, .overloaded: true
+        case .connection, .noConnection, .timeout, .overloaded: true
         case .protocolViolation, .closed, .invalidConfiguration, .invalidValue: false
         case .server:
             // 26000, 42P05: a pooler swapped the server session; the connection has stopped preparing by then.
@@ -65,12 +68,23 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether nothing of the statement can have taken effect: it was not sent, or the server refused it.
+    public var isWithoutEffect: Bool {
+        switch code.value {
+        case .noConnection, .invalidConfiguration, .invalidValue, .overloaded: true
+        case .connection, .protocolViolation, .closed, .timeout: false
+        // 08007: transaction_resolution_unknown; 57P: the server ends the session, which may be after the commit.
+        case .server: !["08", "57P"].contains { sqlState?.hasPrefix($0) ?? true }
+        }
+    }
+
     /// Whether the server refuses the statement itself, and would again: not a fault of the connection, of the moment,
     /// or of the server's state (PostgreSQL docs, "PostgreSQL Error Codes").
     public var isRefusal: Bool {
         switch code.value {
         case .invalidValue: return true
-        case .connection, .protocolViolation, .closed, .invalidConfiguration, .timeout, .overloaded: return false
+        case .connection, .noConnection, .protocolViolation, .closed, .invalidConfiguration, .timeout, .overloaded:
+            return false
         case .server: break
         }
         // 25006: a standby; 57P01 to 57P05: it stops, starts, or ends the session. 55P03: a lock timeout.

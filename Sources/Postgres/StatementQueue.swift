@@ -154,7 +154,7 @@ final class StatementQueue: Sendable {
         let reason = lastError.map { ": \($0.message)" } ?? "."
         for job in expired {
             job.completion(
-                .failure(PostgresError(.connection, "No connection is up\(reason)", underlying: lastError)))
+                .failure(PostgresError(.noConnection, "No connection is up\(reason)", underlying: lastError)))
         }
         return next
     }

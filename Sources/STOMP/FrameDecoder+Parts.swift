@@ -69,7 +69,7 @@ extension FrameDecoder {
                 escaping.parse(UnsafeRawBufferPointer(rebasing: bytes[..<length]))
             }
             switch header {
-            case .success(let header): headers.append(header)
+            case .success(let header): headers.append(version == .v10 ? header.trimmed : header)
             case .failure(let fault): throw headerError(fault, escaping, number)
             }
             return false

@@ -7,6 +7,19 @@ public struct Header: Hashable, Sendable {
         self.name = name
         self.value = value
     }
+
+    /// Without blanks at the ends of name and value: those of STOMP 1.0 are commonly written `name: value`, and it was
+    /// 1.2 that forbade to trim.
+    var trimmed: Header { Header(Self.withoutBlanks(name), Self.withoutBlanks(value)) }
+
+    private static func withoutBlanks(_ text: String) -> String {
+        let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        guard let first = text.utf8.first, let last = text.utf8.last, isBlank(first) || isBlank(last) else {
+            return text
+        }
+        let bytes = text.utf8.drop(while: isBlank)
+        return String(decoding: bytes.reversed().drop(while: isBlank).reversed(), as: UTF8.self)
+    }
 }
 
 /// The headers of a frame in the order in which they stand there.
@@ -41,6 +54,9 @@ public struct Headers: Hashable, Sendable, RandomAccessCollection, ExpressibleBy
     public mutating func append(_ name: String, _ value: String) {
         entries.append(Header(name, value))
     }
+
+    /// With each header trimmed: see `Header.trimmed`.
+    var trimmed: Headers { Headers(entries.map(\.trimmed)) }
 
     /// Adds a header at the end.
     public mutating func append(_ header: Header) {

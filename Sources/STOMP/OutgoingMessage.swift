@@ -6,12 +6,12 @@ import NIOCore
 ///
 /// Its size is known before it is written, for a transport that must name it first.
 public struct OutgoingMessage: Sendable {
-    /// The client's id of the subscription, escaped when it was made.
-    public let subscription: EscapedHeaderValue
+    /// The client's id of the subscription, escaped when it was made; `nil` for one of STOMP 1.0 without an id.
+    public let subscription: EscapedHeaderValue?
     /// The destination as the client wrote it in SUBSCRIBE.
     public let destination: EscapedHeaderValue
     public let messageID: MessageID
-    /// What the client sends back in ACK or NACK; `nil` in mode `auto`.
+    /// What the client sends back in ACK or NACK; `nil` in mode `auto`, and before STOMP 1.2.
     public let ackID: AckID?
     public let redelivered: Bool
     /// Further headers, already escaped, each line ended by LF; may be empty. Those above come first, and so win.
@@ -22,7 +22,7 @@ public struct OutgoingMessage: Sendable {
     public let byteCount: Int
 
     public init(
-        subscription: EscapedHeaderValue, destination: EscapedHeaderValue, messageID: MessageID, ackID: AckID?,
+        subscription: EscapedHeaderValue?, destination: EscapedHeaderValue, messageID: MessageID, ackID: AckID?,
         redelivered: Bool, headerLines: ByteBuffer, body: ByteBuffer
     ) {
         self.subscription = subscription
@@ -33,7 +33,8 @@ public struct OutgoingMessage: Sendable {
         self.headerLines = headerLines
         self.body = body
         byteCount =
-            Text.subscription.utf8CodeUnitCount + subscription.byteCount
+            Text.command.utf8CodeUnitCount
+            + (subscription.map { Text.subscription.utf8CodeUnitCount + $0.byteCount + 1 } ?? 0)
             + Text.messageID.utf8CodeUnitCount + messageID.rawValue.decimalDigits
             + Text.destination.utf8CodeUnitCount + destination.byteCount
             + Text.contentLength.utf8CodeUnitCount + body.readableBytes.decimalDigits + 1
@@ -45,8 +46,12 @@ public struct OutgoingMessage: Sendable {
     /// Appends the frame to `buffer`.
     public func write(into buffer: inout ByteBuffer) {
         buffer.write(exactly: byteCount) { writer in
-            writer.write(Text.subscription)
-            writer.write(subscription.text)
+            writer.write(Text.command)
+            if let subscription {
+                writer.write(Text.subscription)
+                writer.write(subscription.text)
+                writer.write("\n" as StaticString)
+            }
             writer.write(Text.messageID)
             writer.write(decimal: messageID.rawValue)
             writer.write(Text.destination)
@@ -68,8 +73,9 @@ public struct OutgoingMessage: Sendable {
     }
 
     private enum Text {
-        static let subscription: StaticString = "MESSAGE\nsubscription:"
-        static let messageID: StaticString = "\nmessage-id:"
+        static let command: StaticString = "MESSAGE\n"
+        static let subscription: StaticString = "subscription:"
+        static let messageID: StaticString = "message-id:"
         static let destination: StaticString = "\ndestination:"
         static let contentLength: StaticString = "\ncontent-type:application/json\ncontent-length:"
         static let ack: StaticString = "ack:"

@@ -19,6 +19,9 @@ public enum SessionAction: Sendable {
     case acknowledge(AckRequest)
     /// The client refuses a message (NACK); after the commit answer the receipt, if there is one.
     case refuse(AckRequest)
+    /// Do everything that the transaction holds, or nothing of it; after the commit answer the receipt, if there is
+    /// one.
+    case commit(CommitRequest)
     /// Write the RECEIPT, if there is one, once everything before it has been done, and close the connection with
     /// `CloseReason.clientDisconnected`.
     case disconnect(receipt: Frame?)

@@ -1,10 +1,12 @@
 import BelfryModel
 import NIOCore
 
-/// The server's side of one STOMP 1.2 session, from the connection to its end: what each frame means, what is answered,
-/// and which subscriptions there are. It has no socket, no clock and no database.
+/// The server's side of one STOMP session, from the connection to its end: what each frame means, what is answered, and
+/// which subscriptions and transactions there are. It has no socket, no clock and no database.
 ///
 /// One method an event, one action back. Once it is closing, every event is answered with `.none`.
+///
+/// It speaks STOMP 1.0, 1.1 and 1.2, whichever CONNECT has negotiated.
 public struct SessionMachine: ~Copyable {
     enum State: Hashable, Sendable {
         case awaitingConnect
@@ -17,20 +19,32 @@ public struct SessionMachine: ~Copyable {
     let server: String
     let subscriptionsMax: Int
     let heartBeatMilliseconds: UInt32
+    /// What the transport's own handshake agreed on.
+    private let agreedVersion: ProtocolVersion?
 
     var state = State.awaitingConnect
+    /// Once CONNECT is there, the version that both sides speak.
+    public internal(set) var version = ProtocolVersion.v12
     /// In the order of subscribing.
     public internal(set) var subscriptions: [Subscription] = []
     /// Of the latest subscription.
     var lastNumber: UInt32 = 0
+    /// Those begun and neither committed nor aborted.
+    var transactions: OpenTransactions
 
     /// - Parameters:
     ///   - session: unique among all sessions.
     ///   - server: name and version of the server, `belfry/1.0`.
-    ///   - limits: of which `subscriptionsMax` and `heartBeatMilliseconds` are used.
-    public init(session: String, server: String, limits: Limits = Limits()) {
+    ///   - agreedVersion: what the transport's own handshake agreed on, if it did: a WebSocket's subprotocol.
+    ///   - limits: of which `subscriptionsMax`, `transactionsMax`, `transactionBytesMax` and `heartBeatMilliseconds`
+    ///     are used.
+    public init(
+        session: String, server: String, agreedVersion: ProtocolVersion? = nil, limits: Limits = Limits()
+    ) {
         self.session = session
         self.server = server
+        self.agreedVersion = agreedVersion
+        transactions = OpenTransactions(limits: limits)
         subscriptionsMax = limits.subscriptionsMax
         heartBeatMilliseconds = UInt32(clamping: limits.heartBeatMilliseconds)
     }
@@ -50,7 +64,17 @@ public struct SessionMachine: ~Copyable {
 
     /// Ids are equal when their bytes are; Swift's strings also when only their Unicode composition differs.
     func index(ofSubscription id: String) -> Int? {
-        subscriptions.firstIndex { $0.id.utf8.elementsEqual(id.utf8) }
+        subscriptions.firstIndex { $0.id?.utf8.elementsEqual(id.utf8) ?? false }
+    }
+
+    /// The subscription without an id to that destination, as STOMP 1.0 allows one.
+    func index(ofNamelessSubscriptionTo destination: String) -> Int? {
+        subscriptions.firstIndex { $0.id == nil && $0.destinationText.utf8.elementsEqual(destination.utf8) }
+    }
+
+    /// The version that a CONNECT has negotiated; `nil` when it knows none that is served here.
+    func negotiated(_ headers: Headers) -> ProtocolVersion? {
+        ProtocolVersion.negotiated(accepted: headers["accept-version"], agreed: agreedVersion)
     }
 
     /// The RECEIPT for a `receipt` header that an action carried, to be written once the action is done.
@@ -67,17 +91,19 @@ extension SessionMachine {
         switch state {
         case .awaitingConnect:
             state = .connected
+            // STOMP 1.0 knows no heart-beats.
+            let milliseconds = version == .v10 ? 0 : heartBeatMilliseconds
             return .open(
                 connected: Frame(
                     .connected,
                     [
-                        "version": ProtocolVersion.v12.rawValue,
-                        "heart-beat": "\(heartBeatMilliseconds),\(heartBeatMilliseconds)",
+                        "version": version.rawValue,
+                        "heart-beat": "\(milliseconds),\(milliseconds)",
                         "server": server,
                         "session": session,
                         "user-name": user,
                     ]),
-                HeartBeatAgreement(client: request.heartBeat, serverMilliseconds: heartBeatMilliseconds))
+                HeartBeatAgreement(client: request.heartBeat, serverMilliseconds: milliseconds))
         case .connected, .closing:
             return .none
         }
@@ -135,7 +161,9 @@ extension SessionMachine {
     /// The transport has ended, whoever ended it.
     public mutating func connectionClosed() {
         switch state {
-        case .awaitingConnect, .connected: state = .closing
+        case .awaitingConnect, .connected:
+            state = .closing
+            transactions.abortAll()
         case .closing: break
         }
     }
@@ -145,11 +173,12 @@ extension SessionMachine {
     /// - Parameter message: the short text in the `message` header; the reason's own by default.
     mutating func fail(
         _ reason: CloseReason, _ sentence: String, message: String? = nil, receipt: String? = nil,
-        version: ProtocolVersion? = nil
+        versions: String? = nil
     ) -> SessionAction {
         state = .closing
+        transactions.abortAll()
         var headers: Headers = ["message": message ?? reason.text, "content-type": "text/plain"]
-        if let version { headers.append("version", version.rawValue) }
+        if let versions { headers.append("version", versions) }
         if let receipt { headers.append("receipt-id", receipt) }
         return .fail(Frame(.error, headers, body: ByteBuffer(string: sentence + "\n")), reason)
     }

@@ -53,12 +53,17 @@ public struct SubscriptionRequest: Hashable, Sendable {
     /// The header `last-message-id`: what came after it is to be replayed first. An extension of Belfry; 0 means
     /// everything that is still kept.
     public let lastMessageID: MessageID?
+    /// Whether the client has chosen the ack mode by the header `ack`.
+    public let namesAckMode: Bool
     /// The header `receipt`, to be answered once the subscription stands.
     public let receipt: String?
 
-    public init(subscription: Subscription, lastMessageID: MessageID?, receipt: String?) {
+    public init(
+        subscription: Subscription, lastMessageID: MessageID?, namesAckMode: Bool = false, receipt: String?
+    ) {
         self.subscription = subscription
         self.lastMessageID = lastMessageID
+        self.namesAckMode = namesAckMode
         self.receipt = receipt
     }
 }
@@ -79,18 +84,42 @@ public struct SendRequest: Sendable {
         body = frame.body
         receipt = frame.headers["receipt"]
     }
+
+    /// Bytes of its headers and its body.
+    public var byteCount: Int {
+        headers.reduce(body.readableBytes) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+    }
 }
 
 /// What a client asks for with ACK or NACK.
 public struct AckRequest: Hashable, Sendable {
-    /// Its subscription may have ended meanwhile: its messages went back to the backlog then, and there is nothing left
-    /// to acknowledge.
-    public let ackID: AckID
+    /// `Subscription.number` of the message's subscription; `nil` for whichever has it in flight (STOMP 1.0). It may
+    /// have ended meanwhile: its messages went back to the backlog then, and there is nothing left to acknowledge.
+    public let subscription: UInt32?
+    public let message: MessageID
     /// The header `receipt`, to be answered once what was asked for is committed.
     public let receipt: String?
 
-    public init(ackID: AckID, receipt: String?) {
-        self.ackID = ackID
+    public init(subscription: UInt32?, message: MessageID, receipt: String?) {
+        self.subscription = subscription
+        self.message = message
         self.receipt = receipt
     }
+}
+
+/// What a client asks for with COMMIT: everything at once, or nothing.
+public struct CommitRequest: Sendable {
+    /// The header `transaction`.
+    public let transaction: String
+    /// What the transaction holds, in the order of its frames.
+    public let steps: [TransactionStep]
+    /// The header `receipt`, to be answered once all of it is committed.
+    public let receipt: String?
+}
+
+/// A frame of a transaction.
+public enum TransactionStep: Sendable {
+    case send(SendRequest)
+    case acknowledge(AckRequest)
+    case refuse(AckRequest)
 }

@@ -59,7 +59,7 @@ struct ClientTests {
         #expect(await isEventually { !client.isAvailable })
         let start = ContinuousClock.now
         let error = try await postgresError { _ = try await client.execute(echo, [.int64(1)]) }
-        #expect(error.code == .connection)
+        #expect(error.code == .noConnection)
         #expect(error.message.contains("127.0.0.1:\(server.port)"))
         #expect((Duration.milliseconds(900)...Duration.seconds(5)).contains(ContinuousClock.now - start))
         try await server.restart()

@@ -102,7 +102,7 @@ struct WaitingStatementTests {
         #expect(await isEventually { asleep.count == 2 })
         #expect(await isEventually { others.count == 20 })
         #expect((Duration.seconds(1)...Duration.seconds(5)).contains(ContinuousClock.now - start))
-        #expect(others.all.allSatisfy { $0.hasPrefix("connection: No connection is up: ") }, "\(others.all)")
+        #expect(others.all.allSatisfy { $0.hasPrefix("noConnection: No connection is up: ") }, "\(others.all)")
         await client.close()
     }
 
@@ -173,6 +173,7 @@ extension PostgresError.Code {
     fileprivate var name: String {
         switch self {
         case .connection: "connection"
+        case .noConnection: "noConnection"
         case .closed: "closed"
         case .overloaded: "overloaded"
         default: "other"

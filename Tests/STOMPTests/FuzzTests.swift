@@ -74,7 +74,7 @@ import Testing
             case .authenticate(let request):
                 _ = request.bearerToken
                 _ = machine.authenticated(user: "bob", for: request)
-            case .none, .open, .subscribe, .unsubscribe, .send, .acknowledge, .refuse, .disconnect(nil):
+            case .none, .open, .subscribe, .unsubscribe, .send, .acknowledge, .refuse, .commit, .disconnect(nil):
                 break
             }
         }

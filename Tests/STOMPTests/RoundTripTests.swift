@@ -46,6 +46,11 @@ import Testing
             }
     }
 
+    private static func withoutBlanks(_ bytes: [UInt8]) -> [UInt8] {
+        let blank = UInt8(ascii: " ")
+        return Array(bytes.drop { $0 == blank }.reversed().drop { $0 == blank }.reversed())
+    }
+
     @Test(arguments: ProtocolVersion.allCases) func randomFrames(_ version: ProtocolVersion) {
         var random = SeededGenerator(seed: 1)
         for round in 0..<300 {
@@ -55,7 +60,10 @@ import Testing
             let wire = Array(buffer.readableBytesView)
             let decoded = round < 20 ? decodeEverySplit(wire, version: version) : decode([wire], version: version)
             #expect(decoded.error == nil)
-            #expect(decoded.frames.map(Self.bytes) == frames.map(Self.bytes))
+            var expected = frames.map(Self.bytes)
+            // What is read of STOMP 1.0 has no blanks at the ends of names and values; the first two are no header's.
+            if version == .v10 { expected = expected.map { $0.prefix(2) + $0.dropFirst(2).map(Self.withoutBlanks) } }
+            #expect(decoded.frames.map(Self.bytes) == expected, "round \(round)")
         }
     }
 }

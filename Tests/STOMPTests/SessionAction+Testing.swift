@@ -15,6 +15,7 @@ extension SessionAction {
         case .send: "send"
         case .acknowledge: "acknowledge"
         case .refuse: "refuse"
+        case .commit: "commit"
         case .disconnect: "disconnect"
         case .fail: "fail"
         }
@@ -45,7 +46,7 @@ extension SessionAction {
     var ackRequest: AckRequest? {
         switch self {
         case .acknowledge(let request), .refuse(let request): request
-        case .none, .authenticate, .open, .reply, .subscribe, .unsubscribe, .send, .disconnect, .fail: nil
+        case .none, .authenticate, .open, .reply, .subscribe, .unsubscribe, .send, .commit, .disconnect, .fail: nil
         }
     }
 }

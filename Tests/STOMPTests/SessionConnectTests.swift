@@ -9,21 +9,58 @@ import Testing
         return machine.frameReceived(Frame(command, headers))
     }
 
-    @Test(arguments: ["1.2", "1.0,1.1,1.2", "1.1, 1.2 ,2.0", "1.2,1.1"])
-    func versionsThatAreServed(_ versions: String) {
-        #expect(connect(["accept-version": versions]).connectRequest != nil)
-        #expect(connect(["accept-version": versions], command: .stomp).connectRequest != nil)
+    @Test(
+        arguments: [
+            ("1.2", ProtocolVersion.v12), ("1.0,1.1,1.2", .v12), ("1.1, 1.2 ,2.0", .v12), ("1.2,1.1", .v12),
+            ("1.1", .v11), ("1.0,1.1", .v11), ("1.0", .v10), ("2.0,1.0", .v10), (nil, .v10),
+        ] as [(String?, ProtocolVersion)])
+    func versionsThatAreServed(_ versions: String?, _ version: ProtocolVersion) {
+        for command in [Command.connect, .stomp] {
+            var machine = SessionMachine(session: "session-1", server: "belfry/1.0")
+            let headers: Headers = versions.map { ["accept-version": $0] } ?? [:]
+            guard let request = machine.frameReceived(Frame(command, headers)).connectRequest,
+                case .open(let connected, _) = machine.authenticated(user: "alice", for: request)
+            else {
+                Issue.record("not opened")
+                return
+            }
+            #expect(connected.headers["version"] == version.rawValue)
+            let negotiated = machine.version
+            #expect(negotiated == version)
+        }
     }
 
-    @Test(arguments: [nil, "", "1.0", "1.0,1.1", "1.20", "11.2", "1.2.1", "1. 2", ","])
-    func versionsThatAreNot(_ versions: String?) {
-        let error = connect(versions.map { ["accept-version": $0] } ?? [:]).error
+    @Test(
+        arguments: [
+            ("1.0,1.1,1.2", .v11, .v11), (nil, .v12, .v12), ("1.0", .v12, .v10), ("1.1,1.2", .v10, .v12),
+        ] as [(String?, ProtocolVersion, ProtocolVersion)])
+    func theSubprotocolCountsWhereTheClientAcceptsIt(
+        _ versions: String?, _ agreed: ProtocolVersion, _ version: ProtocolVersion
+    ) {
+        var machine = SessionMachine(session: "session-1", server: "belfry/1.0", agreedVersion: agreed)
+        _ = machine.frameReceived(Frame(.connect, versions.map { ["accept-version": $0] } ?? [:]))
+        let negotiated = machine.version
+        #expect(negotiated == version)
+    }
+
+    @Test(arguments: ["", "1.20", "11.2", "1.2.1", "1. 2", ",", "2.0", "1.3,1.4"])
+    func versionsThatAreNot(_ versions: String) {
+        let error = connect(["accept-version": versions]).error
         #expect(error?.reason == .protocolViolation)
-        #expect(error?.frame.headers["version"] == "1.2")
+        #expect(error?.frame.headers["version"] == "1.0,1.1,1.2")
         #expect(error?.frame.headers["content-type"] == "text/plain")
         #expect(error?.frame.headers["message"] == "The protocol version is not supported.")
         #expect(
-            error?.body == "Supported protocol versions are 1.2\nCONNECT: name it in the header accept-version.\n")
+            error?.body == "Supported protocol versions are 1.0 1.1 1.2\n"
+                + "CONNECT: name one of them in the header accept-version.\n")
+    }
+
+    /// "STOMP 1.0": `login: <username>`, with a blank.
+    @Test func headersOfSTOMP10AreTrimmed() {
+        let request = connect(["login": " alice", "passcode": " secret "]).connectRequest
+        #expect(request?.headers["login"] == "alice" && request?.passcode == "secret")
+        let later = connect(["accept-version": "1.2", "passcode": " secret "]).connectRequest
+        #expect(later?.passcode == " secret ")
     }
 
     @Test(arguments: ["", "1", "1,", ",1", "1,2,3", "-1,0", "+1,0", "a,b", "1.5,2", "0, 0", "4294967296,0"])

@@ -16,7 +16,7 @@ import Testing
         var machine = Self.connected()
         let headers: Headers = [
             "id": "sub:0", "destination": "/user/queue/msg", "ack": "client-individual", "receipt": "r1",
-            "last-message-id": "41",
+            "last-message-id": "41", "prefetch-count": "7",
         ]
         let request = machine.frameReceived(Frame(.subscribe, headers)).subscriptionRequest
         #expect(request?.subscription.id == "sub:0")
@@ -27,6 +27,8 @@ import Testing
         #expect(request?.subscription.escapedDestination == EscapedHeaderValue("/user/queue/msg"))
         #expect(request?.lastMessageID == MessageID(rawValue: 41))
         #expect(request?.receipt == "r1")
+        #expect(request?.subscription.prefetchCount == 7)
+        #expect(request?.namesAckMode == true)
         let found = machine.subscription(number: 1)
         #expect(found == request?.subscription)
     }
@@ -39,6 +41,8 @@ import Testing
         #expect(request?.subscription.destination == .topic(name: "a"))
         #expect(request?.lastMessageID == nil)
         #expect(request?.receipt == nil)
+        #expect(request?.subscription.prefetchCount == nil)
+        #expect(request?.namesAckMode == false)
         #expect(request?.subscription.ackID(for: MessageID(rawValue: 5)) == nil)
     }
 
@@ -69,6 +73,18 @@ import Testing
             (
                 ["id": "1", "destination": "/topic/a", "last-message-id": "-1"],
                 "the header last-message-id must be a message-id that was received, or 0."
+            ),
+            (
+                ["id": "1", "destination": "/topic/a", "prefetch-count": "0"],
+                "the header prefetch-count must be a whole number of messages from 1 on."
+            ),
+            (
+                ["id": "1", "destination": "/topic/a", "prefetch-count": "1234567890"],
+                "the header prefetch-count must be a whole number of messages from 1 on."
+            ),
+            (
+                ["id": "1", "destination": "/topic/a", "prefetch-count": "-1"],
+                "the header prefetch-count must be a whole number of messages from 1 on."
             ),
         ] as [([String: String], String)])
     func subscribeThatDoesNotGo(_ headers: [String: String], _ sentence: String) {
@@ -151,10 +167,10 @@ import Testing
         #expect(action.name == (command == .ack ? "acknowledge" : "refuse"))
         #expect(
             action.ackRequest
-                == AckRequest(ackID: AckID(subscription: 1, message: MessageID(rawValue: 7)), receipt: "r"))
+                == AckRequest(subscription: 1, message: MessageID(rawValue: 7), receipt: "r"))
         _ = machine.frameReceived(Frame(.unsubscribe, ["id": "0"]))
         let late = machine.frameReceived(Frame(command, ["id": "1-7"])).ackRequest
-        #expect(late?.ackID.message == MessageID(rawValue: 7))
+        #expect(late?.message == MessageID(rawValue: 7))
     }
 
     @Test(arguments: [Command.ack, .nack])
@@ -164,10 +180,6 @@ import Testing
             (["id": "7"], "the id '7' is not the value of an ack header of a MESSAGE of this session."),
             (["id": "2-7"], "the id '2-7' is not the value of an ack header of a MESSAGE of this session."),
             (["id": "1-7"], "the subscription has the ack mode auto, in which nothing is acknowledged."),
-            (
-                ["id": "1-7", "transaction": "t"],
-                "transactions are not served yet; send the frames outside of one."
-            ),
         ]
         for (headers, sentence) in cases {
             var machine = Self.connected()
@@ -202,9 +214,9 @@ import Testing
     }
 
     @Test(arguments: [
-        (Command.begin, "transactions are not served yet; send the frames outside of one."),
-        (.commit, "transactions are not served yet; send the frames outside of one."),
-        (.abort, "transactions are not served yet; send the frames outside of one."),
+        (Command.begin, "it lacks the header transaction, which names the transaction within the session."),
+        (.commit, "it lacks the header transaction, which names the transaction within the session."),
+        (.abort, "it lacks the header transaction, which names the transaction within the session."),
         (.connect, "the session is connected already; open another connection for another session."),
         (.message, "only a server sends it."),
     ])

@@ -15,7 +15,7 @@ import Testing
         ("UNSUBSCRIBE", ["fail", "unsubscribe", "none"]),
         ("ACK", ["fail", "acknowledge", "none"]),
         ("NACK", ["fail", "refuse", "none"]),
-        ("BEGIN", ["fail", "fail", "none"]),
+        ("BEGIN", ["fail", "none", "none"]),
         ("COMMIT", ["fail", "fail", "none"]),
         ("ABORT", ["fail", "fail", "none"]),
         ("DISCONNECT", ["fail", "disconnect", "none"]),
@@ -47,7 +47,8 @@ import Testing
         case .subscribe: Frame(command, ["id": "1", "destination": "/user/queue/msg"])
         case .unsubscribe: Frame(command, ["id": "0"])
         case .ack, .nack: Frame(command, ["id": "1-7"])
-        case .send, .begin, .commit, .abort, .disconnect, .connected, .message, .receipt, .error: Frame(command)
+        case .begin, .commit, .abort: Frame(command, ["transaction": "t"])
+        case .send, .disconnect, .connected, .message, .receipt, .error: Frame(command)
         }
     }
 

@@ -90,6 +90,9 @@ enum Settings {
         .count(
             "limits.headerLineBytesMax", \.limits.headerLineBytesMax, 1_024...1_048_576, unit: "bytes",
             "One header line of a client's frame; a token must fit in it."),
+        .count(
+            "limits.headerBytesMax", \.limits.headerBytesMax, 4_096...1_048_576, unit: "bytes",
+            "All header lines of one frame of a client together."),
         .count("limits.headersMax", \.limits.headersMax, 16...1_024, "Headers in one frame of a client."),
         .count(
             "limits.bodyBytesMax", \.limits.bodyBytesMax, 1_024...67_108_864, unit: "bytes",
@@ -109,6 +112,18 @@ enum Settings {
         .count(
             "limits.subscriptionsMax", \.limits.subscriptionsMax, 1...10_000, unit: "subscriptions",
             "Subscriptions of one session."),
+        .count(
+            "limits.framesPerSecondMax", \.limits.framesPerSecondMax, 10...10_000_000, unit: "frames",
+            "STOMP frames of one session in a second; a client that sends more is read from more slowly."),
+        .count(
+            "limits.transactionsMax", \.limits.transactionsMax, 1...1_000, unit: "transactions",
+            "STOMP transactions that one session has open at a time."),
+        .count(
+            "limits.transactionBytesMax", \.limits.transactionBytesMax, 1_024...134_217_728, unit: "bytes",
+            "What the open transactions of one session hold."),
+        .duration(
+            "limits.sendTimeout", \.limits.sendTimeout, .milliseconds(100)...(.seconds(600)),
+            "Time in which PostgreSQL must take what a client sends; after it the session ends with an ERROR."),
         .count(
             "limits.sessionsPerUserMax", \.limits.sessionsPerUserMax, 1...100_000, unit: "sessions",
             "Sessions of one user on one node."),

@@ -64,6 +64,12 @@ public struct AckLedger: Sendable {
         return taken
     }
 
+    /// What `take` would take.
+    public func covered(by id: MessageID) -> [MessageStamp] {
+        guard let index = index(of: id) else { return [] }
+        return mode.isCumulative ? Array(entries[...index]) : [entries[index]]
+    }
+
     /// Empties the ledger, at the end of the subscription. Returns all entries in the order of sending.
     public mutating func drain() -> [MessageStamp] {
         let all = Array(entries)

@@ -197,6 +197,9 @@ public struct DeliveryMachine: ~Copyable {
 
     // MARK: Answers
 
+    /// What `acknowledged` would take out of flight now.
+    public func inFlight(upTo id: MessageID) -> [MessageStamp] { ledger.covered(by: id) }
+
     /// The client has acknowledged a message or, in mode `auto`, its bytes have left for the socket. Returns what that
     /// takes out of flight, to be marked: nothing when it is not in flight.
     public mutating func acknowledged(_ id: MessageID) -> [MessageStamp] {

@@ -6,8 +6,8 @@ public struct UpgradePolicy: Sendable {
     /// The path of the STOMP endpoint.
     static let path = "/ws"
 
-    /// Subprotocols that are served, the best first. STOMP 1.2 names `v12.stomp`.
-    static let subprotocols = ["v12.stomp"]
+    /// Subprotocols that are served, the best first ("STOMP 1.2, Protocol Negotiation").
+    static let subprotocols = ["v12.stomp", "v11.stomp", "v10.stomp"]
 
     /// What is served at which path.
     public var endpoints = [Self.path: WebSocketEndpoint.stomp]

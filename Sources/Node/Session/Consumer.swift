@@ -32,7 +32,8 @@ final class Consumer: @unchecked Sendable {
         self.machine = DeliveryMachine(
             source: source, ackMode: request.subscription.ackMode,
             bounds: DeliveryMachine.Bounds(
-                inFlightMax: limits.inFlightMax, heldMax: limits.heldMessagesMax, heldBytesMax: limits.heldBytesMax),
+                inFlightMax: min(limits.inFlightMax, request.subscription.prefetchCount ?? .max),
+                heldMax: limits.heldMessagesMax, heldBytesMax: limits.heldBytesMax),
             history: history)
     }
 
@@ -105,6 +106,8 @@ final class Consumer: @unchecked Sendable {
     /// What was appended is being flushed. Returns the last message in mode `auto`.
     func takeUnflushed() -> MessageID? { exchange(&lastUnflushed, with: nil) }
 
+    /// What an acknowledgement of the message would take out of flight.
+    func inFlight(upTo id: MessageID) -> [MessageStamp] { machine.inFlight(upTo: id) }
     func acknowledged(_ id: MessageID) -> [MessageStamp] { machine.acknowledged(id) }
     func refused(_ id: MessageID) -> [MessageStamp] { machine.refused(id) }
 

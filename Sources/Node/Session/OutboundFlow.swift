@@ -13,6 +13,8 @@ final class OutboundFlow {
 
     private let transport: any SessionTransport
     private let outboundBytesMax: Int
+    /// Whose escapes are used.
+    var version = ProtocolVersion.v12
     private var isTouched = false
     private var isBacklogPaused = false
     /// Consumers with messages in mode `auto` that were appended since the last flush.
@@ -41,14 +43,14 @@ final class OutboundFlow {
         let frame = OutgoingMessage(
             subscription: subscription.escapedID, destination: subscription.escapedDestination,
             messageID: message.id, ackID: subscription.ackID(for: message.id), redelivered: isRedelivered,
-            headerLines: message.headerLines, body: message.body)
+            headerLines: HeaderLines.converted(message.headerLines, to: version), body: message.body)
         transport.append(byteCount: frame.byteCount, isUTF8: message.isUTF8) { frame.write(into: &$0) }
         if consumer.appended(message.id) { unflushed.append(consumer) }
     }
 
     func append(_ frame: Frame) {
         var bytes = ByteBuffer()
-        FrameEncoder().encode(frame, into: &bytes)
+        FrameEncoder(version: version).encode(frame, into: &bytes)
         transport.append(byteCount: bytes.readableBytes, isUTF8: bytes.withUnsafeReadableBytes(UTF8Validator.isValid)) {
             $0.writeImmutableBuffer(bytes)
         }

@@ -1,5 +1,4 @@
 import BelfryModel
-import Commands
 import NIOCore
 import STOMP
 
@@ -27,21 +26,37 @@ extension Session {
     }
 
     func acknowledge(_ request: AckRequest) {
-        var stamps: [MessageStamp] = []
-        if let consumer = consumers[request.ackID.subscription] {
-            stamps = consumer.acknowledged(request.ackID.message)
+        answer(request) { consumer in
+            let stamps = consumer.acknowledged(request.message)
             worker.acknowledged(stamps, on: consumer)
+            return stamps
         }
-        sendReceipt(of: request, whenCommitted: stamps)
     }
 
     func refuse(_ request: AckRequest) {
-        var stamps: [MessageStamp] = []
-        if let consumer = consumers[request.ackID.subscription] {
-            stamps = consumer.refused(request.ackID.message)
+        answer(request) { consumer in
+            let stamps = consumer.refused(request.message)
             worker.refused(stamps, on: consumer)
+            return stamps
         }
-        sendReceipt(of: request, whenCommitted: stamps)
+    }
+
+    private func answer(_ request: AckRequest, _ take: (Consumer) -> [MessageStamp]) {
+        var stamps: [MessageStamp] = []
+        if let number = request.subscription {
+            if let consumer = consumers[number] { stamps = take(consumer) }
+        } else {
+            stamps = consumers(of: request).flatMap(take)
+        }
+        guard let receipt = request.receipt else { return }
+        // What is not in flight was answered before, which may not be committed yet.
+        sendReceipt(receipt, whenCommitted: stamps.isEmpty ? [request.message] : stamps.map(\.id))
+    }
+
+    /// The running subscriptions that an answer is for: one, or with STOMP 1.0 whichever has the message in flight.
+    func consumers(of request: AckRequest) -> [Consumer] {
+        if let number = request.subscription { return consumers[number].map { [$0] } ?? [] }
+        return consumers.values.filter { $0.subscription.ackMode != .auto }
     }
 
     /// STOMP 1.2, DISCONNECT: the receipt says that everything before it was done, commits included.
@@ -65,62 +80,10 @@ extension Session {
         if let receipt = consumer.takeOwedReceipt() { sendReceipt(receipt) }
     }
 
-    /// - Parameter stamps: what the frame took out of flight. If nothing, the message was answered before, which may
-    ///   not be committed yet.
-    private func sendReceipt(of request: AckRequest, whenCommitted stamps: [MessageStamp]) {
-        sendReceipt(request.receipt, whenCommitted: stamps.isEmpty ? [request.ackID.message] : stamps.map(\.id))
-    }
-
     /// The receipt of a frame whose effect is committed with these marks.
-    private func sendReceipt(_ receipt: String?, whenCommitted ids: [MessageID]) {
+    func sendReceipt(_ receipt: String?, whenCommitted ids: [MessageID]) {
         guard let receipt else { return }
         receiptOwed()
         worker.marks.whenCommitted(ids, for: self) { self.receiptDue(receipt, isDone: $0) }
-    }
-
-    // MARK: Commands
-
-    /// A SEND: to `/app/<name>` it is a command, whose receipt comes when it is done.
-    func send(_ request: SendRequest) {
-        guard let identity else { return }
-        guard let command = worker.context.commands.command(for: request.destination ?? "") else {
-            return refuse(
-                .protocolViolation,
-                "sending is not served over STOMP yet; insert into belfry.message_log with SQL instead.",
-                message: "SEND is not served.", command: .send, receipt: request.receipt)
-        }
-        commandBegan()
-        let asked = CommandRequest(
-            headers: Dictionary(request.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first }),
-            body: request.body)
-        let done = worker.eventLoop.makeFutureWithTask { () async throws in
-            try await command.run(asked, by: identity)
-        }
-        done.whenComplete { self.commandEnded($0, of: command.name, receipt: request.receipt) }
-    }
-
-    private func commandEnded(_ outcome: Result<Void, any Error>, of command: String, receipt: String?) {
-        guard case .failure(let error) = outcome else { return commandEnded(receipt: receipt, isCarriedOut: true) }
-        let refusal = error as? CommandRefusal ?? CommandRefusal(.unavailable, CloseReason.internalError.text)
-        if let cause = refusal.underlying ?? (error is CommandRefusal ? nil : error) {
-            worker.context.logger.warning(
-                "A client's command was not carried out", metadata: ["command": "\(command)", "error": "\(cause)"])
-        }
-        if !isClosing {
-            refuse(
-                refusal.closeReason, refusal.message, message: "The command was refused.", command: .send,
-                receipt: receipt)
-        }
-        commandEnded(receipt: nil, isCarriedOut: false)
-    }
-}
-
-extension CommandRefusal {
-    fileprivate var closeReason: CloseReason {
-        switch code {
-        case .invalid: .protocolViolation
-        case .forbidden: .forbidden
-        default: .internalError
-        }
     }
 }

@@ -7,6 +7,9 @@ import STOMP
 /// One client: joins its STOMP machine with its transport, and its subscriptions with the parts of its worker. Lives on
 /// one event loop.
 public final class Session: @unchecked Sendable {
+    /// The pause in reading from a client that sends too many frames.
+    private static let ratePause = TimeAmount.milliseconds(50)
+
     public let id: SessionID
     let worker: Worker
     let connection: ClientConnection
@@ -33,10 +36,11 @@ public final class Session: @unchecked Sendable {
         self.worker = worker
         self.connection = connection
         machine = SessionMachine(
-            session: id.description, server: "belfry/\(context.version)", limits: context.limits)
+            session: id.description, server: "belfry/\(context.version)", agreedVersion: connection.version,
+            limits: context.limits)
         decoder = FrameDecoder(limits: context.limits)
         times = SessionTimes(limits: context.limits, now: .now())
-        inbound = InboundFlow(limits: context.limits)
+        inbound = InboundFlow(limits: context.limits, now: .now())
         outbound = OutboundFlow(transport: transport, limits: context.limits)
     }
 
@@ -101,13 +105,27 @@ public final class Session: @unchecked Sendable {
         do throws(FrameError) {
             while !isClosing, inbound.takesFrames {
                 guard let event = try decoder.next() else { break }
-                if case .frame(let frame) = event { run(machine.frameReceived(frame)) }
+                if case .frame(let frame) = event {
+                    run(machine.frameReceived(frame))
+                    if inbound.frameTaken(now: .now()) { awaitRate() }
+                }
                 if inbound.frameHandled() { awaitTurn() }
             }
         } catch {
             run(machine.decodingFailed(error))
         }
         pauseOrResumeReading()
+    }
+
+    /// Who sends faster than they may is not read from for a while.
+    private func awaitRate() {
+        pauseOrResumeReading()
+        worker.eventLoop.scheduleTask(in: Self.ratePause) {
+            guard !self.isEnded else { return }
+            guard self.inbound.rateRenewed(at: .now()) else { return self.awaitRate() }
+            self.decode()
+            self.worker.flushQueue.flush()
+        }
     }
 
     private func awaitTurn() {
@@ -121,7 +139,9 @@ public final class Session: @unchecked Sendable {
 
     /// Reads from the peer, unless something asks for a pause.
     func pauseOrResumeReading() {
-        let isHeldUp = !isClosing && (worker.marks.isOverfull || outbound.isOverfull(isStranger: identity == nil))
+        let isHeldUp =
+            !isClosing
+            && (worker.marks.isOverfull || worker.sends.isOverfull || outbound.isOverfull(isStranger: identity == nil))
         guard let mayRead = inbound.changed(isClosing: isClosing, isHeldUp: isHeldUp) else { return }
         // What it sent meanwhile is still to be read.
         if mayRead { peerIsAlive() }
@@ -136,6 +156,8 @@ public final class Session: @unchecked Sendable {
         case .authenticate(let request): authenticate(request)
         case .open(let connected, let agreement):
             times.connected(agreement, at: .now())
+            decoder.version = machine.version
+            outbound.version = machine.version
             write(connected)
             worker.sessions.file(self)
         case .reply(let frame): write(frame)
@@ -144,6 +166,7 @@ public final class Session: @unchecked Sendable {
         case .send(let request): send(request)
         case .acknowledge(let request): acknowledge(request)
         case .refuse(let request): refuse(request)
+        case .commit(let request): commit(request)
         case .disconnect(let receipt): disconnect(receipt)
         case .fail(let error, let reason): close(reason, with: error)
         }
@@ -164,7 +187,7 @@ public final class Session: @unchecked Sendable {
     /// Refuses a frame: that ends the session.
     ///
     /// - Parameter sentence: for the developer of the client.
-    func refuse(_ reason: CloseReason, _ sentence: String, message: String, command: Command, receipt: String?) {
+    func refuse(_ reason: CloseReason, _ sentence: String, message: String?, command: Command, receipt: String?) {
         run(machine.failed(reason, sentence, message: message, command: command, receipt: receipt))
     }
 
@@ -203,9 +226,11 @@ public final class Session: @unchecked Sendable {
     // MARK: Commands
 
     /// A command begins; further frames wait while too many are under way, as they do for receipts.
-    func commandBegan() {
+    ///
+    /// - Parameter bytes: that it holds until it has ended.
+    func commandBegan(bytes: Int) {
         commandsUnderWay += 1
-        receiptOwed()
+        inbound.receiptOwed(bytes: bytes)
     }
 
     /// A command has ended.
@@ -213,9 +238,10 @@ public final class Session: @unchecked Sendable {
     /// - Parameters:
     ///   - receipt: to be sent, if one was asked for and the command was carried out.
     ///   - isCarriedOut: when not, the receipt of a DISCONNECT that came behind it would be a lie.
-    func commandEnded(receipt: String?, isCarriedOut: Bool) {
+    ///   - bytes: as it began.
+    func commandEnded(receipt: String?, isCarriedOut: Bool, bytes: Int) {
         commandsUnderWay -= 1
-        let goesOn = inbound.receiptPaid()
+        let goesOn = inbound.receiptPaid(bytes: bytes)
         if let receipt { sendReceipt(receipt) }
         if !isCarriedOut, let body = commandsDone { commandsDone = { _ in body(false) } }
         if commandsUnderWay == 0 { exchange(&commandsDone, with: nil)?(true) }

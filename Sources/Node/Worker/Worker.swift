@@ -22,6 +22,7 @@ public final class Worker: @unchecked Sendable {
     let origins: OriginCheck
     let feed: LiveFeed
     let marks: MarkWriter
+    let sends: SendWriter
     let backlogs: BacklogReader
     private let topics: TopicReader
     private let reconciler: Reconciler
@@ -35,6 +36,7 @@ public final class Worker: @unchecked Sendable {
         flushQueue = FlushQueue(eventLoop: eventLoop)
         sessions = SessionTable(now: .now())
         marks = MarkWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
+        sends = SendWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
         history = DeliveryHistory(now: .now(), marks: marks)
         origins = OriginCheck(eventLoop: eventLoop, context: context)
         feed = LiveFeed(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
@@ -55,8 +57,11 @@ public final class Worker: @unchecked Sendable {
         reconciler.onMissed = { [weak self] in self?.wantsPage($0) }
         reconciler.onTopicLook = { [weak self] in self?.payReceipts(of: $0) }
         marks.onRefusalCommit = { [weak history] in history?.refusalCommitted($0) }
-        marks.onPressureChange = { [sessions] in for session in sessions.all { session.pauseOrResumeReading() } }
+        let pressureChanged = { [sessions] in for session in sessions.all { session.pauseOrResumeReading() } }
+        marks.onPressureChange = pressureChanged
+        sends.onPressureChange = pressureChanged
         marks.onEmpty = { [weak self] in self?.settleShutdown() }
+        sends.onEmpty = { [weak self] in self?.settleShutdown() }
     }
 
     /// Connects to the bus and starts the clock; on the worker's event loop.
@@ -74,6 +79,7 @@ public final class Worker: @unchecked Sendable {
         sessions.tick(at: now)
         history.tick(at: now, readingSince: backlogs.readingSince)
         marks.tick(at: now)
+        sends.tick(at: now)
         origins.resume(at: now)
         flushQueue.flush()
         reconciler.tick(at: now)
@@ -163,6 +169,13 @@ extension Worker {
         wantsPage(consumer)
     }
 
+    /// A client has acknowledged these, and their marks are committed.
+    func acknowledgedAlready(_ stamps: [MessageStamp], on consumer: Consumer) {
+        guard !stamps.isEmpty else { return }
+        context.metrics.acknowledged(stamps.count)
+        wantsPage(consumer)
+    }
+
     /// A client has refused these.
     func refused(_ stamps: [MessageStamp], on consumer: Consumer) {
         guard !stamps.isEmpty else { return }
@@ -211,7 +224,7 @@ extension Worker {
 
     /// Fulfils `stop` if nothing is left to wait for.
     private func settleShutdown() {
-        if shutdown.isStopping, marks.isEmpty, !sessions.hasTransports { endShutdown() }
+        if shutdown.isStopping, marks.isEmpty, sends.isEmpty, !sessions.hasTransports { endShutdown() }
     }
 
     private func endShutdown() {

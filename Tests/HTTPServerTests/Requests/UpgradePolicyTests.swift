@@ -183,6 +183,8 @@ struct UpgradePolicyTests {
         #expect(Self.open.subprotocol(offered: []) == nil)
         #expect(Self.open.subprotocol(offered: ["v12.stomp"]) == "v12.stomp")
         #expect(Self.open.subprotocol(offered: ["v10.stomp", "v11.stomp", "v12.stomp"]) == "v12.stomp")
-        #expect(Self.open.subprotocol(offered: ["v10.stomp", "chat"]) == nil)
+        #expect(Self.open.subprotocol(offered: ["v10.stomp", "v11.stomp"]) == "v11.stomp")
+        #expect(Self.open.subprotocol(offered: ["chat", "v10.stomp"]) == "v10.stomp")
+        #expect(Self.open.subprotocol(offered: ["chat", "V12.STOMP"]) == nil)
     }
 }

@@ -7,7 +7,7 @@ import Testing
     private static func flow(receiptsOwedMax: Int = 4) -> InboundFlow {
         var limits = Limits()
         limits.receiptsOwedMax = receiptsOwedMax
-        return InboundFlow(limits: limits)
+        return InboundFlow(limits: limits, now: .now())
     }
 
     /// Spends the peer's turn.

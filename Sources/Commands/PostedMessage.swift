@@ -1,0 +1,120 @@
+import Authentication
+import BelfryModel
+import Foundation
+import NIOCore
+import Outbox
+
+/// A message that a client sends to a user or a topic: checked as far as can be without PostgreSQL, which checks the
+/// rest.
+public struct PostedMessage: Sendable {
+    public let row: SendRow
+
+    /// The type without a header `type`.
+    private static let defaultType = "JSON_MSG"
+    /// The type whose body is a text and not JSON.
+    private static let textType = "STRING_MSG"
+    /// Headers that are for the server, or for one hop: the others go on to the receivers. Compared without case, as
+    /// clients repeat the header of their token with every frame.
+    private static let ownHeaders: Set<String> = [
+        "destination", "content-length", "content-type", "receipt", "transaction", "type", "idempotency-key",
+        "expires-at", "not-before", "authorization", "token", "login", "passcode", "id", "ack", "message-id",
+        "subscription", "redelivered", "receipt-id", "heart-beat",
+    ]
+
+    /// - Parameters:
+    ///   - destination: `/user/<id>/queue/<name>` or `/topic/<name>`.
+    ///   - headers: of repeated names the first counts.
+    ///   - body: JSON in UTF-8 or, for the type `STRING_MSG`, a text.
+    ///   - rights: the sender's.
+    /// - Throws: what is wrong, in a sentence for the developer of the client.
+    public init(
+        to destination: String, headers: [(name: String, value: String)], body: ByteBuffer, rights: Rights
+    ) throws(CommandRefusal) {
+        let address = try Self.address(destination)
+        guard rights.maySend(to: destination) else {
+            throw CommandRefusal(
+                .forbidden,
+                "this user may not send to '\(destination.prefix(100))': the token's claim belfry.send does not "
+                    + "name it.")
+        }
+        var own: [String: String] = [:]
+        var others: [String: String] = [:]
+        for (name, value) in headers {
+            let lowercased = name.lowercased()
+            if Self.ownHeaders.contains(lowercased) {
+                if own[lowercased] == nil { own[lowercased] = value }
+            } else if others[name] == nil {
+                others[name] = value
+            }
+        }
+        let type = own["type"] ?? Self.defaultType
+        let isText = type == Self.textType
+        guard (1...64).contains(type.utf8.count) else {
+            throw CommandRefusal(.invalid, "the header type must be the name of a registered type, such as JSON_MSG.")
+        }
+        if let key = own["idempotency-key"], !(1...255).contains(key.utf8.count) || key.utf8.contains(0) {
+            throw CommandRefusal(.invalid, "the header idempotency-key must have 1 to 255 bytes.")
+        }
+        row = SendRow(
+            address: address, type: type, data: try Self.data(body, isText: isText), isText: isText,
+            headers: try Self.json(others), notBeforeMilliseconds: try Self.time(own["not-before"], "not-before"),
+            expiresAtMilliseconds: try Self.time(own["expires-at"], "expires-at"),
+            idempotencyKey: own["idempotency-key"])
+    }
+
+    private static func address(_ destination: String) throws(CommandRefusal) -> Address {
+        let address: Address
+        do throws(SendDestination.Invalid) {
+            address = try SendDestination(parsing: destination).address
+        } catch {
+            throw CommandRefusal(.invalid, error.description)
+        }
+        guard case .user(let user) = address, !Identity.isValid(user: user) else { return address }
+        throw CommandRefusal(
+            .invalid,
+            "the user's id in '\(destination.prefix(100))' can't be one: 1 to \(Identity.userBytesMax) bytes of UTF-8 "
+                + "in composed form, no control characters.")
+    }
+
+    private static func data(_ body: ByteBuffer, isText: Bool) throws(CommandRefusal) -> String {
+        let isUTF8 = body.withUnsafeReadableBytes(UTF8Validator.isValid)
+        guard isUTF8, !body.readableBytesView.contains(0) else {
+            throw CommandRefusal(.invalid, "the body must be UTF-8 without NUL octets.")
+        }
+        guard isText || body.readableBytes > 0 else {
+            throw CommandRefusal(
+                .invalid, "the body is empty: it must be JSON, or a text with the header type:\(textType).")
+        }
+        return String(buffer: body)
+    }
+
+    /// What is not one of ours goes to the receivers.
+    private static func json(_ headers: [String: String]) throws(CommandRefusal) -> String {
+        guard !headers.isEmpty else { return "" }
+        guard !headers.contains(where: { $0.key.utf8.contains(0) || $0.value.utf8.contains(0) }),
+            let json = try? JSONEncoder().encode(headers)
+        else { throw CommandRefusal(.invalid, "a header holds a NUL octet.") }
+        return String(decoding: json, as: UTF8.self)
+    }
+
+    /// A time as Unix milliseconds or by RFC 3339.
+    private static func time(_ text: String?, _ header: String) throws(CommandRefusal) -> Int64? {
+        guard let text else { return nil }
+        let milliseconds = Int64(text) ?? rfc3339(text)
+        // PostgreSQL's times end later.
+        guard let milliseconds, (1...253_402_300_799_999).contains(milliseconds) else {
+            throw CommandRefusal(
+                .invalid,
+                "the header \(header) must be a time: milliseconds since 1970, or as 2030-01-31T12:00:00Z.")
+        }
+        return milliseconds
+    }
+
+    private static func rfc3339(_ text: String) -> Int64? {
+        for fractions in [false, true] {
+            let style = Date.ISO8601FormatStyle(includingFractionalSeconds: fractions)
+            if let date = try? Date(text, strategy: style) { return Int64(date.timeIntervalSince1970 * 1_000) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,173 @@
+import Authentication
+import BelfryModel
+import Commands
+import NIOCore
+import Outbox
+import STOMP
+
+/// What a connected client sends: messages to users and topics, transactions, commands.
+extension Session {
+    /// A SEND: to `/app/<name>` it is a command, else a message to be written. The receipt comes when it is done.
+    func send(_ request: SendRequest) {
+        guard let identity else { return }
+        guard let destination = request.destination else {
+            return refuse(
+                .protocolViolation, "it lacks the header destination, such as /topic/news.", message: nil,
+                command: .send, receipt: request.receipt)
+        }
+        if CommandTable.isCommand(destination) { return run(request, destination: destination, by: identity) }
+        do throws(CommandRefusal) {
+            let row = try posted(request).row
+            let bytes = row.byteCount
+            commandBegan(bytes: bytes)
+            worker.sends.add([row], of: id) { outcome in
+                self.sendEnded(outcome.map { _ in }, of: .send, receipt: request.receipt, bytes: bytes)
+            }
+        } catch {
+            refuse(error, of: .send, receipt: request.receipt)
+        }
+    }
+
+    private func posted(_ request: SendRequest) throws(CommandRefusal) -> PostedMessage {
+        guard let identity else { throw CommandRefusal(.forbidden, "the session is not connected.") }
+        return try PostedMessage(
+            to: request.destination ?? "", headers: request.headers.map { ($0.name, $0.value) }, body: request.body,
+            rights: identity.rights)
+    }
+
+    /// - Parameter bytes: that were counted for it when it began.
+    private func sendEnded(_ outcome: Result<Void, CommandRefusal>, of command: Command, receipt: String?, bytes: Int) {
+        switch outcome {
+        case .success: commandEnded(receipt: receipt, isCarriedOut: true, bytes: bytes)
+        case .failure(let refusal):
+            note(refusal, command: command.rawValue)
+            refuse(refusal, of: command, receipt: receipt)
+            commandEnded(receipt: nil, isCarriedOut: false, bytes: bytes)
+        }
+    }
+
+    // MARK: Transactions
+
+    /// What a transaction asks for, taken apart.
+    private struct Steps {
+        var rows: [SendRow] = []
+        var marks: [DeliveryMark] = []
+        var acknowledged: [AckRequest] = []
+        var refused: [AckRequest] = []
+
+        var byteCount: Int { rows.reduce(marks.count * 64) { $0 + $1.byteCount } }
+    }
+
+    /// STOMP 1.2, COMMIT: messages and acknowledgements are one transaction of PostgreSQL. Refusals, which put a
+    /// message off, follow it. The receipt comes behind all of it.
+    func commit(_ request: CommitRequest) {
+        do throws(CommandRefusal) {
+            let steps = try steps(of: request)
+            guard !steps.rows.isEmpty || !steps.marks.isEmpty else {
+                return committed(steps, receipt: request.receipt)
+            }
+            let bytes = steps.byteCount
+            commandBegan(bytes: bytes)
+            worker.sends.add(steps.rows, acknowledging: steps.marks, of: id) { outcome in
+                if case .success = outcome { self.committed(steps, receipt: request.receipt) }
+                let receipt: String? = if case .failure = outcome { request.receipt } else { nil }
+                self.sendEnded(outcome.map { _ in }, of: .commit, receipt: receipt, bytes: bytes)
+            }
+        } catch {
+            refuse(error, of: .commit, receipt: request.receipt)
+        }
+    }
+
+    private func steps(of request: CommitRequest) throws(CommandRefusal) -> Steps {
+        var steps = Steps()
+        for step in request.steps {
+            switch step {
+            case .send(let request):
+                guard !CommandTable.isCommand(request.destination ?? "") else {
+                    throw CommandRefusal(
+                        .invalid,
+                        "a command such as '\((request.destination ?? "").prefix(100))' can't be of a transaction.")
+                }
+                steps.rows.append(try posted(request).row)
+            case .acknowledge(let request):
+                steps.acknowledged.append(request)
+                for consumer in consumers(of: request) {
+                    let stamps = consumer.inFlight(upTo: request.message)
+                    steps.marks += stamps.map { DeliveryMark($0, receiver: consumer.receiver) }
+                }
+            case .refuse(let request): steps.refused.append(request)
+            }
+        }
+        return steps
+    }
+
+    /// Messages are written and others marked: these leave their subscriptions.
+    private func committed(_ steps: Steps, receipt: String?) {
+        let written = Set(steps.marks.map(\.id))
+        var awaited: [MessageID] = []
+        for request in steps.acknowledged {
+            for consumer in consumers(of: request) {
+                worker.acknowledgedAlready(consumer.acknowledged(request.message), on: consumer)
+            }
+            if !written.contains(request.message) { awaited.append(request.message) }
+        }
+        for request in steps.refused {
+            refuse(
+                AckRequest(subscription: request.subscription, message: request.message, receipt: nil))
+            awaited.append(request.message)
+        }
+        if awaited.isEmpty {
+            if let receipt { sendReceipt(receipt) }
+        } else {
+            sendReceipt(receipt, whenCommitted: awaited)
+        }
+    }
+
+    // MARK: Commands
+
+    private func run(_ request: SendRequest, destination: String, by identity: Identity) {
+        guard let command = worker.context.commands.command(for: destination) else {
+            return refuse(
+                .protocolViolation, "there is no command '\(destination.prefix(100))' here.",
+                message: "The command is not served.", command: .send, receipt: request.receipt)
+        }
+        let bytes = request.byteCount
+        commandBegan(bytes: bytes)
+        let asked = CommandRequest(
+            headers: Dictionary(request.headers.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first }),
+            body: request.body)
+        let done = worker.eventLoop.makeFutureWithTask { () async throws in
+            try await command.run(asked, by: identity)
+        }
+        done.whenComplete { outcome in
+            let refused = outcome.mapError { error in
+                error as? CommandRefusal
+                    ?? CommandRefusal(.unavailable, CloseReason.internalError.text, underlying: error)
+            }
+            self.sendEnded(refused, of: .send, receipt: request.receipt, bytes: bytes)
+        }
+    }
+
+    private func note(_ refusal: CommandRefusal, command: String) {
+        guard let cause = refusal.underlying else { return }
+        worker.context.logger.warning(
+            "What a client asked for was not carried out", metadata: ["command": "\(command)", "error": "\(cause)"])
+    }
+
+    private func refuse(_ refusal: CommandRefusal, of command: Command, receipt: String?) {
+        guard !isClosing else { return }
+        refuse(
+            refusal.closeReason, refusal.message, message: "The command was refused.", command: command,
+            receipt: receipt)
+    }
+}
+
+extension CommandRefusal {
+    fileprivate var closeReason: CloseReason {
+        switch code {
+        case .invalid: .protocolViolation
+        case .forbidden: .forbidden
+        default: .internalError
+        }
+    }
+}

@@ -92,12 +92,18 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ]),
         .target(
+            name: "SockJS",
+            dependencies: [
+                "HTTPServer", "Listening", "WebSocket", "Node", "BelfryModel", nioCore, nioConcurrency, nioHTTP1,
+                collections,
+            ]),
+        .target(
             name: "Gateway",
             dependencies: [
-                "HTTPServer", "Listening", "WebSocket", "TCPTransport", "Node", "Commands", "Authentication", "STOMP",
-                "Bus", "Outbox", "Postgres",
+                "SockJS", "HTTPServer", "Listening", "WebSocket", "TCPTransport", "Node", "Commands", "Authentication",
+                "STOMP", "Bus", "Outbox", "Postgres",
                 "BelfryModel",
-                nioCore, nioConcurrency, logging, lifecycle,
+                nioCore, nioConcurrency, nioHTTP1, logging, lifecycle,
             ]),
         .target(
             name: "PrometheusMetrics", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")]),
@@ -148,6 +154,14 @@ let package = Package(
             path: "Tests/BusConformance"),
         .target(
             name: "HTTPPeer", dependencies: [nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/HTTPPeer"),
+        // What the protocol's own suite is run against: scripts/sockjs-protocol.
+        .executableTarget(
+            name: "SockJSTestServer",
+            dependencies: [
+                "SockJS", "HTTPServer", "Listening", "WebSocket", "Node", "BelfryModel", nioCore, nioPosix, logging,
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            path: "Tests/SockJSTestServer"),
         .target(name: "WebSocketSupport", dependencies: [nioWebSocket], path: "Tests/WebSocketSupport"),
         .executableTarget(
             name: "WebSocketEcho",
@@ -205,6 +219,12 @@ let package = Package(
             name: "WebSocketTests",
             dependencies: [
                 "WebSocket", "WebSocketSupport", "BelfryModel", "TestBasics", nioCore, nioEmbedded, nioWebSocket,
+            ]),
+        .testTarget(
+            name: "SockJSTests",
+            dependencies: [
+                "SockJS", "HTTPServer", "Listening", "WebSocket", "WebSocketSupport", "Node", "BelfryModel",
+                "TestBasics", nioCore, nioEmbedded, nioHTTP1, nioWebSocket,
             ]),
         .testTarget(
             name: "HTTPServerTests",

@@ -20,6 +20,7 @@ public struct GatewayConfiguration: Sendable {
     public var forwarding: ForwardedHeader
     /// How WebSocket messages are compressed for clients that offer to take them so; `nil` for not at all.
     public var compression: WebSocketCompression.Options?
+    public var sockJS = SockJSSettings()
     public var version: String
 
     public init(

@@ -11,7 +11,6 @@ import NIOCore
 import Node
 import Outbox
 import Postgres
-import STOMP
 import ServiceLifecycle
 import TCPTransport
 import WebSocket
@@ -135,20 +134,26 @@ public final class GatewayServer: Service {
             allowedOrigins: configuration.allowedOrigins, tokensAreUnproven: tokensAreUnproven,
             isOnLoopback: Loopback.contains(configuration.http.host))
         policy.compresses = configuration.compression != nil
+        let sockJS = SockJSEndpoint(configuration: configuration, workers: workers)
+        policy.services = sockJS.map { [$0.mounted] } ?? []
         let rules = RequestRules(policy: policy, forwarding: configuration.forwarding)
         let compressions = WebSocketCompressions(configuration.compression, eventLoops: eventLoopGroup.makeIterator())
-        let http = PlainHTTP(router: routes.router(), rules: rules, limits: limits, logger: logger)
+        let http = PlainHTTP(
+            router: routes.router(), rules: rules, limits: limits, logger: logger,
+            addHandlers: { try sockJS?.addHandler(to: $0, of: $1) })
         return ConnectionSetup(
             rules: rules, limits: limits, eventLoops: eventLoopGroup.makeIterator(),
             startSession: { channel, handshake in
-                var connection = ClientConnection(transport: "websocket")
-                connection.version = handshake.subprotocol.flatMap(ProtocolVersion.init(subprotocol:))
-                connection.address = handshake.client?.description
-                connection.fields = handshake.head.headers.map { ($0.name, $0.value) }
-                try channel.pipeline.syncOperations.addHandler(
-                    WebSocketHandler(
-                        worker: try workers.worker(of: channel), connection: connection, limits: limits,
-                        compression: compressions.agreed(handshake.compression, on: channel.eventLoop)))
+                let compression = compressions.agreed(handshake.compression, on: channel.eventLoop)
+                if case .mounted(_, let isRaw) = handshake.endpoint {
+                    try sockJS?.start(channel, handshake, isRaw: isRaw, compression: compression)
+                } else {
+                    try channel.pipeline.syncOperations.addHandler(
+                        WebSocketHandler(
+                            worker: try workers.worker(of: channel),
+                            connection: ClientConnection(transport: "websocket", handshake), limits: limits,
+                            compression: compression))
+                }
             },
             servePlainly: { try http.serve($0, of: $1, turns: try workers.worker(of: $0).turns) })
     }

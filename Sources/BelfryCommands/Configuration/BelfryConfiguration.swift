@@ -49,6 +49,7 @@ struct BelfryConfiguration: Sendable {
     var jwtRequireExpiry = false
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
+    var sockJS = SockJSSettings()
     var limits = Limits()
 
     /// How WebSocket messages are compressed; `nil` for not at all.

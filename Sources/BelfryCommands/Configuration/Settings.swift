@@ -4,7 +4,7 @@ import Logging
 /// Every setting there is. `docs/configuration.md` is made of this table by `belfry settings --markdown`.
 enum Settings {
     static let all: [Setting] =
-        postgres + redis + process + listening + tls + webSocket + authentication + log + connectionLimits
+        postgres + redis + process + listening + tls + webSocket + sockJS + authentication + log + connectionLimits
         + sessionLimits + deliveryLimits + relayLimits
 
     /// The setting of that name.

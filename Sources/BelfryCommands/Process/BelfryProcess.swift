@@ -162,6 +162,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
             trustedProxies: TrustedProxies(configuration.trustedProxies),
             forwarding: configuration.forwardedHeader, version: BelfryVersion.current)
         gateway.compression = configuration.compression
+        gateway.sockJS = configuration.sockJS
         return GatewayServer(
             configuration: gateway, installation: installation, eventLoopGroup: eventLoopGroup, postgres: client,
             heartBeats: heartBeats, bus: bus,

@@ -6,6 +6,8 @@ import WebSocket
 public enum WebSocketEndpoint: Hashable, Sendable {
     /// STOMP frames as they are.
     case stomp
+    /// What the service mounted at a prefix has there: see `MountedService`.
+    case mounted(prefix: String, isRaw: Bool)
 }
 
 /// A handshake that is let in, and what is agreed by its answer.

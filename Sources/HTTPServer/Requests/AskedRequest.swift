@@ -38,3 +38,12 @@ struct AskedRequest: Sendable {
         authority.port ?? (isSecure ? 443 : 80)
     }
 }
+
+extension ForwardedHeader {
+    /// The address of a request's client, as far as it is known.
+    ///
+    /// - Parameter connection: the one that it came on.
+    public func client(of head: HTTPRequestHead, on connection: AcceptedConnection) -> IPAddress? {
+        AskedRequest(head, host: nil, connection: connection, forwarding: self).client
+    }
+}

@@ -17,13 +17,22 @@ public struct PlainHTTP: Sendable {
     private let rules: RequestRules
     private let limits: Limits
     private let logger: Logger
+    private let addHandlers: @Sendable (any Channel, AcceptedConnection) throws -> Void
 
-    /// - Parameter limits: of them those of plain HTTP.
-    public init(router: Router<BasicRequestContext>, rules: RequestRules, limits: Limits, logger: Logger) {
+    /// - Parameters:
+    ///   - limits: of them those of plain HTTP.
+    ///   - addHandlers: adds to a channel, on its event loop, handlers that answer requests which the router does not
+    ///     know. They see `HTTPServerRequestPart`s of one request at a time, those of a connection's later ones too,
+    ///     hand on what is not theirs, and may write an answer for as long as they like after an `OpenEndedAnswer`.
+    public init(
+        router: Router<BasicRequestContext>, rules: RequestRules, limits: Limits, logger: Logger,
+        addHandlers: @escaping @Sendable (any Channel, AcceptedConnection) throws -> Void = { _, _ in }
+    ) {
         self.http = HTTP1Channel(responder: Self.responder(router, logger: logger))
         self.rules = rules
         self.limits = limits
         self.logger = logger
+        self.addHandlers = addHandlers
     }
 
     /// Puts the handlers of HTTP into a channel, behind its decoder, and serves its requests in a task that ends with
@@ -41,8 +50,9 @@ public struct PlainHTTP: Sendable {
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(RequestPacer(turns: turns))
         try pipeline.addHandler(RequestHandler(rules: rules, connection: connection, limits: limits))
+        try addHandlers(channel, connection)
         try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: connection.isSecure))
-        try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: limits.idleTimeout, logger: logger))
+        try pipeline.addHandler(HTTPConnectionStateHandler(logger: logger))
         let requests = try NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>(
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         Task { await http.handle(value: requests, logger: logger) }

@@ -20,18 +20,20 @@ final class RequestHandler: ChannelDuplexHandler {
     private var machine: RequestMachine
     private let requestTimeout: TimeAmount
     private let answerTimeout: TimeAmount
+    private let idleTimeout: TimeAmount
     private var wait = RequestMachine.Wait.request
     private var timer: Scheduled<Void>?
     private var farewellBytes = 0
 
     /// - Parameters:
     ///   - connection: whose requests they are.
-    ///   - limits: of them the times for a request and for its answer, and the number of requests.
+    ///   - limits: of them the times for a request, for its answer and between two, and the number of requests.
     init(rules: RequestRules, connection: AcceptedConnection, limits: Limits) {
         machine = RequestMachine(
             rules: rules, connection: connection, requestsMax: limits.requestsPerConnectionMax)
         requestTimeout = TimeAmount(limits.requestTimeout)
         answerTimeout = TimeAmount(limits.answerTimeout)
+        idleTimeout = TimeAmount(limits.idleTimeout)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
@@ -107,6 +109,15 @@ final class RequestHandler: ChannelDuplexHandler {
         }
     }
 
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is OpenEndedAnswer else {
+            return context.triggerUserOutboundEvent(event, promise: promise)
+        }
+        machine.answerIsOpenEnded()
+        keepTime(context)
+        promise?.succeed()
+    }
+
     private func run(_ ending: RequestMachine.Ending, context: ChannelHandlerContext) {
         switch ending {
         case .none: break
@@ -158,13 +169,16 @@ final class RequestHandler: ChannelDuplexHandler {
         timer?.cancel()
         let timeout: TimeAmount? =
             switch now {
-            case .request: nil
+            case .request: idleTimeout
             case .end: requestTimeout
             case .answer: answerTimeout
+            case .openEnd: nil
             case .farewell: Self.farewellTimeout
             }
         timer = timeout.map { timeout in
             context.eventLoop.assumeIsolated().scheduleTask(in: timeout) { [self] in
+                // Who is behind this handler waits for no part of a request between two.
+                if case .request = machine.wait { return context.close(promise: nil) }
                 fail(machine.timeIsOver(), context: context)
             }
         }

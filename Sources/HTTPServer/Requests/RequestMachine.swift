@@ -27,12 +27,14 @@ struct RequestMachine: ~Copyable {
 
     /// What is waited for, each for a time of its own.
     enum Wait: Equatable {
-        /// The next request. Hummingbird's handler has a limit for it.
+        /// The next request, for as long as the connection may be idle.
         case request
         /// The end of the request of that number.
         case end(of: Int)
         /// The end of an answer, so many being owed.
         case answer(owed: Int)
+        /// The end of an answer that takes as long as it takes.
+        case openEnd
         /// The peer, to close.
         case farewell
     }
@@ -46,6 +48,8 @@ struct RequestMachine: ~Copyable {
     private var requests = 0
     private var answersOwed = 0
     private var isAnswerBegun = false
+    /// The answer to the last request takes as long as it takes.
+    private var isOpenEnded = false
     /// The connection ends behind the answers that are owed.
     private var isEnding = false
     /// What the last request gets once those before it are answered.
@@ -65,7 +69,8 @@ struct RequestMachine: ~Copyable {
     var wait: Wait {
         if isLeaving { return .farewell }
         if reading == .body { return .end(of: requests) }
-        return answersOwed > 0 ? .answer(owed: answersOwed) : .request
+        guard answersOwed > 0 else { return .request }
+        return isOpenEnded ? .openEnd : .answer(owed: answersOwed)
     }
 
     // MARK: Requests
@@ -117,6 +122,9 @@ struct RequestMachine: ~Copyable {
 
     // MARK: Answers
 
+    /// The answer that is under way takes as long as it takes: whoever gives it sees to its end.
+    mutating func answerIsOpenEnded() { isOpenEnded = answersOwed > 0 }
+
     /// An answer's head is about to be written; returns whether it must say that the connection is closed behind it.
     mutating func answerBegan() -> Bool {
         isAnswerBegun = true
@@ -127,7 +135,7 @@ struct RequestMachine: ~Copyable {
     }
 
     mutating func answerEnded() -> Ending {
-        isAnswerBegun = false
+        (isAnswerBegun, isOpenEnded) = (false, false)
         answersOwed = max(0, answersOwed - 1)
         guard answersOwed == 0, isEnding, !isLeaving else { return .none }
         isLeaving = true
@@ -155,7 +163,7 @@ struct RequestMachine: ~Copyable {
     /// What is waited for has not come in its time.
     mutating func timeIsOver() -> Ending {
         switch wait {
-        case .request: .none
+        case .request, .openEnd: .none
         case .end: requestFailed(.tooSlow)
         case .answer, .farewell: .close
         }

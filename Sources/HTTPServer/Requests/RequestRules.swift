@@ -48,11 +48,10 @@ public struct RequestRules: Sendable {
         if WebSocketHandshake.isAsked(by: head) {
             return policy.verdict(on: head, asked: asked)
         }
-        if policy.tokensAreUnproven, Self.mayBeDevelopment(head.uri),
-            let refusal = policy.refusal(ofPages: head, asked: asked)
-        {
-            return .refuse(refusal)
-        }
+        let isGuarded =
+            policy.tokensAreUnproven && Self.mayBeDevelopment(head.uri)
+            || policy.service(at: head.uri.prefix { $0 != "?" }) != nil
+        if isGuarded, let refusal = policy.refusal(ofPages: head, asked: asked) { return .refuse(refusal) }
         return .serve(head, isLast: Self.isLast(head))
     }
 

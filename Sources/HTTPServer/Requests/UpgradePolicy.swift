@@ -25,11 +25,17 @@ public struct UpgradePolicy: Sendable {
     /// Messages are compressed for clients that offer to take them so.
     public var compresses = false
 
+    /// What has a part of the paths to itself.
+    public var services: [MountedService] = []
+
     public init(allowedOrigins: [String], tokensAreUnproven: Bool = false, isOnLoopback: Bool = false) {
         self.allowedOrigins = allowedOrigins
         self.tokensAreUnproven = tokensAreUnproven
         self.isOnLoopback = isOnLoopback
     }
+
+    /// The service that a path, without its query, belongs to.
+    func service(at path: Substring) -> MountedService? { services.first { $0.contains(path) } }
 
     /// What becomes of a handshake (RFC 6455, section 4.2.1).
     ///
@@ -38,12 +44,16 @@ public struct UpgradePolicy: Sendable {
     ///   - asked: what its client asked for, whatever proxies are in between.
     func verdict(on head: HTTPRequestHead, asked: AskedRequest) -> RequestRules.Verdict {
         let path = head.uri.prefix { $0 != "?" }
-        guard let endpoint = endpoints[String(path)] else {
+        let service = service(at: path)
+        guard let endpoint = service.map({ $0.endpoint(at: path) }) ?? endpoints[String(path)] else {
+            if service != nil { return servedByService(head, asked: asked) }
             return .refuse(
                 RequestRefusal(
                     status: .notFound, text: "There is no WebSocket at '\(path.prefix(200))': connect to \(Self.path).")
             )
         }
+        // The service knows what to answer to other methods.
+        if service != nil, head.method != .GET { return servedByService(head, asked: asked) }
         if let refusal = refusal(ofPages: head, asked: asked) ?? refusal(ofHandshake: head) { return .refuse(refusal) }
         guard let extensions = Self.extensions(offeredBy: head) else {
             return .refuse(
@@ -54,6 +64,12 @@ public struct UpgradePolicy: Sendable {
             AcceptedHandshake(
                 head: head, endpoint: endpoint, subprotocol: subprotocol(offered: offered), client: asked.client,
                 compression: compresses ? PerMessageDeflate(offered: extensions) : nil))
+    }
+
+    /// What becomes of a request that asks for an upgrade and is to be answered by the service at its path. No request
+    /// can follow on its connection: NIO's decoder ends at it.
+    private func servedByService(_ head: HTTPRequestHead, asked: AskedRequest) -> RequestRules.Verdict {
+        refusal(ofPages: head, asked: asked).map(RequestRules.Verdict.refuse) ?? .serve(head, isLast: true)
     }
 
     /// Why the page that had a browser send this may not, if it was one; `nil` when it may. Programs send no origin.

@@ -45,6 +45,8 @@ public final class Session: @unchecked Sendable {
     }
 
     var user: String? { identity?.user }
+    /// It is not known yet who the client is.
+    public var isStranger: Bool { identity == nil }
     /// DISCONNECT or an error came: nothing more is sent but what ends the session.
     public var isClosing: Bool { isEnded || machine.isClosing }
     /// The transport was told to stop reading.

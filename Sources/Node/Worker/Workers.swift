@@ -20,8 +20,11 @@ public struct Workers: Sendable {
     /// The worker of a channel's event loop.
     ///
     /// - Throws: `ChannelError` when the loop is none of this node's.
-    public func worker(of channel: any Channel) throws -> Worker {
-        guard let worker = byLoop[ObjectIdentifier(channel.eventLoop)] else {
+    public func worker(of channel: any Channel) throws -> Worker { try worker(on: channel.eventLoop) }
+
+    /// The same of an event loop.
+    public func worker(on eventLoop: any EventLoop) throws -> Worker {
+        guard let worker = byLoop[ObjectIdentifier(eventLoop)] else {
             throw ChannelError.inappropriateOperationForState
         }
         return worker

@@ -108,6 +108,28 @@ struct RequestHandlerTests {
         #expect(!channel.isActive)
     }
 
+    @Test("An answer that takes as long as it takes is waited for; the next one has its time again")
+    func openEnded() throws {
+        send(Self.get)
+        channel.pipeline.syncOperations.triggerUserOutboundEvent(OpenEndedAnswer(), promise: nil)
+        pass(.seconds(600))
+        #expect(channel.isActive)
+        try answer()
+        send(Self.get)
+        pass(Limits().answerTimeout)
+        #expect(!channel.isActive)
+    }
+
+    @Test("A connection on which no further request comes is closed")
+    func idle() throws {
+        send(Self.get)
+        try answer()
+        pass(.seconds(59))
+        #expect(channel.isActive)
+        pass(.seconds(1))
+        #expect(!channel.isActive)
+    }
+
     @Test("What is answered before its end is not read to the end")
     func early() throws {
         send(Self.open)

@@ -86,6 +86,47 @@ struct RequestRulesTests {
         #expect(served(Self.open.verdict(on: close, from: AcceptedConnection(address: nil)))?.isLast == true)
     }
 
+    private static let mounted: RequestRules = {
+        var policy = UpgradePolicy(allowedOrigins: ["https://app.example"])
+        policy.services = [MountedService(prefix: "/mounted") { $0 == "/socket" ? .framed : nil }]
+        return RequestRules(policy: policy)
+    }()
+
+    @Test(
+        "A mounted service is for pages that may connect, whatever the method and the mode",
+        arguments: [HTTPMethod.GET, .POST, .OPTIONS])
+    func mountedPages(_ method: HTTPMethod) {
+        func asks(_ path: String, _ origin: String) -> RequestRules.Verdict {
+            verdict(path, method, rules: Self.mounted, headers: [("Host", "push.example"), ("Origin", origin)])
+        }
+        for path in ["/mounted", "/mounted/", "/mounted/socket", "/mounted/a/b?c=d"] {
+            #expect(served(asks(path, "https://app.example")) != nil)
+            #expect(served(asks(path, "https://push.example")) != nil)
+            for origin in ["https://evil.example", "null"] { #expect(refused(asks(path, origin)) == 403) }
+            #expect(served(verdict(path, method, rules: Self.mounted)) != nil)
+        }
+        #expect(served(asks("/mountedx", "https://evil.example")) != nil)
+    }
+
+    @Test("It takes a WebSocket where it says, and answers all else by itself")
+    func mountedHandshakes() {
+        let handshake = [
+            ("Host", "x"), ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+        guard case .upgrade(let accepted) = verdict("/mounted/socket?a", rules: Self.mounted, headers: handshake) else {
+            Issue.record("the handshake is not let in")
+            return
+        }
+        #expect(accepted.endpoint == .mounted(prefix: "/mounted", isRaw: false))
+        let evil = [("Origin", "https://evil.example")]
+        #expect(refused(verdict("/mounted/socket", rules: Self.mounted, headers: handshake + evil)) == 403)
+        #expect(refused(verdict("/mounted/other", rules: Self.mounted, headers: handshake + evil)) == 403)
+        #expect(served(verdict("/mounted/other", rules: Self.mounted, headers: handshake))?.isLast == true)
+        #expect(served(verdict("/mounted/socket", .POST, rules: Self.mounted, headers: handshake))?.isLast == true)
+        #expect(refused(verdict("/mounted/socket", rules: Self.mounted, headers: Array(handshake.prefix(3)))) == 426)
+    }
+
     @Test(
         "What exists in development mode is for this machine only",
         arguments: ["/dev/info", "/dev/notify?x", "//dev/info", "/dev//info", "/./dev/x", "//x/dev/info"])

@@ -1,0 +1,49 @@
+import NIOCore
+
+/// The response to one request, for the session whose frames it is made of. The session may be on another event loop
+/// than the connection.
+final class ResponseStream: Sendable {
+    /// Called on the connection's event loop, for each frame.
+    typealias Write = @Sendable (_ frame: ByteBuffer, _ isLast: Bool, _ promise: EventLoopPromise<Void>) -> Void
+
+    let form: ResponseForm
+    /// The name of the client's function, for the forms that need one.
+    let callback: String
+    private let eventLoop: any EventLoop
+    private let write: Write
+
+    /// - Parameter eventLoop: the connection's.
+    init(form: ResponseForm, callback: String, eventLoop: any EventLoop, write: @escaping Write) {
+        self.form = form
+        self.callback = callback
+        self.eventLoop = eventLoop
+        self.write = write
+    }
+
+    /// A frame as it stands in the response.
+    func frame(_ payload: ByteBuffer) -> ByteBuffer { form.frame(payload, callback: callback) }
+
+    /// Writes a frame.
+    ///
+    /// - Parameters:
+    ///   - frame: as `frame(_:)` makes it.
+    ///   - isLast: the response ends behind it.
+    ///   - sessionLoop: where `written` is called: with `true` once the bytes have left for the socket, with `false`
+    ///     when they can't.
+    func write(
+        _ frame: ByteBuffer, isLast: Bool, on sessionLoop: any EventLoop,
+        written: @escaping @Sendable (_ isWritten: Bool) -> Void
+    ) {
+        let promise = eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { result in
+            let isWritten = if case .success = result { true } else { false }
+            if sessionLoop.inEventLoop { written(isWritten) } else { sessionLoop.execute { written(isWritten) } }
+        }
+        if eventLoop.inEventLoop {
+            write(frame, isLast, promise)
+        } else {
+            let write = write
+            eventLoop.execute { write(frame, isLast, promise) }
+        }
+    }
+}

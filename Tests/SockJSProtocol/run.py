@@ -75,8 +75,8 @@ def summary(outcomes):
     passed = sum(outcomes.values())
     lines = [
         "# The SockJS protocol's own suite", "",
-        "`scripts/sockjs-protocol` runs the suite of SockJS 0.3.3 against `SockJSTestServer`, which serves its services",
-        "through the handlers of a node, and writes this page.", "",
+        "`scripts/sockjs-protocol` runs the suite of SockJS 0.3.3 against `SockJSTestServer`, which serves its",
+        "services through the handlers of a node, and writes this page.", "",
         f"{passed} of {len(outcomes)} tests pass.", "",
         "| test | |", "| --- | --- |",
     ]

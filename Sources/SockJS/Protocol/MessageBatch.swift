@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What a client has sent at once, taken apart: its messages, in their order.
-struct MessageBatch {
+public struct MessageBatch: Sendable {
     /// All of their text, one behind the other. In one buffer, as each of many short ones in its own would take many
     /// times the memory that they came in.
     private var text: ByteBuffer
@@ -16,12 +16,10 @@ struct MessageBatch {
     }
 
     /// Takes out the next message; `nil` when there is none left.
-    mutating func next() -> ByteBuffer? {
+    public mutating func next() -> ByteBuffer? {
         guard let end = ends.popLast() else { return nil }
         return text.readSlice(length: end - text.readerIndex)
     }
 
     var isEmpty: Bool { ends.isEmpty }
-    /// Bytes of what is left.
-    var byteCount: Int { text.readableBytes }
 }

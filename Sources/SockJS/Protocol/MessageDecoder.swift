@@ -2,14 +2,15 @@ import BelfryModel
 import NIOCore
 
 /// Reads what clients send: strings of JSON (RFC 8259) in an array, or one by itself. Pure; takes any bytes at all.
-enum MessageDecoder {
+public enum MessageDecoder {
     /// What is wrong with what was sent, in the words of the protocol.
-    enum Failure: Error {
+    public enum Failure: Error {
         /// Nothing was sent.
         case nothing
         case brokenJSON
 
-        var text: String {
+        /// The sentence.
+        public var text: String {
             switch self {
             case .nothing: "Payload expected."
             case .brokenJSON: "Broken JSON encoding."
@@ -18,12 +19,12 @@ enum MessageDecoder {
     }
 
     /// Reads an array of strings.
-    static func array(_ bytes: ByteBuffer) throws(Failure) -> MessageBatch {
+    public static func array(_ bytes: ByteBuffer) throws(Failure) -> MessageBatch {
         try decode(bytes, takesString: false)
     }
 
     /// Reads an array of strings, or a string.
-    static func arrayOrString(_ bytes: ByteBuffer) throws(Failure) -> MessageBatch {
+    public static func arrayOrString(_ bytes: ByteBuffer) throws(Failure) -> MessageBatch {
         try decode(bytes, takesString: true)
     }
 

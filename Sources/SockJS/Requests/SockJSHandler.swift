@@ -12,8 +12,11 @@ public final class SockJSHandler: ChannelDuplexHandler {
     public typealias OutboundIn = HTTPServerResponsePart
     public typealias OutboundOut = HTTPServerResponsePart
 
-    /// Time that the peer has to take what was written last, once its response has ended.
+    /// Time that the peer has to take what was written last, once its response has ended: a long poll's one frame may
+    /// be large, and the line slow.
     private static let takingTimeout = TimeAmount.seconds(60)
+    /// The same when its session has ended, as a WebSocket's peer has for the farewell.
+    private static let farewellTimeout = TimeAmount.seconds(5)
 
     private enum State {
         /// The last request was none of ours, or is answered.
@@ -190,19 +193,23 @@ public final class SockJSHandler: ChannelDuplexHandler {
     /// What writes a session's frames into the response to a request.
     private func writer(_ request: SockJSRequest, _ context: ChannelHandlerContext) -> ResponseStream.Write {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        return { frame, isLast, promise in
+        return { frame, ending, promise in
             let (handler, context) = bound.value
-            handler.write(frame, isLast: isLast, promise: promise, context: context)
+            handler.write(frame, ending, promise: promise, context: context)
         }
     }
 
     private func write(
-        _ frame: ByteBuffer, isLast: Bool, promise: EventLoopPromise<Void>, context: ChannelHandlerContext
+        _ frame: ByteBuffer, _ ending: ResponseStream.Ending, promise: EventLoopPromise<Void>,
+        context: ChannelHandlerContext
     ) {
         guard !isGone else { return promise.fail(ChannelError.ioOnClosedChannel) }
         context.write(wrapOutboundOut(.body(.byteBuffer(frame))), promise: promise)
-        guard isLast else { return context.flush() }
-        endResponse(context)
+        switch ending {
+        case .none: context.flush()
+        case .response: endResponse(context, within: Self.takingTimeout)
+        case .session: endResponse(context, within: Self.farewellTimeout)
+        }
     }
 
     // MARK: Answers
@@ -220,18 +227,17 @@ public final class SockJSHandler: ChannelDuplexHandler {
         if answer.body.readableBytes > 0 {
             context.write(wrapOutboundOut(.body(.byteBuffer(answer.body))), promise: nil)
         }
-        endResponse(context)
+        endResponse(context, within: Self.takingTimeout)
     }
 
     /// Ends the response that is under way. A peer that does not take it is not waited for for ever.
-    private func endResponse(_ context: ChannelHandlerContext) {
+    private func endResponse(_ context: ChannelHandlerContext, within timeout: TimeAmount) {
         state = .idle
         let promise = context.eventLoop.makePromise(of: Void.self)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise)
-        guard !context.channel.isWritable else { return }
         let channel = context.channel
-        let timer = context.eventLoop.scheduleTask(in: Self.takingTimeout) { channel.close(promise: nil) }
+        let timer = context.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
         promise.futureResult.whenComplete { _ in timer.cancel() }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise)
     }
 
     // MARK: The connection

@@ -3,8 +3,17 @@ import NIOCore
 /// The response to one request, for the session whose frames it is made of. The session may be on another event loop
 /// than the connection.
 final class ResponseStream: Sendable {
+    /// What comes behind a frame.
+    enum Ending {
+        case none
+        /// The response ends, and the client asks for the next.
+        case response
+        /// The same, and the session is over: nobody need wait for a client that does not take it.
+        case session
+    }
+
     /// Called on the connection's event loop, for each frame.
-    typealias Write = @Sendable (_ frame: ByteBuffer, _ isLast: Bool, _ promise: EventLoopPromise<Void>) -> Void
+    typealias Write = @Sendable (_ frame: ByteBuffer, _ ending: Ending, _ promise: EventLoopPromise<Void>) -> Void
 
     let form: ResponseForm
     /// The name of the client's function, for the forms that need one.
@@ -27,11 +36,11 @@ final class ResponseStream: Sendable {
     ///
     /// - Parameters:
     ///   - frame: as `frame(_:)` makes it.
-    ///   - isLast: the response ends behind it.
+    ///   - ending: what comes behind it.
     ///   - sessionLoop: where `written` is called: with `true` once the bytes have left for the socket, with `false`
     ///     when they can't.
     func write(
-        _ frame: ByteBuffer, isLast: Bool, on sessionLoop: any EventLoop,
+        _ frame: ByteBuffer, _ ending: Ending, on sessionLoop: any EventLoop,
         written: @escaping @Sendable (_ isWritten: Bool) -> Void
     ) {
         let promise = eventLoop.makePromise(of: Void.self)
@@ -40,10 +49,10 @@ final class ResponseStream: Sendable {
             if sessionLoop.inEventLoop { written(isWritten) } else { sessionLoop.execute { written(isWritten) } }
         }
         if eventLoop.inEventLoop {
-            write(frame, isLast, promise)
+            write(frame, ending, promise)
         } else {
             let write = write
-            eventLoop.execute { write(frame, isLast, promise) }
+            eventLoop.execute { write(frame, ending, promise) }
         }
     }
 }

@@ -70,7 +70,7 @@ final class SockJSSession: SockJSTransport, @unchecked Sendable {
             writePending()
         case .refuse(let frame):
             // Whether it arrives is no matter of the session's.
-            stream.write(stream.frame(frame.payload), isLast: true, on: eventLoop) { _ in }
+            stream.write(stream.frame(frame.payload), .response, on: eventLoop) { _ in }
         case .farewell(let frame):
             begin(stream)
             writePending()
@@ -191,14 +191,16 @@ final class SockJSSession: SockJSTransport, @unchecked Sendable {
         // What is written may be taken before the call below returns, and bring about more.
         if isLast {
             machine.responseEnded()
-            if !machine.isEnded { clock.isWaiting(at: eventLoop.now) }
         } else {
             self.response = response
-            clock.isAnswering(at: eventLoop.now)
         }
+        // A session that is over is kept no longer for being asked.
+        if machine.isAnswering { clock.isAnswering(at: eventLoop.now) }
+        if machine.isOpen, !machine.isAnswering { clock.isWaiting(at: eventLoop.now) }
         let byteCount = frame.readableBytes
         unwrittenBytes += byteCount
-        response.stream.write(frame, isLast: isLast, on: eventLoop) { [self] isWritten in
+        let ending: ResponseStream.Ending = !isLast ? .none : machine.isEnded ? .session : .response
+        response.stream.write(frame, ending, on: eventLoop) { [self] isWritten in
             unwrittenBytes -= byteCount
             if isWritten { wrote(written) } else { interrupted() }
         }

@@ -9,7 +9,10 @@ public final class SockJSWebSocket: WebSocketReceiver, SockJSTransport, @uncheck
     private let webSocket: WebSocketHandler
     private let eventLoop: any EventLoop
     private let heartBeat: TimeAmount
+    /// Who is told of everything; `nil` once it was told of the end.
     private var application: (any SockJSApplication)?
+    /// The same until the socket is gone.
+    private var owner: (any SockJSApplication)?
     private var assembler = WebSocketMessageAssembler()
     /// Messages that came in one of the WebSocket's and that the application has not taken.
     private var batch: MessageBatch?
@@ -52,7 +55,8 @@ public final class SockJSWebSocket: WebSocketReceiver, SockJSTransport, @uncheck
         write(ByteBuffer(staticString: "o"), written: nil)
         scheduleHeartBeat(in: heartBeat)
         do {
-            application = try service.open(self, connection, eventLoop)
+            owner = try service.open(self, connection, eventLoop)
+            application = owner
         } catch {
             close(.internalError)
         }
@@ -69,8 +73,8 @@ public final class SockJSWebSocket: WebSocketReceiver, SockJSTransport, @uncheck
             // The protocol wants no farewell here.
             isOpen = false
             stopTimer()
+            exchange(&application, with: nil)?.transportEnded(.protocolViolation)
             webSocket.close(.protocolViolation)
-            application?.transportEnded(.protocolViolation)
             return
         }
         deliver()
@@ -95,13 +99,13 @@ public final class SockJSWebSocket: WebSocketReceiver, SockJSTransport, @uncheck
     public func transportEnded(_ reason: CloseReason) {
         isOpen = false
         stopTimer()
-        application?.transportEnded(reason)
+        exchange(&application, with: nil)?.transportEnded(reason)
     }
 
     public func transportClosed() {
         isOpen = false
         stopTimer()
-        exchange(&application, with: nil)?.transportClosed()
+        exchange(&owner, with: nil)?.transportClosed()
     }
 
     // MARK: To the client

@@ -72,6 +72,18 @@ struct StreamingTests {
         #expect(application.writableCount == 1)
     }
 
+    @Test("A peer that does not take the end is waited for as long as one of a WebSocket") func untakenEnd() throws {
+        let connection = try test.connect()
+        try connection.request("POST", "/0/s/xhr_streaming")
+        connection.stall()
+        test.applications[0].transport.close(.slowConsumer)
+        test.pass(.milliseconds(4_900))
+        #expect(connection.channel.isActive)
+        test.pass(.milliseconds(200))
+        #expect(!connection.channel.isActive)
+        #expect(test.applications[0].isClosed && test.service.directory.count == 0)
+    }
+
     @Test("The end is written behind what was said before, and ends the response") func end() throws {
         let connection = try test.connect()
         try connection.request("POST", "/0/s/xhr_streaming")

@@ -252,7 +252,7 @@ let package = Package(
             dependencies: [
                 "TestBasics", "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus",
                 "RedisBus",
-                "Relay", "Gateway", "WebSocket", "PrivateServers", nioCore, nioPosix, logging,
+                "Relay", "Gateway", "Listening", "WebSocket", "PrivateServers", nioCore, nioPosix, nioSSL, logging,
             ]),
     ]
 )

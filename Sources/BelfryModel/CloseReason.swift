@@ -32,13 +32,25 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     /// PostgreSQL or an invariant failed us; nothing is lost.
     case internalError
 
+    /// After how many seconds a client may come back, where it should not at once: as `text` says it, and the header
+    /// `retry-after` of the ERROR frame. Clients add something at random, so that they do not come back in step.
+    public var retryAfterSeconds: Int? {
+        switch self {
+        case .shuttingDown: 1
+        case .overloaded: 10
+        case .clientDisconnected, .connectionLost, .protocolViolation, .invalidUTF8, .frameTooLarge, .connectTimeout,
+            .unauthorized, .tokenExpired, .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions, .internalError:
+            nil
+        }
+    }
+
     /// A short sentence for a person, in the transport's farewell and in the `message` header of the ERROR frame; under
     /// 100 bytes.
     public var text: String {
         switch self {
         case .clientDisconnected: "The client disconnected."
         case .connectionLost: "The connection was lost."
-        case .shuttingDown: "This node is stopping; connect again."
+        case .shuttingDown: "This node is stopping; connect again in 1 s."
         case .protocolViolation: "The frame was not understood."
         case .invalidUTF8: "The text was not UTF-8."
         case .frameTooLarge: "The frame was over a size limit."
@@ -49,7 +61,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .heartBeatMissed: "The client's heart-beats stopped."
         case .slowConsumer: "The client reads too slowly; connect again, nothing was lost."
         case .tooManySessions: "This user has too many sessions."
-        case .overloaded: "This node is full; connect again."
+        case .overloaded: "This node is full; connect again in 10 s."
         case .internalError: "The node had an internal error; connect again, nothing was lost."
         }
     }

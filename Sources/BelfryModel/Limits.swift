@@ -88,8 +88,8 @@ public struct Limits: Sendable, Hashable {
     /// Time from the beginning of a node's end in which it still takes connections, and says that it is not ready: a
     /// load balancer has to notice.
     public var drainPause: Duration = .seconds(5)
-    /// Time over which the node then closes its sessions, so that their clients do not come back all at once. With few
-    /// sessions it takes a millisecond for each.
+    /// Time over which the node then closes its sessions at most, so that their clients do not come back all at once.
+    /// Few sessions take less, a hundred of them a second.
     public var drainSpread: Duration = .seconds(10)
 
     // MARK: delivery

@@ -179,6 +179,7 @@ extension SessionMachine {
         transactions.abortAll()
         var headers: Headers = ["message": message ?? reason.text, "content-type": "text/plain"]
         if let versions { headers.append("version", versions) }
+        if let seconds = reason.retryAfterSeconds { headers.append("retry-after", "\(seconds)") }
         if let receipt { headers.append("receipt-id", receipt) }
         return .fail(Frame(.error, headers, body: ByteBuffer(string: sentence + "\n")), reason)
     }

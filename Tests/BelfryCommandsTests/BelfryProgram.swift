@@ -32,6 +32,8 @@ final class BelfryProgram: Sendable {
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment
             .filter { !$0.key.hasPrefix("BELFRY_") || $0.key == "BELFRY_PG_BIN" }
+            // No load balancer has to notice a test's end, unless the test is about that.
+            .merging(["BELFRY_LIMITS_DRAIN_PAUSE": "0s"]) { $1 }
             .merging(environment) { $1 }
         if let folder { process.currentDirectoryURL = folder }
         for (box, keyPath) in [(output, \Process.standardOutput), (errors, \Process.standardError)] {

@@ -124,6 +124,26 @@ struct ServeCommandTests {
         }
     }
 
+    /// Long before its graceful end would be over.
+    @Test func aSecondSignalEndsItAtOnce() async throws {
+        try await withServers { postgres, _ in
+            var settings = environment(postgres)
+            settings["BELFRY_LIMITS_DRAIN_PAUSE"] = "10m"
+            #expect(try await BelfryProgram.run(["migrate"], environment: settings).status == 0)
+            let program = try BelfryProgram(["serve"], environment: settings)
+            let listens = await isEventually { listeningPort(of: program) != nil }
+            #expect(listens, "\(program.errorText)")
+            let port = try #require(listeningPort(of: program))
+            program.terminate()
+            #expect(await answers("/health/ready", port, 503, "This process is stopping."))
+            program.terminate()
+            let start = ContinuousClock.now
+            let outcome = await program.outcome()
+            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(outcome.status == 1 && outcome.errors.contains("second signal"), "\(outcome.errors)")
+        }
+    }
+
     @Test func aSignalEndsAProcessThatWaitsForItsDatabase() async throws {
         let program = try BelfryProgram(
             ["serve", "--auth", "dev", "--postgres-url", "postgresql://belfry@127.0.0.1:1/app"])

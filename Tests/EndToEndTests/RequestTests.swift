@@ -133,6 +133,21 @@ import Testing
         }
     }
 
+    /// What the router finds by a path is a page of the program's, or nothing.
+    @Test(arguments: [
+        "/../etc/passwd", "/stomp.js/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc%2fpasswd",
+        "/stomp.js%00.html", "//etc/passwd", "/./stomp.js", "/\\..\\etc\\passwd", "/stomp.js/", "/%73tomp.js/%2e",
+    ])
+    func aPathLeadsNowhereElse(_ path: String) async throws {
+        try await Installation.with { belfry async throws in
+            let answer = try await RawHTTP.exchange(
+                port: belfry.port, "GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            #expect(!answer.contains("root:"))
+            let isPage = answer.hasPrefix("HTTP/1.1 200 ") && answer.contains("STOMP 1.2 over WebSocket for browsers")
+            #expect(isPage || ["400", "404"].contains(statuses(answer).first), "\(answer.prefix(200))")
+        }
+    }
+
     @Test func aBearerTokenMayHaveBlanksAroundIt() async throws {
         try await Installation.with { belfry async throws in
             let client = STOMPClient(try await WebSocketClient.connect(port: belfry.port))

@@ -30,16 +30,20 @@ import WebSocket
     /// Browsers and load balancers open connections ahead of need: these must not hold up the end.
     @Test func aConnectionWithoutARequestDoesNotHoldUpTheEnd() async throws {
         try await Installation.with { belfry in
-            async let silence = RawHTTP.exchange(port: belfry.port, "", within: .seconds(20))
-            async let half = RawHTTP.exchange(port: belfry.port, "GET / HTTP/1.1\r\nHost", within: .seconds(20))
+            let silence = try await RawConnection.open(port: belfry.port)
+            let half = try await RawConnection.open(port: belfry.port)
+            try await half.send("GET / HTTP/1.1\r\nHost")
             let alice = try await belfry.connect("alice")
             try await alice.subscribe("/user/queue/msg", receipt: "sub")
             let clock = ContinuousClock()
             let start = clock.now
             await belfry.nodes[0].service.stop()
             #expect(clock.now - start < .seconds(8))
-            #expect(try await silence.isEmpty)
-            #expect(try await half.isEmpty)
+            for connection in [silence, half] {
+                try await connection.ended()
+                #expect(connection.text.isEmpty)
+                await connection.close()
+            }
         }
     }
 }

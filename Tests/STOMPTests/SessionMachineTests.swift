@@ -114,7 +114,8 @@ import Testing
         machine = Self.machine(in: .awaitingConnect)
         let shutdown = machine.failed(.shuttingDown, CloseReason.shuttingDown.text).error
         #expect(shutdown?.reason == .shuttingDown)
-        #expect(shutdown?.body == "This node is stopping; connect again.\n")
+        #expect(shutdown?.body == "This node is stopping; connect again in 1 s.\n")
+        #expect(shutdown?.frame.headers["retry-after"] == "1")
     }
 
     @Test func errorOfTheDecoderIsPassedOn() {

@@ -38,11 +38,13 @@ public final class Installation: Sendable {
     /// - Parameters:
     ///   - database: the URL of a migrated database, for the superuser; a new one when left out.
     ///   - serviceRole: as whom relay and nodes connect.
+    ///   - configure: changes the nodes' configuration.
     public static func with<Result: Sendable>(
         bus kind: BusKind = .memory, nodes: Int = 1, limits: Limits = Limits(), postgres: PrivatePostgres? = nil,
         keyPrefix: String = "test\(UInt32.random(in: 0...UInt32.max)):",
         authenticator: any Authenticator = DevelopmentAuthenticator(), database: String? = nil,
-        serviceRole: String = "postgres", _ body: (Installation) async throws -> Result
+        serviceRole: String = "postgres", configure: (inout GatewayConfiguration) -> Void = { _ in },
+        _ body: (Installation) async throws -> Result
     ) async throws -> Result {
         let databaseURL =
             if let database {
@@ -54,7 +56,7 @@ public final class Installation: Sendable {
             }
         let installation = try await Installation(
             kind, nodes: nodes, limits: limits, databaseURL: databaseURL, serviceRole: serviceRole,
-            keyPrefix: keyPrefix, authenticator: authenticator)
+            keyPrefix: keyPrefix, authenticator: authenticator, configure: configure)
         do {
             let result = try await body(installation)
             try await installation.stop()
@@ -67,7 +69,7 @@ public final class Installation: Sendable {
 
     private init(
         _ kind: BusKind, nodes count: Int, limits: Limits, databaseURL: String, serviceRole: String, keyPrefix: String,
-        authenticator: any Authenticator
+        authenticator: any Authenticator, configure: (inout GatewayConfiguration) -> Void
     ) async throws {
         var limits = limits
         // No load balancer has to notice a test's end, unless the test is about that.
@@ -103,6 +105,10 @@ public final class Installation: Sendable {
                 configuration: RelayConfiguration(
                     postgres: configuration, installation: identity.id, limits: limits, name: "test-relay"),
                 client: relayClient, bus: buses[0], logger: .quiet))
+        var gateway = GatewayConfiguration(
+            http: .init(host: "127.0.0.1", port: 0), stomp: .init(host: "127.0.0.1", port: 0), limits: limits,
+            version: "test")
+        configure(&gateway)
         var nodes: [RunningNode] = []
         for _ in 0..<count {
             let client = PostgresClient(configuration: configuration, size: 3)
@@ -115,10 +121,8 @@ public final class Installation: Sendable {
             nodes.append(
                 try await RunningNode(
                     GatewayServer(
-                        configuration: GatewayConfiguration(
-                            http: .init(host: "127.0.0.1", port: 0), stomp: .init(host: "127.0.0.1", port: 0),
-                            limits: limits, version: "test"),
-                        installation: identity, eventLoopGroup: group, postgres: client, heartBeats: heartBeats,
+                        configuration: gateway, installation: identity, eventLoopGroup: group, postgres: client,
+                        heartBeats: heartBeats,
                         bus: nodeBus, authenticator: authenticator, health: HealthChecks(), metricsText: { "" },
                         logger: .quiet)))
         }

@@ -12,9 +12,17 @@ public final class PersistentUser: Sendable {
         public let isRedelivered: Bool
     }
 
+    /// How one of its sessions ended.
+    public struct End: Sendable {
+        public let time: ContinuousClock.Instant
+        /// That of the server's Close frame; `nil` when there was none.
+        public let code: UInt16?
+    }
+
     public let name: String
     private let ports: [Int]
     private let arrivalsSeen = NIOLockedValueBox<[Arrival]>([])
+    private let endsSeen = NIOLockedValueBox<[End]>([])
     private let task = NIOLockedValueBox<Task<Void, Never>?>(nil)
 
     public init(_ name: String, ports: [Int], firstPort: Int) {
@@ -26,6 +34,9 @@ public final class PersistentUser: Sendable {
     }
 
     public var arrivals: [Arrival] { arrivalsSeen.withLockedValue { $0 } }
+
+    /// The ends of its sessions, but for the last one.
+    public var ends: [End] { endsSeen.withLockedValue { $0 } }
 
     public func stop() async {
         let running = task.withLockedValue { $0 }
@@ -59,5 +70,8 @@ public final class PersistentUser: Sendable {
             }
             try await Task.sleep(for: .milliseconds(10))
         }
+        guard client.isEnded else { return }
+        let end = End(time: .now, code: try? await client.ended())
+        endsSeen.withLockedValue { $0.append(end) }
     }
 }

@@ -20,8 +20,12 @@ public final class RawConnection: Sendable {
         self.state = state
     }
 
-    /// - Parameter tls: what the handler of TLS is made of; none without it.
-    public static func open(port: Int, tls: TLSConfiguration? = nil) async throws -> RawConnection {
+    /// - Parameters:
+    ///   - tls: what the handler of TLS is made of; none without it.
+    ///   - first: bytes that go out before TLS begins.
+    public static func open(
+        port: Int, tls: TLSConfiguration? = nil, first: [UInt8] = []
+    ) async throws -> RawConnection {
         let state = NIOLockedValueBox(State())
         let context = try tls.map { try NIOSSLContext(configuration: $0) }
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -29,6 +33,7 @@ public final class RawConnection: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if !first.isEmpty { try pipeline.addHandler(Preface(first)) }
                     if let context {
                         try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: nil))
                     }
@@ -75,6 +80,20 @@ public final class RawConnection: Sendable {
     /// Waits until the server has ended its direction.
     public func ended(within limit: Duration = .seconds(10)) async throws {
         try await eventually("the server's end", within: limit) { isEnded }
+    }
+
+    /// Sends bytes before any handler behind it sends its own.
+    private final class Preface: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        private let bytes: [UInt8]
+
+        init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+        func channelActive(context: ChannelHandlerContext) {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+            context.fireChannelActive()
+        }
     }
 
     private final class Collector: ChannelInboundHandler {

@@ -26,7 +26,10 @@ final class BelfryServer: Sendable {
         let listen = "127.0.0.1:\(port)"
         var environment = ["BELFRY_LOG_LEVEL": "warning"]
         environment[role == "relay" ? "BELFRY_RELAY_LISTEN" : "BELFRY_LISTEN"] = listen
-        if role != "relay" { environment["BELFRY_AUTH"] = "dev" }
+        if role != "relay" {
+            environment["BELFRY_AUTH"] = "dev"
+            environment["BELFRY_LIMITS_DRAIN_PAUSE"] = "0s"
+        }
         environment.merge(settings) { $1 }
         let program = try await PrivateProgram.start(
             name: "belfry \(role)", arguments: [context.belfry, role], environment: environment,

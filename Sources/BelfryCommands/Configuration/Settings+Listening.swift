@@ -40,7 +40,7 @@ extension Settings {
     static let connectionLimits: [Setting] = [
         .count(
             "limits.connectionsMax", \.limits.connectionsMax, 1...10_000_000, unit: "connections",
-            "Connections open on one node, sessions and others."),
+            "Connections open on one node, sessions and others: more than `limits.sessionsMax`."),
         .count(
             "limits.connectionsPerSecondMax", \.limits.connectionsPerSecondMax, 0...1_000_000, unit: "a second",
             "Connections that one node takes a second; those of ten seconds may come at once; 0 is no limit."),
@@ -82,6 +82,6 @@ extension Settings {
             "At its end: how long a node says that it is not ready, and still takes connections."),
         .duration(
             "limits.drainSpread", \.limits.drainSpread, .zero...(.seconds(3_600)),
-            "Then: how long it takes to close its sessions at most; a millisecond for each, where that is less."),
+            "Then: how long it takes to close its sessions at most; a second for a hundred, where that is less."),
     ]
 }

@@ -12,8 +12,10 @@ struct AdmissionRefusal: Error {
 extension NodeContext {
     /// Checks the token of a CONNECT, and takes one of its user's places on this node.
     ///
-    /// - Parameter session: for the log.
-    func admit(_ request: ConnectRequest, session: SessionID) -> Result<Identity, AdmissionRefusal> {
+    /// - Parameters:
+    ///   - session: for the log.
+    ///   - address: the client's, for the log.
+    func admit(_ request: ConnectRequest, session: SessionID, address: String?) -> Result<Identity, AdmissionRefusal> {
         do throws(AuthenticationError) {
             let identity = try authenticator.authenticate(request.bearerToken ?? "")
             guard occupancy.enter(user: identity.user, atMost: limits.sessionsPerUserMax) else {
@@ -26,7 +28,11 @@ extension NodeContext {
             return .success(identity)
         } catch {
             metrics.refusedToken(code: error.code.description)
-            logger.info("A token was refused", metadata: ["session": "\(session)", "reason": "\(error.detail)"])
+            logger.info(
+                "A token was refused",
+                metadata: [
+                    "session": "\(session)", "address": "\(address ?? "unknown")", "reason": "\(error.detail)",
+                ])
             return .failure(AdmissionRefusal(reason: .unauthorized, sentence: error.message))
         }
     }

@@ -92,8 +92,13 @@ public final class Session: @unchecked Sendable {
     /// The transport is gone for good. The last that it says, but for what the peer had sent before.
     public func transportClosed() { worker.transportClosed() }
 
-    /// Ends the session for a reason of the transport's or the node's own.
-    public func fail(_ reason: CloseReason) { run(machine.failed(reason, reason.text)) }
+    /// Ends the session for a reason of the transport's or the node's own; for `shuttingDown` when its turn comes, as
+    /// all of a node's are told at once.
+    public func fail(_ reason: CloseReason) {
+        if reason == .shuttingDown { worker.drain(self) } else { failAtOnce(reason) }
+    }
+
+    func failAtOnce(_ reason: CloseReason) { run(machine.failed(reason, reason.text)) }
 
     /// The session's bytes are to be written at the end of this turn of the loop.
     public func touch() {
@@ -175,7 +180,7 @@ public final class Session: @unchecked Sendable {
     }
 
     private func authenticate(_ request: ConnectRequest) {
-        switch worker.context.admit(request, session: id) {
+        switch worker.context.admit(request, session: id, address: connection.address) {
         case .success(let identity):
             self.identity = identity
             times.authenticated(

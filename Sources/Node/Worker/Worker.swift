@@ -96,7 +96,7 @@ extension Worker {
         sessions.add(session)
         context.metrics.sessionOpened()
         if shutdown.isStopping {
-            session.fail(.shuttingDown)
+            session.failAtOnce(.shuttingDown)
         } else if context.occupancy.enter() {
             sessions.entered(session)
         } else {
@@ -208,6 +208,14 @@ extension Worker {
 // MARK: Stopping
 
 extension Worker {
+    /// The node is going to stop: ends a session at a moment of its own, so that the clients of a node do not come back
+    /// to the others all at once. Until then it goes on as before.
+    func drain(_ session: Session) {
+        let spread = DrainSpread(sessions: context.occupancy.sessions, limit: TimeAmount(context.limits.drainSpread))
+        guard !shutdown.isStopping, let delay = spread.delay() else { return session.failAtOnce(.shuttingDown) }
+        eventLoop.scheduleTask(in: delay) { session.failAtOnce(.shuttingDown) }
+    }
+
     /// Ends what is left; fulfilled once the marks are written and the sockets are gone. On the worker's event loop.
     ///
     /// - Parameter limit: after it the rest is left as it is: PostgreSQL may be away, and what is unmarked is
@@ -215,7 +223,7 @@ extension Worker {
     func stop(within limit: TimeAmount = .seconds(5)) -> EventLoopFuture<Void> {
         let stopped = shutdown.begin(on: eventLoop)
         eventLoop.scheduleTask(in: limit) { self.endShutdown() }
-        for session in sessions.all { session.fail(.shuttingDown) }
+        for session in sessions.all { session.failAtOnce(.shuttingDown) }
         flushQueue.flush()
         marks.scheduleWrite()
         settleShutdown()

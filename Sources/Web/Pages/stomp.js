@@ -183,7 +183,12 @@ function unescape(text) {
     });
 }
 
-/** One WebSocket from CONNECT to its end. Ends once, with a reason `{code, text}`. */
+/** Milliseconds that a server asks us to stay away, by a text that ends in seconds: `5`, or `… again in 5 s.` */
+function awayMilliseconds(text = "") {
+    return 1000 * Number(/(?:^| in )(\d{1,5})(?: s\.)?$/.exec(text)?.[1] ?? 0);
+}
+
+/** One WebSocket from CONNECT to its end. Ends once, with a reason `{code, text}`, and `away` in milliseconds. */
 class Connection {
     #socket;
     #handlers;
@@ -198,6 +203,7 @@ class Connection {
     #sentAt = 0;
     #receivedAt = 0;
     #errorText = null;
+    #away = 0;
     #opened = false;
     isOpen = true;
 
@@ -211,7 +217,7 @@ class Connection {
         this.#socket.onmessage = (event) => this.#received(event.data);
         this.#socket.onclose = ({ code, reason }) => {
             const lost = this.#opened ? "The connection was lost." : "The server cannot be reached.";
-            this.end({ code, text: this.#errorText || reason || lost });
+            this.end({ code, text: this.#errorText || reason || lost, away: this.#away || awayMilliseconds(reason) });
         };
         this.#endAfter(timeoutMilliseconds, { code: 1006, text: "The server did not answer in time." });
     }
@@ -305,7 +311,8 @@ class Connection {
         case "ERROR":
             // The Close frame that follows carries the code.
             this.#errorText = headers.message || new TextDecoder().decode(body);
-            this.#endAfter(2000, { code: 1006, text: this.#errorText });
+            this.#away = awayMilliseconds(headers["retry-after"]);
+            this.#endAfter(2000, { code: 1006, text: this.#errorText, away: this.#away });
             break;
         default:
             throw new StompError("protocolViolation", "The server sent a frame of an unknown kind.");
@@ -616,7 +623,9 @@ export class StompClient {
             return;
         }
         const whole = Math.min(retryMaxMilliseconds, retryFirstMilliseconds * 2 ** this.#failures++);
-        const pause = whole * (0.5 + Math.random() / 2);
+        // Whoever was sent away by a node that stops comes back with many others: each at a moment of its own.
+        const away = Math.min(retryMaxMilliseconds, reason.away ?? 0) * (1 + Math.random());
+        const pause = Math.max(away, whole * (0.5 + Math.random() / 2));
         this.#timer = setTimeout(() => this.reconnectNow(), pause);
         this.#setState("reconnecting", { reason, attempt: this.#failures, retryAt: Date.now() + pause });
     }

@@ -70,6 +70,35 @@ class ClientTests(BrowserTestCase):
             return pauses;""")
         self.assertEqual(pauses, [1, 2, 4, 8, 8, 8])
 
+    def test_a_server_that_sends_its_clients_away_is_left_alone_for_as_long_and_some(self):
+        for random in (0, 1):
+            with self.subTest(random=random):
+                pauses = self.run_script(r"""
+                    const pauses = [];
+                    Math.random = () => %d;
+                    Date.now = () => 1;
+                    const client = new StompClient({ ...quick, retryMaxMilliseconds: 7000, onState(state, { retryAt }) {
+                        if (!retryAt) return;
+                        pauses.push(retryAt - Date.now());
+                        setTimeout(() => client.reconnectNow());
+                    } });
+                    client.connect();
+                    (await socket(1)).accept();
+                    sockets[0].say("ERROR", { message: "This node is stopping.", "retry-after": "2" }, "");
+                    sockets[0].lose(1012, "This node is stopping; connect again in 1 s.");
+                    // A close before any STOMP has the hint in its reason only.
+                    (await socket(2)).lose(1013, "This node is full; connect again in 3 s.");
+                    // No server keeps a client away for longer than its own longest pause, nor by nonsense.
+                    (await socket(3)).accept();
+                    sockets[2].say("ERROR", { message: "away", "retry-after": "99999" }, "");
+                    sockets[2].lose(1012);
+                    (await socket(4)).accept();
+                    sockets[3].say("ERROR", { message: "away", "retry-after": "soon" }, "");
+                    sockets[3].lose(1012, "Come back in 5 minutes.");
+                    return pauses;""" % random)
+                self.assertEqual(pauses[:3], [2000 * (1 + random), 3000 * (1 + random), 7000 * (1 + random)])
+                self.assertLess(pauses[3], 100)
+
     def test_a_server_that_ends_each_session_at_once_gets_its_pauses_too(self):
         attempt = self.run_script(r"""
             let last;

@@ -220,6 +220,15 @@ let package = Package(
             dependencies: [
                 "WebSocket", "WebSocketSupport", "BelfryModel", "TestBasics", nioCore, nioEmbedded, nioWebSocket,
             ]),
+        // The package in that folder builds the same bodies for libFuzzer.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "WebSocket", "Node", "Commands", "Authentication", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",
+                "BelfryModel", nioCore, nioConcurrency, nioEmbedded, logging,
+            ],
+            path: "FuzzTesting", exclude: ["Package.swift", "Programs", "Corpus", "FailCases"],
+            sources: ["Bodies", "Replay"]),
         .testTarget(
             name: "SockJSTests",
             dependencies: [

@@ -1,4 +1,5 @@
 import BelfryModel
+import Foundation
 import HTTPServer
 import Listening
 import Logging
@@ -28,7 +29,8 @@ struct WebSocketEcho {
         let listener = Listener(
             .http, Listener.Configuration(host: "127.0.0.1", port: port), gate: gate, limits: limits,
             eventLoopGroup: group, refuse: setup.refuse, initialize: setup.initialize)
-        try await listener.run { print($0.port ?? 0) }
+        // A pipe would keep what `print` writes.
+        try await listener.run { try? FileHandle.standardOutput.write(contentsOf: Data("\($0.port ?? 0)\n".utf8)) }
     }
 
     private static func setup(_ rules: RequestRules, _ limits: Limits, _ group: any EventLoopGroup) -> ConnectionSetup {

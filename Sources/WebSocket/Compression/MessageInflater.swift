@@ -30,6 +30,8 @@ final class MessageInflater {
     private var isEmpty = true
     /// The last piece was a full one: there may be more without further input.
     private var mayHoldOutput = false
+    /// What is wrong with the bytes behind those that the last piece was made of.
+    private var failure: CloseReason?
 
     /// - Parameter scratch: of `pieceBytesMax` bytes, which outlives the inflater.
     /// - Returns: `nil` when there is no memory.
@@ -50,14 +52,14 @@ final class MessageInflater {
     }
 
     /// Whether `next` would come to something.
-    var hasInput: Bool { input.readableBytes > 0 || mayHoldOutput || isLast }
+    var hasInput: Bool { input.readableBytes > 0 || mayHoldOutput || isLast || failure != nil }
 
     /// Forgets the message that had begun: the next one owes nothing to those before, as is agreed by
     /// `client_no_context_takeover`.
     func reset() {
         inflateReset(stream)
         input = ByteBuffer()
-        (isLast, isTailFed, isEmpty, mayHoldOutput) = (false, false, true, false)
+        (isLast, isTailFed, isEmpty, mayHoldOutput, failure) = (false, false, true, false, nil)
     }
 
     /// Takes more of the message; call `next` while `hasInput` before feeding more.
@@ -71,6 +73,7 @@ final class MessageInflater {
     func next() -> Piece {
         // Some senders flush without a byte what RFC 7692, section 7.2.3.6, has them write as one.
         if isLast, isEmpty { return .end(ByteBuffer()) }
+        if let failure { return .failed(failure) }
         var count = 0
         while true {
             let (status, hasMoved) = run(&count)
@@ -78,22 +81,28 @@ final class MessageInflater {
             case Z_OK, Z_BUF_ERROR: break
             // A sender may end a block for good, and go on with another (section 7.2.3.4).
             case Z_STREAM_END: inflateResetKeep(stream)
-            case Z_MEM_ERROR: return .failed(.internalError)
-            default: return .failed(.protocolViolation)
+            case Z_MEM_ERROR: return fail(.internalError, behind: count)
+            default: return fail(.protocolViolation, behind: count)
             }
             mayHoldOutput = count == scratch.count
             if mayHoldOutput { return .bytes(piece(count)) }
             if input.readableBytes > 0 {
-                guard hasMoved else { return .failed(.internalError) }
+                guard hasMoved else { return fail(.internalError, behind: count) }
                 continue
             }
             guard isLast else { return .bytes(piece(count)) }
             // Behind a final block nothing is missing. Otherwise there must be a block that the tail has ended.
             if status == Z_STREAM_END || isTailFed && stream.pointee.data_type & 128 != 0 { return .end(piece(count)) }
-            guard !isTailFed else { return .failed(.protocolViolation) }
+            guard !isTailFed else { return fail(.protocolViolation, behind: count) }
             isTailFed = true
             input = Self.tail
         }
+    }
+
+    /// What came before the fault is told first, as it would be had it come in a read of its own.
+    private func fail(_ reason: CloseReason, behind count: Int) -> Piece {
+        failure = reason
+        return count > 0 ? .bytes(piece(count)) : .failed(reason)
     }
 
     /// Inflates what there is, into what is left of the scratch behind `count` bytes, which it adds to.

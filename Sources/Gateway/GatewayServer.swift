@@ -66,7 +66,7 @@ public final class GatewayServer: Service {
 
     /// Waits until the server listens.
     ///
-    /// - Throws: the reason why it does not, such as a port in use.
+    /// - Throws: the reason why it does not, such as `ListenError`.
     public func waitUntilListening() async throws -> ListeningAddresses { try await listening.wait() }
 
     /// Serves until graceful shutdown.
@@ -84,7 +84,7 @@ public final class GatewayServer: Service {
     }
 
     private func serve(_ workers: Workers) async throws {
-        let (isStopping, pause) = (isStopping, configuration.limits.drainPause)
+        let (isStopping, pause, logger) = (isStopping, configuration.limits.drainPause, logger)
         let http = configuration.http
         let registration = NodeRegistration(
             context: context, listen: "\(http.host):\(http.port)", workers: workers)
@@ -96,6 +96,9 @@ public final class GatewayServer: Service {
                     try await listener.run(
                         pause: {
                             isStopping.withLockedValue { $0 = true }
+                            if port == .http {
+                                logger.notice("The node is stopping", metadata: ["serves on for": "\(pause)"])
+                            }
                             try? await Task.sleep(for: pause)
                         }, onListening: { ports.bound(port, $0) })
                 }

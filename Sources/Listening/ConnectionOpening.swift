@@ -16,7 +16,8 @@ struct ConnectionOpening: Sendable {
 
     /// Puts into a new channel what it needs first.
     func begin(_ channel: any Channel) throws {
-        let peer = IPAddress(channel.remoteAddress)
+        // Who was reset before we looked at him has no address any more: haproxy's checks come and go like that.
+        guard let peer = IPAddress(channel.remoteAddress) else { throw ChannelError.ioOnClosedChannel }
         do throws(ConnectionRefusal) {
             try gate.enter(channel, port: port)
             // Behind a PROXY header it is the client whose limits count.
@@ -39,7 +40,7 @@ struct ConnectionOpening: Sendable {
         }
     }
 
-    private func addProxyHeaderHandler(to channel: any Channel, peer: IPAddress?, deadline: OpeningDeadline) throws {
+    private func addProxyHeaderHandler(to channel: any Channel, peer: IPAddress, deadline: OpeningDeadline) throws {
         let isTrusted = gate.trusted.contains(peer)
         let handler = ProxyHeaderHandler(
             isTrusted: isTrusted,

@@ -30,6 +30,7 @@ public struct Listener: Sendable {
     /// Connections taken in one turn of the event loop, before those that are there have their turn.
     private static let acceptsPerTurn: UInt = 64
 
+    private let port: ListenerPort
     private let configuration: Configuration
     private let eventLoopGroup: any EventLoopGroup
     private let opening: ConnectionOpening
@@ -46,6 +47,7 @@ public struct Listener: Sendable {
         refuse: @escaping @Sendable (any Channel, ConnectionRefusal) throws -> Void = { throw $1 },
         initialize: @escaping @Sendable (any Channel, AcceptedConnection) throws -> Void
     ) {
+        self.port = port
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
         opening = ConnectionOpening(
@@ -59,12 +61,17 @@ public struct Listener: Sendable {
     /// - Parameters:
     ///   - pause: runs after the beginning of the shutdown, while connections are accepted still.
     ///   - onListening: told the address once it is bound.
-    /// - Throws: the reason why it can't listen, such as a port in use.
+    /// - Throws: `ListenError`.
     public func run(
         pause: @escaping @Sendable () async -> Void = {}, onListening: @Sendable (SocketAddress) -> Void
     ) async throws {
         let quiescing = ServerQuiescingHelper(group: eventLoopGroup)
-        let channel = try await bootstrap(quiescing).bind(host: configuration.host, port: configuration.port).get()
+        let channel: any Channel
+        do {
+            channel = try await bootstrap(quiescing).bind(host: configuration.host, port: configuration.port).get()
+        } catch {
+            throw ListenError(port, configuration, underlying: error)
+        }
         if let address = channel.localAddress { onListening(address) }
         let ended = channel.eventLoop.makePromise(of: Void.self)
         await withTaskCancellationHandler {

@@ -126,6 +126,11 @@ struct DevCommandTests {
         #expect(outcome.status == 1)
         #expect(
             outcome.errors.contains("Can't listen on 127.0.0.1:\(port), which is in use already"), "\(outcome.errors)")
+        let third = try BelfryProgram(
+            ["dev", "--no-redis", "--listen", "127.0.0.1:0", "--stomp", "127.0.0.1:\(port)", "--data", "two"],
+            folder: folder)
+        let stomp = await third.outcome().errors
+        #expect(stomp.contains("127.0.0.1:\(port), which is in use") && stomp.contains("(--stomp)"), "\(stomp)")
         first.terminate()
         #expect(await first.outcome().status == 0)
         let nowhere = try BelfryProgram(

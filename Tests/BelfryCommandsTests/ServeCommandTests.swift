@@ -124,6 +124,23 @@ struct ServeCommandTests {
         }
     }
 
+    @Test(arguments: [
+        (["BELFRY_PROXY_PROTOCOL_STOMP": "true"], "set trustedProxies"),
+        (["BELFRY_TLS_CERTIFICATES": "/nowhere/tls.pem"], "set tls.key, too"),
+        (["BELFRY_TLS_KEY": "/nowhere/tls.key"], "set tls.certificates, too"),
+        (["BELFRY_TLS_CERTIFICATES": "/nowhere/tls.pem", "BELFRY_TLS_KEY": "/nowhere/tls.key"], "/nowhere/tls.pem"),
+        (["BELFRY_STOMP_LISTEN": "0.0.0.0:0", "BELFRY_AUTH": "dev"], "0.0.0.0:0 is not a loopback address"),
+    ])
+    func portsThatAreSetUpByHalfAreRefusedAtTheStart(_ settings: [String: String], sentence: String) async throws {
+        let common = [
+            "BELFRY_POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/x", "BELFRY_LISTEN": "127.0.0.1:0",
+            "BELFRY_JWT_SECRET": String(repeating: "s", count: 40),
+        ]
+        let outcome = try await BelfryProgram.run(["serve"], environment: common.merging(settings) { $1 })
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains(sentence), "\(outcome.errors)")
+    }
+
     /// Long before its graceful end would be over.
     @Test func aSecondSignalEndsItAtOnce() async throws {
         try await withServers { postgres, _ in

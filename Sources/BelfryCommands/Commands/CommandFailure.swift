@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HTTPServer
+import Listening
 import NIOCore
 import Postgres
 
@@ -16,19 +17,23 @@ struct CommandFailure: Error, CustomStringConvertible {
     ///
     /// - Parameter listen: where the process was to listen, for errors of that.
     init(_ error: any Error, listen: ListenAddress? = nil) {
-        let place = listen.map { "\($0)" } ?? "the address"
+        let listening = error as? ListenError
+        let error = listening?.underlying ?? error
+        let option = listening?.port == .stomp ? "--stomp" : "--listen"
+        let address = listening.map { ListenAddress(host: $0.configuration.host, port: $0.configuration.port) }
+        let place = (address ?? listen).map { "\($0)" } ?? "the address"
         switch error {
         case let error as PostgresError:
             description = Self.sentence(of: error)
         case let error as IOError where error.errnoCode == EADDRINUSE:
             description =
                 "Can't listen on \(place), which is in use already: end the program that listens there, or choose "
-                + "another address (--listen)."
+                + "another address (\(option))."
         case let error as IOError where error.errnoCode == EACCES || error.errnoCode == EADDRNOTAVAIL:
             let reason = String(cString: strerror(error.errnoCode))
-            description = "Can't listen on \(place): \(reason). Choose another address (--listen)."
+            description = "Can't listen on \(place): \(reason). Choose another address (\(option))."
         case is SocketAddressError, is SocketAddressError.UnknownHost:
-            description = "Can't listen on \(place): no such host is known. Choose another address (--listen)."
+            description = "Can't listen on \(place): no such host is known. Choose another address (\(option))."
         default:
             description = "\(error)"
         }

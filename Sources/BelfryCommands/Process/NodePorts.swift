@@ -10,9 +10,19 @@ struct NodePorts: Sendable {
 
     /// Reads the certificate.
     ///
-    /// - Throws: `ConfigurationError` when it is named by half; `TLSError` when it can't be used.
+    /// - Throws: `ConfigurationError` when it is named by half, or when no proxy is trusted that could send a
+    ///   PROXY header; `TLSError` when it can't be used.
     init(_ configuration: BelfryConfiguration, logger: Logger) throws {
         self.configuration = configuration
+        guard
+            !configuration.trustedProxies.isEmpty
+                || !configuration.proxyProtocolHTTP && !configuration.proxyProtocolSTOMP
+        else {
+            throw ConfigurationError(
+                .missing,
+                "PROXY headers are taken of trusted proxies only: set trustedProxies (BELFRY_TRUSTED_PROXIES) to their "
+                    + "addresses, or leave out proxyProtocol.")
+        }
         switch (configuration.tlsCertificates, configuration.tlsKey) {
         case (let certificates?, let key?):
             tls = try ServerTLS(

@@ -224,7 +224,8 @@ let package = Package(
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "WebSocket", "Node", "Commands", "Authentication", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",
+                "SockJS", "WebSocket", "Node", "Commands", "Authentication", "Delivery", "STOMP", "Bus", "Outbox",
+                "Postgres",
                 "BelfryModel", nioCore, nioConcurrency, nioEmbedded, logging,
             ],
             path: "FuzzTesting", exclude: ["Package.swift", "Programs", "Corpus", "FailCases"],

@@ -46,14 +46,17 @@ let package = Package(
                 nioConcurrency, collections, logging, metrics,
             ]),
         .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", "CZlib", nioCore, nioWebSocket]),
+        // Of it what reads and quotes messages.
+        .target(name: "SockJS", dependencies: ["BelfryModel", nioCore]),
         .target(
             name: "FuzzBodies",
             dependencies: [
-                "WebSocket", "Node", "Commands", "Authentication", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",
+                "SockJS", "WebSocket", "Node", "Commands", "Authentication", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",
                 "BelfryModel", nioCore, nioConcurrency, nioEmbedded, logging,
             ]),
         fuzzer("FuzzSTOMP"),
         fuzzer("FuzzWebSocket"),
         fuzzer("FuzzSession"),
+        fuzzer("FuzzSockJS"),
     ]
 )

@@ -8,6 +8,7 @@ struct FailCaseTests {
 
     private static let bodies: [String: @Sendable (UnsafeRawBufferPointer) -> Void] = [
         "stomp": FuzzedSTOMP.run, "websocket": FuzzedWebSocket.run, "session": FuzzedSession.run,
+        "sockjs": FuzzedSockJS.run,
     ]
 
     private static func cases(of target: String, in folder: String) throws -> [URL] {

@@ -1,4 +1,4 @@
-/// Why a token was refused.
+/// Why a client was refused, by what it showed or for want of somebody to ask.
 ///
 /// It has two texts because two people read them: `message` goes to the client in the ERROR frame, where its developer
 /// can act on it and an attacker learns nothing of the keys or of the values expected; `detail` goes to the log, where
@@ -6,7 +6,10 @@
 public struct AuthenticationError: Error, Sendable, CustomStringConvertible {
     /// What was wrong, for metrics and tests.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        enum Value: String { case missing, tooLong, malformed, algorithm, signature, expired, notYetValid, claim, user }
+        enum Value: String {
+            case missing, tooLong, malformed, algorithm, signature, expired, notYetValid, claim, user, password
+            case refused, forbidden, unavailable
+        }
         let value: Value
         /// No token came.
         public static let missing = Code(value: .missing)
@@ -22,10 +25,19 @@ public struct AuthenticationError: Error, Sendable, CustomStringConvertible {
         public static let expired = Code(value: .expired)
         /// `nbf` has not come.
         public static let notYetValid = Code(value: .notYetValid)
-        /// `iss` or `aud` is not what is configured, or `exp` is absent where it is demanded.
+        /// `iss` or `aud` is not what is configured, `exp` is absent where it is demanded, or rights are no patterns.
         public static let claim = Code(value: .claim)
         /// No user's id, or one that can't be a receiver.
         public static let user = Code(value: .user)
+
+        /// No such login, or another password.
+        public static let password = Code(value: .password)
+        /// The application knows nobody by these credentials.
+        public static let refused = Code(value: .refused)
+        /// The application knows who it is, and does not let them in.
+        public static let forbidden = Code(value: .forbidden)
+        /// Who would know can't be asked now: the same may be accepted later.
+        public static let unavailable = Code(value: .unavailable)
 
         /// A short word, fit for a metric's label.
         public var description: String { value.rawValue }

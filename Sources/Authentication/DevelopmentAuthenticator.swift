@@ -5,7 +5,11 @@ public struct DevelopmentAuthenticator: Authenticator {
 
     public init() {}
 
-    public func authenticate(_ token: String) throws(AuthenticationError) -> Identity {
+    public func authenticate(_ credentials: Credentials) -> AuthenticationAnswer {
+        AuthenticationAnswer { () throws(AuthenticationError) in try user(named: credentials.tokenOrPasscode) }
+    }
+
+    private func user(named token: String) throws(AuthenticationError) -> Identity {
         guard !token.isEmpty else {
             throw AuthenticationError(
                 .missing, "No token was sent; in development mode the token is the user's id, such as 'alice'.")

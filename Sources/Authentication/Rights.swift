@@ -5,6 +5,9 @@ public struct Rights: Hashable, Sendable {
     /// To which destinations may be sent.
     public let sends: [DestinationPattern]
 
+    /// Patterns in one list at most: each is compared with when a destination is asked about.
+    public static let patternsMax = 100
+
     public init(topics: [DestinationPattern]? = nil, sends: [DestinationPattern] = []) {
         self.topics = topics
         self.sends = sends
@@ -14,6 +17,13 @@ public struct Rights: Hashable, Sendable {
     public static let standard = Rights()
     /// Every topic, and sending to everybody.
     public static let all = Rights(sends: ["/user/**", "/topic/**"].compactMap(DestinationPattern.init))
+
+    /// The patterns of a list of texts, of a token or of an application's answer; `nil` when it has too many, or one of
+    /// them is none: a right that can't be read is not to be guessed.
+    public static func patterns(_ texts: [String]) -> [DestinationPattern]? {
+        let patterns = texts.prefix(patternsMax).compactMap(DestinationPattern.init)
+        return patterns.count == texts.count ? patterns : nil
+    }
 
     /// - Parameter destination: such as `/topic/news`.
     public func maySubscribe(to destination: String) -> Bool {

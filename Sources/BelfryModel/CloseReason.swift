@@ -17,6 +17,8 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     case connectTimeout
     /// The token was refused.
     case unauthorized
+    /// Who the client is could not be found out: who would know did not answer.
+    case authenticationUnavailable
     /// The token expired while the session was open.
     case tokenExpired
     /// A frame that asks for what the user may not have.
@@ -56,6 +58,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .frameTooLarge: "The frame was over a size limit."
         case .connectTimeout: "No CONNECT frame came in time."
         case .unauthorized: "The token was refused."
+        case .authenticationUnavailable: "Who you are can't be checked now; connect again later."
         case .tokenExpired: "The token has expired; connect again with a new one."
         case .forbidden: "That is not allowed for this user."
         case .heartBeatMissed: "The client's heart-beats stopped."

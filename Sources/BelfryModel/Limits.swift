@@ -53,6 +53,9 @@ public struct Limits: Sendable, Hashable {
     // MARK: a session
     /// Time from the connection to the end of its authentication.
     public var connectTimeout: Duration = .seconds(10)
+    /// Clients of one node that wait at once for others to say who they are (the issuer of keys, the application, a
+    /// password's hash). Each holds its session, a task and some kilobytes; further ones are told to come back.
+    public var authenticationsMax = 5_000
     /// Bytes waiting for a client that reads slowly, over which its session is closed.
     public var outboundBytesMax = 4 * 1024 * 1024
     /// Messages sent and not yet acknowledged on one subscription; further ones wait in PostgreSQL.

@@ -38,7 +38,14 @@ public struct JWTAuthenticator: Authenticator {
         self.now = now
     }
 
-    public func authenticate(_ token: String) throws(AuthenticationError) -> Identity {
+    public func authenticate(_ credentials: Credentials) -> AuthenticationAnswer {
+        AuthenticationAnswer { () throws(AuthenticationError) in try verify(credentials.tokenOrPasscode) }
+    }
+
+    /// The user of a token that is good now.
+    ///
+    /// - Parameter token: any text at all.
+    public func verify(_ token: String) throws(AuthenticationError) -> Identity {
         let token = try JWTToken(parsing: token)
         try verifySignature(of: token)
         let claims = try JWTClaims(parsing: token.payload)
@@ -53,7 +60,7 @@ public struct JWTAuthenticator: Authenticator {
                 "The token's 'sub' claim is not a user's id: 1 to \(Identity.userBytesMax) bytes of UTF-8 in composed "
                     + "form, no control characters.")
         }
-        return Identity(user: subject, expiresAt: claims.expiresAt)
+        return Identity(user: subject, expiresAt: claims.expiresAt, rights: claims.rights)
     }
 
     private func verifySignature(of token: JWTToken) throws(AuthenticationError) {

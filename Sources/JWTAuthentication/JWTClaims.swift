@@ -1,18 +1,21 @@
 import Authentication
 import Foundation
 
-/// The claims that matter here (RFC 7519, section 4.1). Others are left alone.
+/// The claims that matter here (RFC 7519, section 4.1, and Belfry's own two). Others are left alone.
 struct JWTClaims {
     let subject: String?
     let issuer: String?
     let audiences: [String]
     let expiresAt: Date?
     let notBefore: Date?
+    let rights: Rights
 
     /// - Parameter payload: the payload of a token whose signature has been verified.
     init(parsing payload: [UInt8]) throws(AuthenticationError) {
         do {
             self = try JSONDecoder().decode(JWTClaims.self, from: Data(payload))
+        } catch let error as AuthenticationError {
+            throw error
         } catch let error as DecodingError {
             guard let claim = Self.claim(of: error) else {
                 throw AuthenticationError(.malformed, "The token's payload is not a JSON object.")
@@ -23,7 +26,7 @@ struct JWTClaims {
         }
     }
 
-    /// The claim that an error is about: one of the five, so nothing of the token's can be in the text.
+    /// The claim that an error is about: one of those known here, so nothing of the token's can be in the text.
     private static func claim(of error: DecodingError) -> String? {
         switch error {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
@@ -37,6 +40,8 @@ struct JWTClaims {
 extension JWTClaims: Decodable {
     private enum CodingKeys: String, CodingKey {
         case sub, iss, aud, exp, nbf
+        case subscribe = "belfry.subscribe"
+        case send = "belfry.send"
     }
 
     init(from decoder: any Decoder) throws {
@@ -50,6 +55,21 @@ extension JWTClaims: Decodable {
         audiences = try claim(Audiences.self, .aud)?.names ?? []
         expiresAt = try claim(Double.self, .exp).map(Self.date)
         notBefore = try claim(Double.self, .nbf).map(Self.date)
+        rights = Rights(
+            topics: try claim([String].self, .subscribe).map { try Self.patterns($0, .subscribe) },
+            sends: try Self.patterns(try claim([String].self, .send) ?? [], .send))
+    }
+
+    private static func patterns(
+        _ texts: [String], _ claim: CodingKeys
+    ) throws(AuthenticationError) -> [DestinationPattern] {
+        guard let patterns = Rights.patterns(texts) else {
+            throw AuthenticationError(
+                .claim,
+                "The token's '\(claim.rawValue)' claim must be at most \(Rights.patternsMax) patterns of "
+                    + "destinations, such as /topic/news, /user/*/queue/** or /topic/orders/*.")
+        }
+        return patterns
     }
 
     /// `aud` is one string or an array of them.

@@ -3,7 +3,7 @@ import BelfryModel
 /// What the caller is to do after an event of a `SessionMachine`.
 public enum SessionAction: Sendable {
     case none
-    /// Check the token, then call `authenticated` or `authenticationFailed`, before the next frame.
+    /// Find out who it is, then call `authenticated` or `authenticationFailed`, before the next frame.
     case authenticate(ConnectRequest)
     /// Write CONNECTED and start the heart-beats.
     case open(connected: Frame, HeartBeatAgreement)

@@ -86,23 +86,27 @@ public struct SessionMachine: ~Copyable {
 // MARK: Events other than frames
 
 extension SessionMachine {
-    /// The token of a `ConnectRequest` was accepted.
-    public mutating func authenticated(user: String, for request: ConnectRequest) -> SessionAction {
+    /// What a `ConnectRequest` showed was accepted.
+    ///
+    /// - Parameter expiry: further headers of CONNECTED, which tell until when.
+    public mutating func authenticated(
+        user: String, expiry: [Header] = [], for request: ConnectRequest
+    ) -> SessionAction {
         switch state {
         case .awaitingConnect:
             state = .connected
             // STOMP 1.0 knows no heart-beats.
             let milliseconds = version == .v10 ? 0 : heartBeatMilliseconds
+            var headers: Headers = [
+                "version": version.rawValue,
+                "heart-beat": "\(milliseconds),\(milliseconds)",
+                "server": server,
+                "session": session,
+                "user-name": user,
+            ]
+            for header in expiry { headers.append(header) }
             return .open(
-                connected: Frame(
-                    .connected,
-                    [
-                        "version": version.rawValue,
-                        "heart-beat": "\(milliseconds),\(milliseconds)",
-                        "server": server,
-                        "session": session,
-                        "user-name": user,
-                    ]),
+                connected: Frame(.connected, headers),
                 HeartBeatAgreement(client: request.heartBeat, serverMilliseconds: milliseconds))
         case .connected, .closing:
             return .none

@@ -12,17 +12,25 @@ public struct ConnectRequest: Sendable, CustomStringConvertible, CustomDebugStri
     /// All headers of the frame.
     public let headers: Headers
 
-    /// The token to check: of `Authorization: Bearer <token>`, else the header `token`, else `passcode`, for clients
-    /// that have nothing else. `nil` when there is none.
+    /// The header `login`; `nil` also when it is empty.
+    public let login: String?
+
+    /// The token to check: of `Authorization`, with or without `Bearer ` before it, else the header `token`. `nil` when
+    /// there is none: clients that have no other place for it put it into `passcode`.
     public var bearerToken: String? {
-        if let authorization {
-            // One blank or more between the two (RFC 9110, section 11.4), and none that counts at the ends.
-            let text = Self.withoutBlanks(authorization[...])
-            let scheme = text.prefix { !Self.isBlank($0) }
-            let credentials = Self.withoutBlanks(text[scheme.endIndex...])
-            if scheme.lowercased() == "bearer", !credentials.isEmpty { return String(credentials) }
-        }
-        return [token, passcode].compactMap { $0 }.first { !$0.isEmpty }
+        authorization.flatMap(Self.token(ofAuthorization:)) ?? token.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The token in the value of a header `Authorization`. Many clients send it bare: one word is a token, two are a
+    /// scheme and its credentials, of which `Bearer` alone has a token.
+    public static func token(ofAuthorization value: String) -> String? {
+        // One blank or more between the two (RFC 9110, section 11.4), and none that counts at the ends.
+        let text = withoutBlanks(value[...])
+        let scheme = text.prefix { !isBlank($0) }
+        let credentials = withoutBlanks(text[scheme.endIndex...])
+        let isBearer = scheme.lowercased() == "bearer"
+        guard !credentials.isEmpty else { return scheme.isEmpty || isBearer ? nil : String(scheme) }
+        return isBearer ? String(credentials) : nil
     }
 
     private static func isBlank(_ character: Character) -> Bool { character == " " || character == "\t" }
@@ -35,6 +43,7 @@ public struct ConnectRequest: Sendable, CustomStringConvertible, CustomDebugStri
 
     public init(headers: Headers, heartBeat: HeartBeatOffer = .none) {
         passcode = headers["passcode"]
+        login = headers["login"].flatMap { $0.isEmpty ? nil : $0 }
         token = headers["token"]
         authorization = headers["Authorization"] ?? headers["authorization"]
         self.heartBeat = heartBeat

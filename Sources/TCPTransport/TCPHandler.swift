@@ -148,9 +148,7 @@ public final class TCPHandler: ChannelInboundHandler, SessionTransport {
 
     public var waitingBytes: Int {
         guard let context, !isGone else { return 0 }
-        let channel = context.channel
-        let inChannel =
-            channel.isWritable ? 0 : (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        let inChannel = context.channel.isWritable ? 0 : context.channel.bytesForSocket
         return outbound.readableBytes + inChannel
     }
 
@@ -166,6 +164,18 @@ public final class TCPHandler: ChannelInboundHandler, SessionTransport {
         // Our direction first: closed as a whole, with bytes that the peer has sent and we have not read, it would be
         // reset, and the peer might not see why.
         channel.close(mode: .output, promise: nil)
+    }
+
+    public func discardUnflushed() -> Bool {
+        outbound.clear()
+        guard let context, !isGone else { return true }
+        return context.channel.bytesForSocket == 0
+    }
+
+    public func abort() {
+        outbound.clear()
+        isClosing = true
+        context?.channel.abort()
     }
 
     public func setReading(_ isReading: Bool) {

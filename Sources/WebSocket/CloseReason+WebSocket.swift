@@ -10,7 +10,7 @@ extension CloseReason {
         case .invalidUTF8: 1007
         case .frameTooLarge: 1009
         case .internalError: 1011
-        case .overloaded: 1013
+        case .overloaded, .authenticationUnavailable: 1013
         case .connectTimeout: 4000
         case .unauthorized: 4001
         case .tokenExpired: 4002
@@ -27,7 +27,8 @@ extension CloseReason {
         switch self {
         case .protocolViolation, .invalidUTF8, .frameTooLarge: true
         case .clientDisconnected, .connectionLost, .shuttingDown, .connectTimeout, .unauthorized, .tokenExpired,
-            .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions, .overloaded, .internalError:
+            .authenticationUnavailable, .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions, .overloaded,
+            .internalError:
             false
         }
     }

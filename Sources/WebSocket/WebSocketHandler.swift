@@ -173,7 +173,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     public var waitingBytes: Int {
         guard let context, !isGone else { return 0 }
-        let inChannel = context.channel.isWritable ? 0 : Self.bufferedBytes(context.channel)
+        let inChannel = context.channel.isWritable ? 0 : context.channel.bytesForSocket
         return output.byteCount + inChannel
     }
 
@@ -193,6 +193,19 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         channel.close(mode: .output, promise: nil)
     }
 
+    public func discardUnflushed() -> Bool {
+        _ = output.take(isOpen: false)
+        guard let context, !isGone else { return true }
+        return context.channel.bytesForSocket == 0
+    }
+
+    public func abort() {
+        // Closing, not closed: the peer's answer is not awaited, and nothing more is written.
+        _ = input.closeSent()
+        _ = output.take(isOpen: false)
+        context?.channel.abort()
+    }
+
     public func setReading(_ isReading: Bool) {
         isPaused = !isReading
         try? context?.channel.syncOptions?.setOption(.autoRead, value: isReading)
@@ -201,10 +214,5 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
         guard !isPaused else { return }
         context?.read()
         endIfAllIsRead()
-    }
-
-    /// Bytes that NIO keeps for the socket.
-    private static func bufferedBytes(_ channel: any Channel) -> Int {
-        (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 }

@@ -19,7 +19,7 @@ struct AlgorithmTests {
     @Test(arguments: Fixtures.tokens.keys.sorted())
     func aTokenOfEachAlgorithmIsAccepted(algorithm: String) async throws {
         let authenticator = TokenForge.authenticator(try await keys(for: algorithm))
-        let identity = try authenticator.authenticate(try #require(Fixtures.tokens[algorithm]))
+        let identity = try authenticator.verify(try #require(Fixtures.tokens[algorithm]))
         #expect(identity.user == "alice")
         #expect(identity.expiresAt == Date(timeIntervalSince1970: Fixtures.now + 3600))
     }
@@ -64,20 +64,20 @@ struct AlgorithmTests {
     func theKeyIDChoosesTheKeyOfASet(algorithm: String) async throws {
         let keys = try await JWTKeys.parsing(Fixtures.keySet, named: "keys.json")
         let token = try #require(Fixtures.tokensWithKeyID[algorithm])
-        #expect(try TokenForge.authenticator(keys).authenticate(token).user == "alice")
+        #expect(try TokenForge.authenticator(keys).verify(token).user == "alice")
     }
 
     @Test(arguments: ["RS256", "ES256", "EdDSA"])
     func aTokenWithoutKeyIDIsTriedWithTheKeysOfItsAlgorithm(algorithm: String) async throws {
         let keys = try await JWTKeys.parsing(Fixtures.keySet, named: "keys.json")
         let token = try #require(Fixtures.tokens[algorithm])
-        #expect(try TokenForge.authenticator(keys).authenticate(token).user == "alice")
+        #expect(try TokenForge.authenticator(keys).verify(token).user == "alice")
     }
 
     @Test func aCertificateServesAsItsKey() async throws {
         let keys = try await JWTKeys.parsing(Fixtures.rsaCertificate, named: "cert.pem")
         let token = try #require(Fixtures.tokens["RS256"])
-        #expect(try TokenForge.authenticator(keys).authenticate(token).user == "alice")
+        #expect(try TokenForge.authenticator(keys).verify(token).user == "alice")
     }
 
     @Test func aSecretAndAFileServeTogether() async throws {
@@ -85,7 +85,7 @@ struct AlgorithmTests {
             JWTKeys.parsing(Fixtures.keySet, named: "keys.json"))
         for algorithm in ["HS512", "RS256"] {
             let token = try #require(Fixtures.tokens[algorithm])
-            #expect(try TokenForge.authenticator(keys).authenticate(token).user == "alice")
+            #expect(try TokenForge.authenticator(keys).verify(token).user == "alice")
         }
         #expect(
             keys.algorithms == ["ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512", "PS256", "RS256"])

@@ -26,7 +26,7 @@ struct ClaimTests {
 
     @Test func aTokenWithoutExpiryDoesNotExpire() async throws {
         let forge = try await TokenForge()
-        let identity = try TokenForge.authenticator(forge.keys).authenticate(forge.token(#"{"sub":"alice"}"#))
+        let identity = try TokenForge.authenticator(forge.keys).verify(forge.token(#"{"sub":"alice"}"#))
         #expect(identity == Identity(user: "alice", expiresAt: nil))
     }
 
@@ -43,7 +43,7 @@ struct ClaimTests {
     @Test func anAbsurdExpiryIsTheYear9999() async throws {
         let forge = try await TokenForge()
         let authenticator = TokenForge.authenticator(forge.keys)
-        let identity = try authenticator.authenticate(forge.token(#"{"sub":"a","exp":1e300}"#))
+        let identity = try authenticator.verify(forge.token(#"{"sub":"a","exp":1e300}"#))
         #expect(identity.expiresAt == Date(timeIntervalSince1970: 253_402_300_799))
         #expect(await authenticator.refusal(of: try forge.token(#"{"sub":"a","exp":-1e300}"#))?.code == .expired)
         #expect(await authenticator.refusal(of: try forge.token(#"{"sub":"a","nbf":1e300}"#))?.code == .notYetValid)
@@ -84,7 +84,7 @@ struct ClaimTests {
     ])
     func theSubjectIsTheUser(subject: String) async throws {
         let forge = try await TokenForge()
-        let identity = try TokenForge.authenticator(forge.keys).authenticate(
+        let identity = try TokenForge.authenticator(forge.keys).verify(
             forge.token(#"{"sub":"\#(subject)"}"#))
         #expect(identity.user == subject)
     }
@@ -111,6 +111,37 @@ struct ClaimTests {
         let refusal = try #require(try await refusal(payload))
         #expect(refusal.code == .malformed)
         #expect(refusal.message == "The token's '\(claim)' claim has the wrong type.")
+    }
+
+    // MARK: Rights
+
+    private func rights(_ payload: String) async throws -> Rights {
+        let forge = try await TokenForge()
+        return try TokenForge.authenticator(forge.keys).verify(forge.token(payload)).rights
+    }
+
+    @Test func aTokenThatSaysNothingOfRightsGivesEveryTopicAndNoSending() async throws {
+        #expect(try await rights(#"{"sub":"a"}"#) == .standard)
+    }
+
+    @Test func rightsAreListsOfPatterns() async throws {
+        let rights = try await rights(
+            #"{"sub":"a","belfry.subscribe":["/topic/orders/*"],"belfry.send":["/user/*/queue/msg","/topic/chat"]}"#)
+        #expect(rights.maySubscribe(to: "/topic/orders/7") && !rights.maySubscribe(to: "/topic/news"))
+        #expect(rights.maySend(to: "/user/bob/queue/msg") && !rights.maySend(to: "/topic/orders/7"))
+        #expect(try await !self.rights(#"{"sub":"a","belfry.subscribe":[]}"#).maySubscribe(to: "/topic/news"))
+    }
+
+    @Test(arguments: ["belfry.subscribe", "belfry.send"])
+    func rightsThatCannotBeReadRefuseTheToken(claim: String) async throws {
+        for value in [
+            #""/topic/news""#, "null", "7", #"["/topic/news",7]"#, #"["topic"]"#, #"["/topic/n*"]"#,
+            #"["/topic/**/x"]"#, "{}",
+            "[" + repeatElement(#""/topic/a""#, count: Rights.patternsMax + 1).joined(separator: ",") + "]",
+        ] {
+            let refusal = try #require(try await refusal(#"{"sub":"a","\#(claim)":\#(value)}"#), "\(value)")
+            #expect(refusal.message.contains("'\(claim)'"))
+        }
     }
 
     @Test(arguments: [

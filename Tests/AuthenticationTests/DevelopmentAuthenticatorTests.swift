@@ -5,7 +5,10 @@ import Testing
 struct DevelopmentAuthenticatorTests {
     @Test(arguments: ["alice", "Zoë", "a b", String(repeating: "x", count: 255)])
     func theTokenIsTheUser(token: String) async throws {
-        #expect(try DevelopmentAuthenticator().authenticate(token) == Identity(user: token, rights: .all))
+        for credentials in [Credentials(token: token), Credentials(passcode: token)] {
+            let identity = try await DevelopmentAuthenticator().authenticate(credentials).result.get()
+            #expect(identity == Identity(user: token, rights: .all))
+        }
     }
 
     @Test func itSaysThatItsTokensProveNothing() {
@@ -14,6 +17,7 @@ struct DevelopmentAuthenticatorTests {
 
     @Test(arguments: ["", "\u{7F}", "a\tb", "a\u{0}", "Zoe\u{308}", String(repeating: "x", count: 256)])
     func whatCanBeNoReceiverIsRefused(token: String) async {
-        #expect(throws: AuthenticationError.self) { try DevelopmentAuthenticator().authenticate(token) }
+        let answer = await DevelopmentAuthenticator().authenticate(Credentials(token: token)).result
+        #expect(throws: AuthenticationError.self) { try answer.get() }
     }
 }

@@ -45,7 +45,7 @@ extension JWTAuthenticator {
     /// The error with which a token is refused; `nil` when it is accepted.
     func refusal(of token: String) async -> AuthenticationError? {
         do {
-            _ = try authenticate(token)
+            _ = try verify(token)
             return nil
         } catch {
             return error

@@ -14,11 +14,21 @@ struct TokenCommandTests {
         let token = try await TokenCommand.token(
             user: "alice", expiresAt: expiresAt, secret: secret, issuer: "issuer", audience: "belfry")
         let keys = try await JWTKeys.secret(secret)
-        let identity = try JWTAuthenticator(keys: keys, issuer: "issuer", audience: "belfry").authenticate(token)
+        let identity = try JWTAuthenticator(keys: keys, issuer: "issuer", audience: "belfry").verify(token)
         #expect(identity == Identity(user: "alice", expiresAt: expiresAt))
         #expect(throws: AuthenticationError.self) {
-            try JWTAuthenticator(keys: keys, issuer: "other", audience: nil).authenticate(token)
+            try JWTAuthenticator(keys: keys, issuer: "other", audience: nil).verify(token)
         }
+    }
+
+    @Test func aTokenCarriesTheRightsThatItIsMadeWith() async throws {
+        let token = try await TokenCommand.token(
+            user: "alice", expiresAt: Date().addingTimeInterval(60), secret: secret, issuer: nil, audience: nil,
+            subscribe: ["/topic/a"], send: ["/user/**"])
+        let keys = try await JWTKeys.secret(secret)
+        let rights = try JWTAuthenticator(keys: keys, issuer: nil, audience: nil).verify(token).rights
+        #expect(rights.maySubscribe(to: "/topic/a") && !rights.maySubscribe(to: "/topic/b"))
+        #expect(rights.maySend(to: "/user/bob/queue/msg") && !rights.maySend(to: "/topic/a"))
     }
 
     @Test func aShortSecretIsRefused() async {

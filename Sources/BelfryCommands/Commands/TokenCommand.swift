@@ -22,10 +22,34 @@ struct TokenCommand: BelfrySubcommand {
     @Option(help: ArgumentHelp("How long it is valid: \(DurationText.hint).", valueName: "duration"))
     var expires = "1h"
 
+    @Option(
+        help: ArgumentHelp(
+            "A pattern of topics that the user may subscribe to; may be repeated; every topic when absent.",
+            valueName: "pattern"))
+    var subscribe: [String] = []
+
+    @Flag(help: "The user may subscribe to no topic.")
+    var subscribeNone = false
+
+    @Option(
+        help: ArgumentHelp(
+            "A pattern of destinations that the user may send to, such as '/topic/chat/*' or '/user/*/queue/msg'; may "
+                + "be repeated; none when absent.",
+            valueName: "pattern"))
+    var send: [String] = []
+
     func validate() throws {
         guard Identity.isValid(user: user) else {
             throw ValidationError(
                 "--user must be 1 to \(Identity.userBytesMax) bytes of UTF-8 in composed form, no control characters.")
+        }
+        guard Rights.patterns(subscribe) != nil, Rights.patterns(send) != nil else {
+            throw ValidationError(
+                "--subscribe and --send must be patterns of destinations, such as /topic/news, /topic/orders/* or "
+                    + "/user/**, \(Rights.patternsMax) at most.")
+        }
+        guard subscribe.isEmpty || !subscribeNone else {
+            throw ValidationError("--subscribe and --subscribe-none exclude each other.")
         }
         guard let lifetime = DurationText.parse(expires), lifetime >= .seconds(1) else {
             throw ValidationError("--expires must be \(DurationText.hint), and at least a second, not '\(expires)'.")
@@ -43,12 +67,18 @@ struct TokenCommand: BelfrySubcommand {
         print(
             try await Self.token(
                 user: user, expiresAt: Date().addingTimeInterval(Double(lifetime.components.seconds)), secret: secret,
-                issuer: configuration.jwtIssuer, audience: configuration.jwtAudience))
+                issuer: configuration.jwtIssuer, audience: configuration.jwtAudience,
+                subscribe: subscribe.isEmpty && !subscribeNone ? nil : subscribe, send: send.isEmpty ? nil : send))
     }
 
     /// A token signed with HS256.
+    ///
+    /// - Parameters:
+    ///   - subscribe: the claim `belfry.subscribe`; `nil` leaves it out.
+    ///   - send: the claim `belfry.send`; `nil` leaves it out.
     static func token(
-        user: String, expiresAt: Date, secret: String, issuer: String?, audience: String?
+        user: String, expiresAt: Date, secret: String, issuer: String?, audience: String?,
+        subscribe: [String]? = nil, send: [String]? = nil
     ) async throws -> String {
         // Refuses what the nodes would refuse, before jwt-kit meets it.
         _ = try await JWTKeys.secret(secret)
@@ -57,7 +87,7 @@ struct TokenCommand: BelfrySubcommand {
         return try await keys.sign(
             Payload(
                 sub: user, iat: Int(now.timeIntervalSince1970), exp: Int(expiresAt.timeIntervalSince1970), iss: issuer,
-                aud: audience))
+                aud: audience, subscribe: subscribe, send: send))
     }
 
     private struct Payload: JWTPayload {
@@ -66,6 +96,14 @@ struct TokenCommand: BelfrySubcommand {
         let exp: Int
         let iss: String?
         let aud: String?
+        let subscribe: [String]?
+        let send: [String]?
+
+        enum CodingKeys: String, CodingKey {
+            case sub, iat, exp, iss, aud
+            case subscribe = "belfry.subscribe"
+            case send = "belfry.send"
+        }
 
         /// Only signed here, never verified.
         func verify(using algorithm: some JWTAlgorithm) async throws {}

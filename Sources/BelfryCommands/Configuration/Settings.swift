@@ -104,6 +104,10 @@ enum Settings {
             "limits.connectTimeout", \.limits.connectTimeout, .milliseconds(100)...(.seconds(600)),
             "Time from a connection to the end of its authentication."),
         .count(
+            "limits.authenticationsMax", \.limits.authenticationsMax, 1...1_000_000, unit: "clients",
+            "Clients of one node that wait at once for others to say who they are (keys, passwords, the application); "
+                + "further ones are told to come back."),
+        .count(
             "limits.outboundBytesMax", \.limits.outboundBytesMax, 65_536...1_073_741_824, unit: "bytes",
             "What may wait for a client that reads slowly; beyond it the session is closed, and nothing is lost."),
         .count(

@@ -17,6 +17,7 @@ public struct NodeContext: Sendable {
     let version: String
     let logger: Logger
     let occupancy: Occupancy
+    let authentications: AuthenticationGate
     /// Whose messages these are: `belfry.installation`.
     let installation: UniqueID
     /// The incarnation of PostgreSQL when the node started.
@@ -40,6 +41,7 @@ public struct NodeContext: Sendable {
         self.version = version
         self.logger = logger
         self.occupancy = Occupancy(sessionsMax: limits.sessionsMax)
+        self.authentications = AuthenticationGate(waitingMax: limits.authenticationsMax)
         self.installation = installation.id
         self.incarnation = installation.incarnation
     }

@@ -15,6 +15,7 @@ final class NodeMetrics: Sendable {
     private let busConnections = Counter(label: "belfry_bus_connections_total")
     private let statementFailures = Counter(label: "belfry_node_statement_failures_total")
     private let marksGivenUp = Counter(label: "belfry_marks_given_up_total")
+    private let refreshesTotal = Counter(label: "belfry_token_refreshes_total")
     private let dropped: [DroppedEnvelope: Counter] = Dictionary(
         uniqueKeysWithValues: DroppedEnvelope.allCases.map {
             ($0, Counter(label: "belfry_envelopes_dropped_total", dimensions: [("reason", $0.rawValue)]))
@@ -51,6 +52,8 @@ final class NodeMetrics: Sendable {
     func refusedToken(code: String) {
         Counter(label: "belfry_tokens_refused_total", dimensions: [("reason", code)]).increment()
     }
+
+    func refreshedToken() { refreshesTotal.increment() }
 
     func sent() { sentTotal.increment() }
     func acknowledged(_ count: Int) { acknowledgedTotal.increment(by: count) }

@@ -2,7 +2,7 @@ import Authentication
 import BelfryModel
 import STOMP
 
-/// Why a CONNECT was refused.
+/// Why a client was not let in.
 struct AdmissionRefusal: Error {
     let reason: CloseReason
     /// For the developer of the client; it does not help an attacker.
@@ -10,30 +10,50 @@ struct AdmissionRefusal: Error {
 }
 
 extension NodeContext {
-    /// Checks the token of a CONNECT, and takes one of its user's places on this node.
+    /// Takes one of a user's places on this node.
+    func admit(_ identity: Identity) -> Result<Identity, AdmissionRefusal> {
+        guard occupancy.enter(user: identity.user, atMost: limits.sessionsPerUserMax) else {
+            return .failure(
+                AdmissionRefusal(
+                    reason: .tooManySessions,
+                    sentence: "this user has \(limits.sessionsPerUserMax) sessions on this node already; "
+                        + "end one first."))
+        }
+        return .success(identity)
+    }
+
+    /// What a client is told of an authenticator's refusal; the operator reads more in the log.
     ///
     /// - Parameters:
     ///   - session: for the log.
     ///   - address: the client's, for the log.
-    func admit(_ request: ConnectRequest, session: SessionID, address: String?) -> Result<Identity, AdmissionRefusal> {
-        do throws(AuthenticationError) {
-            let identity = try authenticator.authenticate(request.bearerToken ?? "")
-            guard occupancy.enter(user: identity.user, atMost: limits.sessionsPerUserMax) else {
-                return .failure(
-                    AdmissionRefusal(
-                        reason: .tooManySessions,
-                        sentence:
-                            "this user has \(limits.sessionsPerUserMax) sessions on this node already; end one first."))
+    func refusal(_ error: AuthenticationError, session: SessionID, address: String?) -> AdmissionRefusal {
+        metrics.refusedToken(code: error.code.description)
+        logger.info(
+            "A client was refused",
+            metadata: ["session": "\(session)", "address": "\(address ?? "unknown")", "reason": "\(error.detail)"])
+        let reason: CloseReason =
+            switch error.code {
+            case .unavailable: .authenticationUnavailable
+            case .forbidden: .forbidden
+            default: .unauthorized
             }
-            return .success(identity)
-        } catch {
-            metrics.refusedToken(code: error.code.description)
-            logger.info(
-                "A token was refused",
-                metadata: [
-                    "session": "\(session)", "address": "\(address ?? "unknown")", "reason": "\(error.detail)",
-                ])
-            return .failure(AdmissionRefusal(reason: .unauthorized, sentence: error.message))
-        }
+        return AdmissionRefusal(reason: reason, sentence: error.message)
+    }
+}
+
+extension Credentials {
+    /// What a CONNECT shows.
+    init(_ request: ConnectRequest, of connection: ClientConnection) {
+        self.init(
+            token: request.bearerToken, login: request.login, passcode: request.passcode,
+            headers: request.headers.map { ($0.name, $0.value) }, fields: connection.fields,
+            address: connection.address)
+    }
+
+    /// What a SEND to `/app/auth.refresh` shows: the token in its headers as in CONNECT's, else in its body.
+    init(refresh request: SendRequest, of connection: ClientConnection) {
+        self.init(ConnectRequest(headers: request.headers), of: connection)
+        if token == nil, request.body.readableBytes > 0 { token = String(buffer: request.body) }
     }
 }

@@ -64,7 +64,7 @@ final class Consumer: @unchecked Sendable {
 
     /// Sends a live message, if it is for now and no repeat.
     func deliver(_ message: inout Message) {
-        guard !session.isClosing, case .send(let isRedelivered) = machine.liveReceived(&message) else { return }
+        guard session.mayReceive, case .send(let isRedelivered) = machine.liveReceived(&message) else { return }
         session.send(message, isRedelivered: isRedelivered, on: self)
     }
 
@@ -83,7 +83,7 @@ final class Consumer: @unchecked Sendable {
 
     /// The answer to `request` is there.
     func pageRead(_ page: some BacklogPage, for request: PageRequest) {
-        guard !isEnded, !session.isClosing else { return }
+        guard !isEnded, session.mayReceive else { return }
         machine.pageRead(
             page, generation: request.generation, now: UnixTime.milliseconds,
             takesMore: { session.takesMoreBacklog() },

@@ -4,6 +4,10 @@ import NIOCore
 /// Whether a session reads from its peer: not while the peer's turn is over, nor while it leaves too much of what was
 /// written for it unread, nor while PostgreSQL is to take its acknowledgements, or what it sends, first. Pure.
 struct InboundFlow {
+    /// Bytes that a peer may send while it is being found out who it is, before it is not read from any more. Up to
+    /// here it is, so that its end is seen, and its pings are answered.
+    static let unansweredBytesMax = 16 * 1024
+
     private let receiptsOwedMax: Int
     private let heldBytesMax: Int
     /// What the peer may have done before the others on the loop have their turn.
@@ -15,6 +19,10 @@ struct InboundFlow {
     private var rate: FrameRate
     /// The transport was told to stop reading: the peer's silence says nothing.
     private(set) var isPaused = false
+    /// Somebody is asked who the peer is.
+    private var isAuthenticating = false
+    /// What the peer has sent since.
+    private var unansweredBytes = 0
     /// Receipts that wait for marks to be committed, and commands that are under way.
     private var receiptsOwed = 0
     /// Bytes that these commands hold.
@@ -27,7 +35,7 @@ struct InboundFlow {
     }
 
     /// Whether the next frame can be dealt with now.
-    var takesFrames: Bool { !isTurnOver && !isOverRate && hasRoom }
+    var takesFrames: Bool { !isTurnOver && !isOverRate && !isAuthenticating && hasRoom }
 
     private var hasRoom: Bool { receiptsOwed < receiptsOwedMax && heldBytes < heldBytesMax }
 
@@ -62,6 +70,19 @@ struct InboundFlow {
         turn.reset()
     }
 
+    /// Somebody is asked, and what the peer sends waits for the answer.
+    mutating func authenticationBegan() {
+        isAuthenticating = true
+        unansweredBytes = 0
+    }
+
+    mutating func bytesReceived(_ count: Int) {
+        if isAuthenticating { unansweredBytes &+= count }
+    }
+
+    /// The answer is there.
+    mutating func authenticationAnswered() { isAuthenticating = false }
+
     /// - Parameter bytes: held until it is paid.
     mutating func receiptOwed(bytes: Int = 0) {
         receiptsOwed += 1
@@ -83,7 +104,9 @@ struct InboundFlow {
     ///   - isHeldUp: the peer, or PostgreSQL, is to take something first.
     /// - Returns: whether the transport is to read from now on; `nil` when it is told so already.
     mutating func changed(isClosing: Bool, isHeldUp: Bool) -> Bool? {
-        let mayRead = !isTurnOver && (isClosing || hasRoom && !isOverRate && !isHeldUp)
+        let isPatient = !isAuthenticating || unansweredBytes <= Self.unansweredBytesMax
+        let isFree = isPatient && hasRoom && !isOverRate && !isHeldUp
+        let mayRead = !isTurnOver && (isClosing || isFree)
         guard mayRead == isPaused else { return nil }
         isPaused = !mayRead
         return mayRead

@@ -95,6 +95,14 @@ final class OutboundFlow {
 
     // MARK: The transport
 
+    /// What waits for the client is not for it any more. Returns whether a farewell may follow; if not, the connection
+    /// is to be aborted.
+    func discard() -> Bool {
+        unflushed.removeAll()
+        return transport.discardUnflushed()
+    }
+
+    func abort() { transport.abort() }
     func setReading(_ isReading: Bool) { transport.setReading(isReading) }
     func close(_ reason: CloseReason) { transport.close(reason) }
 }

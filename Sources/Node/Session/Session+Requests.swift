@@ -5,7 +5,12 @@ import STOMP
 /// What a connected client asks for.
 extension Session {
     func subscribe(_ request: SubscriptionRequest) {
-        guard let user else { return }
+        guard let user, let identity else { return }
+        guard identity.rights.maySubscribe(to: request.subscription) else {
+            return refuse(
+                .forbidden, "this user may not subscribe to that topic; the token's rights say to which.",
+                message: CloseReason.forbidden.text, command: .subscribe, receipt: request.receipt)
+        }
         let consumer = Consumer(
             session: self, user: user, request: request, limits: worker.context.limits, history: worker.history)
         add(consumer)

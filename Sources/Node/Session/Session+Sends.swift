@@ -15,6 +15,7 @@ extension Session {
                 .protocolViolation, "it lacks the header destination, such as /topic/news.", message: nil,
                 command: .send, receipt: request.receipt)
         }
+        if destination == Self.refreshDestination { return refresh(request) }
         if CommandTable.isCommand(destination) { return run(request, destination: destination, by: identity) }
         do throws(CommandRefusal) {
             let row = try posted(request).row

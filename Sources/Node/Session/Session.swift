@@ -14,19 +14,22 @@ public final class Session: @unchecked Sendable {
     let worker: Worker
     let connection: ClientConnection
     /// Who it belongs to: set once its token was accepted, and kept to the end.
-    private(set) var identity: Identity?
-    private var machine: SessionMachine
+    var identity: Identity?
+    // These four and what follows are for the extensions of this type, and for nobody else.
+    var machine: SessionMachine
+    var times: SessionTimes
+    var inbound: InboundFlow
+    let outbound: OutboundFlow
     private var decoder: FrameDecoder
-    private var times: SessionTimes
-    private var inbound: InboundFlow
-    private let outbound: OutboundFlow
     /// The running subscriptions, by the number that the machine gave them.
     private(set) var consumers: [UInt32: Consumer] = [:]
     private var commandsUnderWay = 0
     /// What waits for the commands that are under way.
     private var commandsDone: ((_ areCarriedOut: Bool) -> Void)?
+    /// Ends the question whose the session is, while somebody is asked.
+    var cancelAuthentication: (() -> Void)?
     /// Where the clock has it.
-    private var filedTick: Int?
+    var filedTick: Int?
     /// The worker knows of its end.
     private(set) var isEnded = false
 
@@ -49,6 +52,8 @@ public final class Session: @unchecked Sendable {
     public var isStranger: Bool { identity == nil }
     /// DISCONNECT or an error came: nothing more is sent but what ends the session.
     public var isClosing: Bool { isEnded || machine.isClosing }
+    /// Whether messages may be sent to it: not one after its token has expired.
+    var mayReceive: Bool { !isClosing && !times.hasExpired(at: .now()) }
     /// The transport was told to stop reading.
     var isReadingPaused: Bool { inbound.isPaused }
 
@@ -58,6 +63,7 @@ public final class Session: @unchecked Sendable {
     public func bytesReceived(_ bytes: ByteBuffer) {
         guard !isClosing else { return }
         if decoder.isHeartBeat(bytes) { return }
+        inbound.bytesReceived(bytes.readableBytes)
         var bytes = bytes
         decoder.feed(&bytes)
         decode()
@@ -108,7 +114,8 @@ public final class Session: @unchecked Sendable {
     // MARK: Reading
 
     /// Deals with what has arrived, as far as the turn reaches; the rest waits for the next.
-    private func decode() {
+    func decode() {
+        if times.hasExpired(at: .now()) { expire() }
         do throws(FrameError) {
             while !isClosing, inbound.takesFrames {
                 guard let event = try decoder.next() else { break }
@@ -157,7 +164,7 @@ public final class Session: @unchecked Sendable {
 
     // MARK: Actions of the machine
 
-    private func run(_ action: SessionAction) {
+    func run(_ action: SessionAction) {
         switch action {
         case .none: break
         case .authenticate(let request): authenticate(request)
@@ -176,18 +183,6 @@ public final class Session: @unchecked Sendable {
         case .commit(let request): commit(request)
         case .disconnect(let receipt): disconnect(receipt)
         case .fail(let error, let reason): close(reason, with: error)
-        }
-    }
-
-    private func authenticate(_ request: ConnectRequest) {
-        switch worker.context.admit(request, session: id, address: connection.address) {
-        case .success(let identity):
-            self.identity = identity
-            times.authenticated(
-                until: identity.expiresAt.map { .now() + .milliseconds(Int64($0.timeIntervalSinceNow * 1_000)) })
-            run(machine.authenticated(user: identity.user, for: request))
-        case .failure(let refusal):
-            run(machine.authenticationFailed(refusal.reason, refusal.sentence))
         }
     }
 
@@ -270,7 +265,7 @@ public final class Session: @unchecked Sendable {
         touch()
     }
 
-    private func write(_ frame: Frame) {
+    func write(_ frame: Frame) {
         outbound.append(frame)
         touch()
     }
@@ -292,7 +287,7 @@ public final class Session: @unchecked Sendable {
     }
 
     /// Whether the client takes bytes fast enough for more backlog. After `false` it resumes by itself.
-    func takesMoreBacklog() -> Bool { outbound.takesMoreBacklog() }
+    func takesMoreBacklog() -> Bool { mayReceive && outbound.takesMoreBacklog() }
 
     private func resumeBacklogs() {
         guard !isEnded, outbound.backlogResumes() else { return }
@@ -302,45 +297,12 @@ public final class Session: @unchecked Sendable {
         }
     }
 
-    private func checkBudget(at now: NIODeadline) {
+    func checkBudget(at now: NIODeadline) {
         guard !isClosing else { return }
         if times.isSlow(waitingBytes: outbound.waitingBytes, limits: worker.context.limits, at: now) {
             fail(.slowConsumer)
         } else if times.isBudgetTight {
             worker.sessions.file(self)
-        }
-    }
-
-    // MARK: Time
-
-    /// Files the session for its next deadline.
-    func file(in wheel: inout TickWheel) {
-        guard !isEnded, let deadline = times.nextDeadline else { return }
-        filedTick = wheel.file(id, at: deadline, filed: filedTick)
-    }
-
-    /// The wheel has come to a tick in which the session was filed. Returns whether that is its last filing.
-    func takeFiling(_ tick: Int) -> Bool {
-        guard filedTick == tick else { return false }
-        filedTick = nil
-        return true
-    }
-
-    /// Sends a heart-beat, or ends the session, if it is time.
-    func tick(at now: NIODeadline) {
-        guard !isEnded else { return }
-        // Who has taken what waited, or has gone, may have said so to nobody.
-        if inbound.isPaused { pauseOrResumeReading() }
-        // What waits can only have grown with a flush, which looks for itself.
-        if times.isBudgetTight { checkBudget(at: now) }
-        switch times.tick(at: now, isReadingPaused: inbound.isPaused) {
-        case .none: break
-        case .sendHeartBeat:
-            outbound.appendHeartBeat()
-            touch()
-        case .connectTimedOut: run(machine.connectTimedOut())
-        case .disconnectTimedOut: close(.clientDisconnected, with: nil)
-        case .fail(let reason): fail(reason)
         }
     }
 
@@ -355,10 +317,11 @@ public final class Session: @unchecked Sendable {
         end(reason)
     }
 
-    private func end(_ reason: CloseReason) {
+    func end(_ reason: CloseReason) {
         guard !isEnded else { return }
         isEnded = true
         commandsDone = nil
+        exchange(&cancelAuthentication, with: nil)?()
         worker.ended(self, reason: reason)
     }
 

@@ -26,6 +26,15 @@ public protocol SessionTransport: AnyObject {
     /// peer takes it in a few seconds.
     func close(_ reason: CloseReason)
 
+    /// Drops what was appended and not flushed.
+    ///
+    /// - Returns: whether nothing that was flushed waits in this process either. If something does, only `abort` keeps
+    ///   it from the peer.
+    func discardUnflushed() -> Bool
+
+    /// Ends without a farewell: what waits for the peer is not sent any more.
+    func abort()
+
     /// Stops, and later takes up again, reading from the peer.
     func setReading(_ isReading: Bool)
 }

@@ -167,8 +167,10 @@ public final class SockJSHandler: ChannelDuplexHandler {
         case .foreign: answer(request, with: .noSession, context: context)
         case .full: answer(request, with: .full, context: context)
         case .found(let session), .made(let session):
+            let channel = context.channel
             let stream = ResponseStream(
-                form: form, callback: callback, eventLoop: eventLoop, write: writer(request, context))
+                form: form, callback: callback, eventLoop: eventLoop, write: writer(request, context),
+                cut: { channel.abort() })
             state = .answering(stream, session)
             writeHead(request, form, callback: callback, context: context)
             let connection = service.connection("sockjs-\(form.rawValue)", of: connection, head: request.head)

@@ -20,13 +20,25 @@ final class ResponseStream: Sendable {
     let callback: String
     private let eventLoop: any EventLoop
     private let write: Write
+    private let cut: @Sendable () -> Void
 
-    /// - Parameter eventLoop: the connection's.
-    init(form: ResponseForm, callback: String, eventLoop: any EventLoop, write: @escaping Write) {
+    /// - Parameters:
+    ///   - eventLoop: the connection's.
+    ///   - cut: ends the connection; called on its event loop.
+    init(
+        form: ResponseForm, callback: String, eventLoop: any EventLoop, write: @escaping Write,
+        cut: @escaping @Sendable () -> Void
+    ) {
         self.form = form
         self.callback = callback
         self.eventLoop = eventLoop
         self.write = write
+        self.cut = cut
+    }
+
+    /// Ends the connection: what was written and its socket has not taken is dropped.
+    func abort() {
+        if eventLoop.inEventLoop { cut() } else { eventLoop.execute(cut) }
     }
 
     /// A frame as it stands in the response.

@@ -237,6 +237,23 @@ final class SockJSSession: SockJSTransport, @unchecked Sendable {
         keepTime()
     }
 
+    /// What waits for a request is dropped, as it is with none of them.
+    func discardUnflushed() -> Bool {
+        pending = PendingMessages()
+        return unwrittenBytes == 0
+    }
+
+    func abort() {
+        application = nil
+        sends.end()
+        pending = PendingMessages()
+        exchange(&response, with: nil)?.stream.abort()
+        // Whoever comes back is told that it is over.
+        if !machine.responseLost() { _ = machine.close(CloseFrame(.tokenExpired)) }
+        clock.isWaiting(at: eventLoop.now)
+        keepTime()
+    }
+
     /// What was written may not have arrived: the session is over, and whoever comes back is told so.
     private func interrupted() {
         guard machine.responseLost() else { return }

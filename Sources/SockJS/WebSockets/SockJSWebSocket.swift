@@ -156,6 +156,17 @@ public final class SockJSWebSocket: WebSocketReceiver, SockJSTransport, @uncheck
         webSocket.close(reason)
     }
 
+    public func discardUnflushed() -> Bool {
+        pending = PendingMessages()
+        return webSocket.discardUnflushed()
+    }
+
+    public func abort() {
+        isOpen = false
+        stopTimer()
+        webSocket.abort()
+    }
+
     // MARK: Time
 
     private func scheduleHeartBeat(in time: TimeAmount) {

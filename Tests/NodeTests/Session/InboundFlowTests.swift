@@ -25,6 +25,22 @@ import Testing
         #expect(!flow.isPaused)
     }
 
+    @Test func noFrameIsTakenAndLittleIsReadWhileItIsAskedWhoItIs() {
+        var flow = Self.flow()
+        flow.bytesReceived(1_000_000)
+        flow.authenticationBegan()
+        #expect(!flow.takesFrames)
+        flow.bytesReceived(InboundFlow.unansweredBytesMax)
+        #expect(flow.changed(isClosing: false, isHeldUp: false) == nil, "its end is to be seen")
+        flow.bytesReceived(1)
+        #expect(flow.changed(isClosing: false, isHeldUp: false) == false)
+        #expect(flow.changed(isClosing: true, isHeldUp: false) == true, "its farewell is awaited")
+        #expect(flow.changed(isClosing: false, isHeldUp: false) == false)
+        flow.authenticationAnswered()
+        #expect(flow.takesFrames)
+        #expect(flow.changed(isClosing: false, isHeldUp: false) == true)
+    }
+
     @Test func aTurnThatIsOverPausesUntilTheNext() {
         var flow = Self.flow()
         Self.spend(&flow)

@@ -58,9 +58,40 @@ import Testing
     @Test func aTokenEnds() {
         var times = Self.connected(expiresAt: Self.start + .seconds(5))
         let deadline = times.nextDeadline
-        #expect(deadline == Self.start + .seconds(5))
+        #expect(deadline == Self.start + .seconds(5) - TickWheel.tick, "to be looked at in the tick before")
+        let soon = times.tick(at: Self.start + .seconds(5) - .milliseconds(100), isReadingPaused: false)
+        #expect(soon == .expires(in: .milliseconds(100)))
+        let before = times.hasExpired(at: Self.start + .seconds(5) - .nanoseconds(1))
+        let after = times.hasExpired(at: Self.start + .seconds(5))
+        #expect(!before && after)
         let due = times.tick(at: Self.start + .seconds(5), isReadingPaused: false)
         #expect(due == .fail(.tokenExpired))
+    }
+
+    @Test func aNewTokenPutsTheEndOff() {
+        var times = Self.connected(expiresAt: Self.start + .seconds(5))
+        times.authenticated(until: Self.start + .seconds(50))
+        let due = times.tick(at: Self.start + .seconds(5), isReadingPaused: false)
+        #expect(due == .none)
+        times.authenticated(until: nil)
+        let never = times.hasExpired(at: .distantFuture)
+        #expect(!never)
+    }
+
+    @Test func whoeverIsAskedHasTheTimeOfAConnect() {
+        var times = SessionTimes(limits: Self.limits(), now: Self.start)
+        times.authenticationBegan(at: Self.start + .seconds(9))
+        let early = times.tick(at: Self.start + .seconds(10) - .nanoseconds(1), isReadingPaused: true)
+        #expect(early == .none)
+        let due = times.tick(at: Self.start + .seconds(10), isReadingPaused: true)
+        #expect(due == .authenticationTimedOut)
+        var connected = Self.connected()
+        connected.authenticationBegan(at: Self.start + .seconds(20))
+        let again = connected.tick(at: Self.start + .seconds(30), isReadingPaused: true)
+        #expect(again == .authenticationTimedOut)
+        connected.authenticationAnswered()
+        let answered = connected.tick(at: Self.start + .seconds(30), isReadingPaused: true)
+        #expect(answered != .authenticationTimedOut)
     }
 
     @Test func aSlowClientIsWatched() {

@@ -30,6 +30,7 @@ final class TestNode: Sendable {
 
     init(
         limits: Limits = Limits(), databaseURL: String? = nil, commands: [any AppCommand] = [],
+        authenticator: any Authenticator = DevelopmentAuthenticator(),
         nodeID: String = "00000000-0000-0000-0000-000000000001"
     )
         async throws
@@ -44,7 +45,7 @@ final class TestNode: Sendable {
         var logger = Logger(label: "belfry.test")
         logger.logLevel = .critical
         context = NodeContext(
-            store: NodeStore(client: postgres, nodeID: nodeID), bus: bus, authenticator: DevelopmentAuthenticator(),
+            store: NodeStore(client: postgres, nodeID: nodeID), bus: bus, authenticator: authenticator,
             commands: CommandTable(commands), limits: limits, version: "test", installation: installation,
             logger: logger)
         let loop = loop
@@ -193,9 +194,11 @@ final class TestNode: Sendable {
     /// Runs `body` with a node and stops it.
     static func with(
         limits: Limits = Limits(), databaseURL: String? = nil, commands: [any AppCommand] = [],
+        authenticator: any Authenticator = DevelopmentAuthenticator(),
         _ body: (TestNode) async throws -> Void
     ) async throws {
-        let node = try await TestNode(limits: limits, databaseURL: databaseURL, commands: commands)
+        let node = try await TestNode(
+            limits: limits, databaseURL: databaseURL, commands: commands, authenticator: authenticator)
         do {
             try await body(node)
         } catch {

@@ -37,6 +37,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ],
     targets: [
@@ -63,7 +64,22 @@ let package = Package(
             dependencies: [nioCore, nioHTTP1, .product(name: "AsyncHTTPClient", package: "async-http-client")]),
         .target(name: "Authentication"),
         .target(
-            name: "JWTAuthentication", dependencies: ["Authentication", .product(name: "JWTKit", package: "jwt-kit")]),
+            name: "JWTAuthentication",
+            dependencies: [
+                "Authentication", "OutgoingHTTP", logging, metrics, .product(name: "JWTKit", package: "jwt-kit"),
+            ]),
+        .target(
+            name: "PasswordAuthentication",
+            dependencies: [
+                "Authentication", logging, .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ]),
+        .target(
+            name: "HTTPAuthentication",
+            dependencies: [
+                "Authentication", "OutgoingHTTP", nioCore, logging, metrics,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .target(name: "Commands", dependencies: ["Authentication", "Outbox", "Postgres", "BelfryModel", nioCore]),
         .target(
             name: "Node",
@@ -112,7 +128,9 @@ let package = Package(
             name: "BelfryCommands",
             dependencies: [
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
-                "Listening", "Authentication", "JWTAuthentication", "Commands", "PrometheusMetrics", "PrivateServers",
+                "Listening", "Authentication", "JWTAuthentication", "PasswordAuthentication", "HTTPAuthentication",
+                "OutgoingHTTP",
+                "Commands", "PrometheusMetrics", "PrivateServers",
                 "WebSocket", nioCore,
                 nioPosix,
                 logging, metrics, lifecycle,
@@ -203,7 +221,10 @@ let package = Package(
         .testTarget(name: "OutgoingHTTPTests", dependencies: ["OutgoingHTTP", "HTTPPeer", nioCore, nioPosix]),
         .testTarget(
             name: "AuthenticationTests",
-            dependencies: ["Authentication", "JWTAuthentication", .product(name: "JWTKit", package: "jwt-kit")]),
+            dependencies: [
+                "Authentication", "JWTAuthentication", "PasswordAuthentication", "HTTPAuthentication", "OutgoingHTTP",
+                "HTTPPeer", "TestBasics", nioCore, nioPosix, logging, .product(name: "JWTKit", package: "jwt-kit"),
+            ]),
         .testTarget(
             name: "CommandsTests", dependencies: ["Commands", "Authentication", "Outbox", "BelfryModel", nioCore]),
         .testTarget(

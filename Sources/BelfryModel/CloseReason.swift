@@ -39,7 +39,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     public var retryAfterSeconds: Int? {
         switch self {
         case .shuttingDown: 1
-        case .overloaded: 10
+        case .overloaded, .authenticationUnavailable: 10
         case .clientDisconnected, .connectionLost, .protocolViolation, .invalidUTF8, .frameTooLarge, .connectTimeout,
             .unauthorized, .tokenExpired, .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions, .internalError:
             nil
@@ -58,7 +58,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .frameTooLarge: "The frame was over a size limit."
         case .connectTimeout: "No CONNECT frame came in time."
         case .unauthorized: "The token was refused."
-        case .authenticationUnavailable: "Who you are can't be checked now; connect again later."
+        case .authenticationUnavailable: "Who you are can't be checked now; connect again in 10 s."
         case .tokenExpired: "The token has expired; connect again with a new one."
         case .forbidden: "That is not allowed for this user."
         case .heartBeatMissed: "The client's heart-beats stopped."

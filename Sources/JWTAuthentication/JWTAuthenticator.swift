@@ -12,26 +12,40 @@ public struct JWTAuthenticator: Authenticator {
     /// Seconds by which an issuer's clock may run ahead of this machine's.
     public static let notBeforeLeeway: TimeInterval = 30
 
-    private let keys: JWTKeys
+    private let ring: JWTKeyRing
+    private let endpoint: JWTKeyEndpoint?
     private let issuer: String?
     private let audience: String?
     private let requiresExpiry: Bool
     private let now: @Sendable () -> Date
 
     /// - Parameters:
+    ///   - keys: those that are known at each moment.
+    ///   - endpoint: asked when a token names a key that is not known, for what it then puts into the ring.
     ///   - issuer: what `iss` must be; `nil` leaves `iss` unchecked.
     ///   - audience: what `aud` must be or contain; `nil` leaves `aud` unchecked.
     ///   - requiresExpiry: refuses a token without `exp`.
+    public init(
+        keys: JWTKeyRing, endpoint: JWTKeyEndpoint? = nil, issuer: String?, audience: String?,
+        requiresExpiry: Bool = false
+    ) {
+        self.init(
+            keys: keys, endpoint: endpoint, issuer: issuer, audience: audience, requiresExpiry: requiresExpiry,
+            now: { Date() })
+    }
+
+    /// The same with keys that do not change.
     public init(keys: JWTKeys, issuer: String?, audience: String?, requiresExpiry: Bool = false) {
-        self.init(keys: keys, issuer: issuer, audience: audience, requiresExpiry: requiresExpiry, now: { Date() })
+        self.init(keys: JWTKeyRing(keys), issuer: issuer, audience: audience, requiresExpiry: requiresExpiry)
     }
 
     /// The same with a clock of the caller's.
     init(
-        keys: JWTKeys, issuer: String?, audience: String?, requiresExpiry: Bool = false,
-        now: @escaping @Sendable () -> Date
+        keys: JWTKeyRing, endpoint: JWTKeyEndpoint? = nil, issuer: String?, audience: String?,
+        requiresExpiry: Bool = false, now: @escaping @Sendable () -> Date
     ) {
-        self.keys = keys
+        self.ring = keys
+        self.endpoint = endpoint
         self.issuer = issuer
         self.audience = audience
         self.requiresExpiry = requiresExpiry
@@ -39,14 +53,46 @@ public struct JWTAuthenticator: Authenticator {
     }
 
     public func authenticate(_ credentials: Credentials) -> AuthenticationAnswer {
-        AuthenticationAnswer { () throws(AuthenticationError) in try verify(credentials.tokenOrPasscode) }
+        let text = credentials.tokenOrPasscode
+        guard let endpoint else { return AuthenticationAnswer { () throws(AuthenticationError) in try verify(text) } }
+        do throws(AuthenticationError) {
+            let token = try JWTToken(parsing: text)
+            if ring.keys.knows(token) {
+                return AuthenticationAnswer { () throws(AuthenticationError) in try verify(token) }
+            }
+            return .later { await verify(token, after: endpoint) }
+        } catch {
+            return .now(.failure(error))
+        }
+    }
+
+    /// The user of a token whose key may have been published just now.
+    private func verify(_ token: JWTToken, after endpoint: JWTKeyEndpoint) async -> Result<
+        Identity, AuthenticationError
+    > {
+        let isUpToDate = await endpoint.refresh()
+        guard isUpToDate || ring.keys.knows(token) else {
+            return .failure(
+                AuthenticationError(
+                    .unavailable, "The token can't be checked now; connect again later.",
+                    detail: "No key with the 'kid' \(JWTToken.printable(token.keyID)) is known, and the keys could not "
+                        + "be fetched (jwt.keysUrl)."))
+        }
+        do throws(AuthenticationError) {
+            return .success(try verify(token))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// The user of a token that is good now.
     ///
     /// - Parameter token: any text at all.
     public func verify(_ token: String) throws(AuthenticationError) -> Identity {
-        let token = try JWTToken(parsing: token)
+        try verify(try JWTToken(parsing: token))
+    }
+
+    private func verify(_ token: JWTToken) throws(AuthenticationError) -> Identity {
         try verifySignature(of: token)
         let claims = try JWTClaims(parsing: token.payload)
         try verifyTimes(of: claims)
@@ -64,7 +110,7 @@ public struct JWTAuthenticator: Authenticator {
     }
 
     private func verifySignature(of token: JWTToken) throws(AuthenticationError) {
-        let candidates = try keys.candidates(algorithm: token.algorithm, keyID: token.keyID)
+        let candidates = try ring.keys.candidates(algorithm: token.algorithm, keyID: token.keyID)
         for key in candidates {
             // A signature of a length that the algorithm does not have is an error of the library's and a "no" here.
             if (try? key.algorithm.verify(token.signature, signs: token.signingInput)) == true { return }

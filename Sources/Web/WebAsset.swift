@@ -11,6 +11,7 @@ public struct WebAsset: Sendable {
         WebAsset(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
         WebAsset(path: "/demo.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.demo_js),
         WebAsset(path: "/stomp.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.stomp_js),
+        WebAsset(path: "/stomp.d.ts", contentType: "text/plain; charset=utf-8", bytes: PackageResources.stomp_d_ts),
         WebAsset(path: "/style.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.style_css),
         WebAsset(path: "/favicon.svg", contentType: "image/svg+xml", bytes: PackageResources.favicon_svg),
     ]

@@ -36,7 +36,7 @@ struct TokenForge {
         later: Double = 0
     ) -> JWTAuthenticator {
         JWTAuthenticator(
-            keys: keys, issuer: issuer, audience: audience, requiresExpiry: requiresExpiry,
+            keys: JWTKeyRing(keys), issuer: issuer, audience: audience, requiresExpiry: requiresExpiry,
             now: { Date(timeIntervalSince1970: Fixtures.now + later) })
     }
 }

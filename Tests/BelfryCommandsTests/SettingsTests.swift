@@ -9,7 +9,10 @@ struct SettingsTests {
     private static let samples = [
         "postgres.url": "postgresql://belfry@db/app", "postgres.listenUrl": "postgresql://belfry@db/app",
         "redis.url": "redis://cache", "allowedOrigins": "https://app.example", "threads": "4", "jwt.secret": "s",
-        "relay.listen": "127.0.0.1:8081", "jwt.keys": "/etc/belfry/keys.json", "jwt.issuer": "i", "jwt.audience": "a",
+        "relay.listen": "127.0.0.1:8081", "jwt.keys": "/etc/belfry/keys.json",
+        "jwt.keysUrl": "https://issuer.example/jwks", "passwords": "/etc/belfry/logins",
+        "httpAuth.url": "https://app.example/who", "httpAuth.headers": "Authorization,Cookie", "jwt.issuer": "i",
+        "jwt.audience": "a",
         "stomp.listen": "127.0.0.1:61613", "trustedProxies": "10.0.0.0/8,192.0.2.1, fd00::/8",
         "tls.certificates": "/etc/belfry/tls.pem", "tls.key": "/etc/belfry/tls.key", "tls.keyPassword": "s",
     ]

@@ -137,6 +137,60 @@ class ClientTests(BrowserTestCase):
             return sockets.map(({ frames }) => frames[0].Authorization);""")
         self.assertEqual(tokens, ["Bearer t1", "Bearer t2"])
 
+    def test_a_token_is_replaced_before_it_expires(self):
+        seen = self.run_script(r"""
+            const timers = [];
+            globalThis.setTimeout = ((real) => (body, time, ...rest) => {
+                timers.push(time);
+                return real(body, time > 500 ? 1 : time, ...rest);
+            })(globalThis.setTimeout);
+            let number = 0;
+            const client = new StompClient({ ...quick, tokenProvider: async () => `t${++number}` });
+            client.connect();
+            (await socket(1)).accept({ "expires-in": "100000" });
+            while (sockets[0].frames.length < 2) await turn();
+            const [, refresh] = sockets[0].frames;
+            sockets[0].say("RECEIPT", { "receipt-id": refresh.receipt, "expires-in": "3600000" });
+            while (sockets[0].frames.length < 3) await turn();
+            return { refresh, asked: sockets[0].frames.map((frame) => frame.Authorization), open: client.state,
+                     hour: timers.includes(2880000), first: timers.includes(80000) };""")
+        self.assertEqual(seen["refresh"], {
+            "command": "SEND", "destination": "/app/auth.refresh", "Authorization": "Bearer t2", "receipt": "r1"})
+        self.assertEqual(seen["asked"], ["Bearer t1", "Bearer t2", "Bearer t3"])
+        self.assertEqual(seen["open"], "connected")
+        self.assertTrue(seen["first"], "at four fifths of the time left")
+        self.assertTrue(seen["hour"], "and of the new one's")
+
+    def test_a_provider_that_fails_is_asked_again_while_there_is_time(self):
+        asked = self.run_script(r"""
+            globalThis.setTimeout = ((real) => (body, time, ...rest) => real(body, time > 500 ? 1 : time, ...rest))(
+                globalThis.setTimeout);
+            let number = 0;
+            const tokenProvider = async () => {
+                if (++number === 2) throw new Error("The session service is away.");
+                return `t${number}`;
+            };
+            const client = new StompClient({ ...quick, tokenProvider });
+            client.connect();
+            (await socket(1)).accept({ "expires-in": "100000" });
+            while (sockets[0].frames.length < 2) await turn();
+            return sockets[0].frames[1].Authorization;""")
+        self.assertEqual(asked, "Bearer t3")
+
+    def test_a_token_without_end_or_without_a_provider_is_not_replaced(self):
+        counts = self.run_script(r"""
+            globalThis.setTimeout = ((real) => (body, time, ...rest) => real(body, time > 500 ? 1 : time, ...rest))(
+                globalThis.setTimeout);
+            const endless = new StompClient({ ...quick, tokenProvider: () => "t" });
+            endless.connect();
+            (await socket(1)).accept();
+            const fixed = new StompClient(quick);
+            fixed.connect();
+            (await socket(2)).accept({ "expires-in": "100000" });
+            for (let turns = 0; turns < 50; turns++) await turn();
+            return sockets.map(({ frames }) => frames.length);""")
+        self.assertEqual(counts, [1, 1])
+
     def test_an_acknowledgement_with_a_receipt_waits_for_it(self):
         seen = self.run_script(r"""
             const log = [];

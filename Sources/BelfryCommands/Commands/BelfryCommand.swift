@@ -15,7 +15,9 @@ public struct BelfryCommand: AsyncParsableCommand {
                 subcommands: [MigrateCommand.self, ServeCommand.self, RelayCommand.self, NodeCommand.self]),
             CommandGroup(
                 name: "Operating",
-                subcommands: [NotifyCommand.self, ReplayCommand.self, StatusCommand.self, TokenCommand.self]),
+                subcommands: [
+                    NotifyCommand.self, ReplayCommand.self, StatusCommand.self, TokenCommand.self, PasswordCommand.self,
+                ]),
         ])
 
     public init() {}

@@ -8,7 +8,7 @@ import WebSocket
 struct BelfryConfiguration: Sendable {
     /// How a session proves whose it is.
     enum Authentication: String, Sendable, CaseIterable {
-        case jwt, dev
+        case jwt, password, http, dev
     }
 
     /// The form of the log on standard error.
@@ -47,6 +47,14 @@ struct BelfryConfiguration: Sendable {
     var jwtIssuer: String?
     var jwtAudience: String?
     var jwtRequireExpiry = false
+    var jwtKeysURL: String?
+    var jwtKeysRefresh: Duration = .seconds(600)
+    var passwords: String?
+    var httpAuthURL: String?
+    var httpAuthHeaders: [String] = []
+    var httpAuthCacheFor: Duration = .zero
+    var httpAuthConnectionsMax = 32
+    var authTimeout: Duration = .seconds(5)
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
     var sockJS = SockJSSettings()

@@ -57,30 +57,6 @@ enum Settings {
             "The smallest message that is compressed."),
     ]
 
-    static let authentication: [Setting] = [
-        .choice(
-            "auth", \.authentication,
-            "How a session proves who its user is: `jwt` by a signed token, `dev` by naming the user (for "
-                + "development only)."),
-        .flag(
-            "devBeyondLoopback", \.devBeyondLoopback,
-            "Lets a node with `auth` `dev` listen on an address that other machines can reach, where anybody can be "
-                + "any user; without it such a node does not start."),
-        .optionalText(
-            "jwt.secret", \.jwtSecret, secret: true,
-            "The secret that tokens are signed with: HS256 (at least 32 bytes), HS384 (48) or HS512 (64)."),
-        .optionalText(
-            "jwt.keys", \.jwtKeys, unit: "path",
-            "A file with public keys: PEM (RS256, ES256, ES384, ES512, EdDSA) or a JWKS; read when the process "
-                + "starts."),
-        .optionalText("jwt.issuer", \.jwtIssuer, "What a token's `iss` must be; not checked when absent."),
-        .optionalText(
-            "jwt.audience", \.jwtAudience, "What a token's `aud` must be or contain; not checked when absent."),
-        .flag(
-            "jwt.requireExpiry", \.jwtRequireExpiry,
-            "Refuses tokens without `exp`; otherwise they, and their sessions, never expire."),
-    ]
-
     static let log: [Setting] = [
         .choice("log.level", \.logLevel, "The lowest level that is logged."),
         .choice("log.format", \.logFormat, "Lines for people or JSON objects for machines, on standard error."),

@@ -60,7 +60,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
                 "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in "
                     + "one process with belfry serve.")
         }
-        let authenticator: (any Authenticator)? =
+        let authentication =
             roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil
         _ = try redisConfiguration(nil)
         let ports = roles.contains(.node) ? try NodePorts(configuration, logger: Logger(label: "belfry.tls")) : nil
@@ -69,7 +69,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
         let threads = configuration.threads ?? System.coreCount
         let eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         do {
-            try await serve(database, installation, authenticator, ports, eventLoopGroup)
+            try await serve(database, installation, authentication, ports, eventLoopGroup)
         } catch {
             try? await eventLoopGroup.shutdownGracefully()
             throw error
@@ -86,7 +86,8 @@ struct BelfryProcess: Service, CustomStringConvertible {
     }
 
     private func serve(
-        _ database: DatabaseConfiguration, _ installation: InstallationIdentity, _ authenticator: (any Authenticator)?,
+        _ database: DatabaseConfiguration, _ installation: InstallationIdentity,
+        _ authentication: (authenticator: any Authenticator, service: AuthenticationService)?,
         _ ports: NodePorts?, _ eventLoopGroup: any EventLoopGroup
     ) async throws {
         let heartBeats = PostgresClient(configuration: database.pooled, size: 1)
@@ -106,16 +107,17 @@ struct BelfryProcess: Service, CustomStringConvertible {
         let relay = roles.contains(.relay) ? makeRelay(database, installation, client, bus) : nil
         let health = HealthWiring.checks(client: client, redis: redisBus, relay: relay?.status)
         var gateway: GatewayServer?
-        if let authenticator, let ports {
+        if let authentication, let ports {
             heartBeats.start()
             gateway = makeGateway(
-                ports, eventLoopGroup, installation, client, heartBeats, bus, authenticator, health)
+                ports, eventLoopGroup, installation, client, heartBeats, bus, authentication.authenticator, health)
         }
 
         var services: [any Service] = [
             PostgresClientService(client: client), PostgresClientService(client: heartBeats), BusService(bus: bus),
         ]
         if let relay { services.append(relay) }
+        if let authentication { services.append(authentication.service) }
         if let tls = ports?.tls { services.append(tls) }
         if let gateway {
             services.append(gateway)

@@ -45,11 +45,12 @@ extension Session {
                     reason: .forbidden, sentence: "the token is another user's; open another connection for it."))
         }
         for consumer in consumers.values where !identity.rights.maySubscribe(to: consumer.subscription) {
+            let topic = if case .topic(let name) = consumer.address { "/topic/\(name)" } else { "" }
             return .failure(
                 AdmissionRefusal(
                     reason: .forbidden,
-                    sentence: "the token does not allow the subscription '\(consumer.subscription.id)', which the "
-                        + "session has; UNSUBSCRIBE first."))
+                    sentence: "the token does not allow the topic '\(topic)', to which the session is subscribed; "
+                        + "UNSUBSCRIBE first."))
         }
         return .success(identity)
     }

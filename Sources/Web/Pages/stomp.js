@@ -26,6 +26,9 @@ const finalCodes = new Set([1002, 1007, 1009, 4001, 4003, 4009]);
 /** The token has expired: final, unless a `tokenProvider` has another. */
 const tokenExpiredCode = 4002;
 
+/** The longest time that a timer of a browser's can have. */
+const timerMax = 2 ** 31 - 1;
+
 /** What went wrong. `code`: `connectionLost`, `closed`, `protocolViolation`, `frameTooLarge` or `invalidHeader`. */
 export class StompError extends Error {
     constructor(code, message) {
@@ -226,7 +229,7 @@ class Connection {
         this.#transmit(encodeFrame(command, headers, body));
     }
 
-    /** Sends a frame that asks for a receipt; resolves when it comes, rejects when the connection ends first. */
+    /** Sends a frame that asks for a receipt; resolves with its headers, rejects when the connection ends first. */
     sendWithReceipt(command, headers) {
         const receipt = `r${++this.#receiptsMade}`;
         return new Promise((resolve, reject) => {
@@ -305,7 +308,7 @@ class Connection {
             this.#handlers.message({ headers, body });
             break;
         case "RECEIPT":
-            this.#receipts.get(headers["receipt-id"])?.resolve();
+            this.#receipts.get(headers["receipt-id"])?.resolve(headers);
             this.#receipts.delete(headers["receipt-id"]);
             break;
         case "ERROR":
@@ -508,6 +511,7 @@ export class StompClient {
     #attempt = 0;
     #failures = 0;
     #timer;
+    #refreshTimer;
     #detail = {};
     #online = () => this.reconnectNow();
 
@@ -515,7 +519,8 @@ export class StompClient {
      * @param {object} options
      * @param {string} [options.url] `ws:`, `wss:`, or relative to the page; `/ws` by default.
      * @param {string} [options.token] goes into CONNECT as `Authorization: Bearer …`.
-     * @param {() => (string | Promise<string>)} [options.tokenProvider] asked for a token before each connection.
+     * @param {() => (string | Promise<string>)} [options.tokenProvider] asked for a token before each connection, and
+     *     before the one in use expires.
      * @param {[number, number]} [options.heartBeat] what we send and what we want, in milliseconds; 0 for none.
      * @param {number} [options.seenMax] ids remembered for each subscription, to hand over every message once.
      * @param {number} [options.retryFirstMilliseconds] the pause after the first failure; it doubles with each.
@@ -608,7 +613,42 @@ export class StompClient {
     #connected(headers) {
         this.#connectedAt = performance.now();
         for (const subscription of this.#subscriptions.values()) subscription.open(this.#connection);
+        this.#refreshInTime(headers);
         this.#setState("connected", { headers });
+    }
+
+    /**
+     * Has a new token sent when four fifths of the present one's time are over. The server says how much is left, as
+     * this machine's clock may be wrong.
+     */
+    #refreshInTime(headers) {
+        clearTimeout(this.#refreshTimer);
+        const left = Number(headers["expires-in"]);
+        if (!this.#options.tokenProvider || !(left > 0)) return;
+        const end = performance.now() + left;
+        this.#refreshIn(left * 0.8, this.#connection, end);
+    }
+
+    /** No sooner than in a second: a provider that gives the same token again is not asked without end. */
+    #refreshIn(milliseconds, connection, end) {
+        const pause = Math.min(Math.max(milliseconds, 1000), timerMax);
+        this.#refreshTimer = setTimeout(() => this.#refresh(connection, end), pause);
+    }
+
+    async #refresh(connection, end) {
+        const isCurrent = () => connection === this.#connection && connection.isOpen;
+        try {
+            const token = await this.#options.tokenProvider();
+            if (!isCurrent()) return;
+            const receipt = await connection.sendWithReceipt("SEND", {
+                destination: "/app/auth.refresh", Authorization: `Bearer ${token}`,
+            });
+            if (isCurrent()) this.#refreshInTime(receipt);
+        } catch (error) {
+            // Without a token there is another try as long as there is time; after that the server ends the session.
+            const left = end - performance.now();
+            if (isCurrent() && left > 1000) this.#refreshIn(left / 2, connection, end);
+        }
     }
 
     #ended(reason) {
@@ -618,6 +658,7 @@ export class StompClient {
         if (lasted > retryFirstMilliseconds * 10) this.#failures = 0;
         this.#connectedAt = 0;
         this.#connection = null;
+        clearTimeout(this.#refreshTimer);
         if (finalCodes.has(reason.code) || (reason.code === tokenExpiredCode && !tokenProvider)) {
             this.#close(reason);
             return;
@@ -633,6 +674,7 @@ export class StompClient {
     #close(reason) {
         this.#attempt++;
         clearTimeout(this.#timer);
+        clearTimeout(this.#refreshTimer);
         globalThis.removeEventListener?.("online", this.#online);
         this.#connection = null;
         this.#connectedAt = 0;

@@ -7,7 +7,7 @@ extension JWTKeys {
 
     /// The public keys of a file: PEM blocks (`PUBLIC KEY`, `RSA PUBLIC KEY`, `CERTIFICATE`), a JWKS, or one JWK.
     ///
-    /// - Parameter path: read once; a change needs a restart.
+    /// - Parameter path: read once.
     public static func file(_ path: String) async throws(JWTKeysError) -> JWTKeys {
         let data: Data
         do {

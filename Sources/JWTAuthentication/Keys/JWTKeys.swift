@@ -31,6 +31,18 @@ public struct JWTKeys: Sendable {
         Set(keys.map(\.algorithm.name)).sorted()
     }
 
+    /// What the keys are called: their `kid`s, and the algorithms of those without one.
+    var ids: Set<String> { Set(keys.map { $0.id ?? $0.algorithm.name }) }
+
+    /// Whether there is a key that a token with this header may be verified with, or one of its `kid` that is for
+    /// another algorithm: then no other will come.
+    func knows(_ token: JWTToken) -> Bool {
+        keys.contains { key in
+            if let id = key.id, let wanted = token.keyID { return id == wanted }
+            return key.algorithm.name == token.algorithm
+        }
+    }
+
     /// The keys that a token with this header may be verified with: of its algorithm, and of its `kid` where a key has
     /// it. A key without a `kid` (a PEM, the secret) serves every token of its algorithm.
     func candidates(algorithm: String, keyID: String?) throws(AuthenticationError) -> [Key] {

@@ -50,10 +50,16 @@ private struct JSONWebKeySet: Decodable {
 }
 
 extension JWTKeys {
+    /// Keys of one JWKS at most: a token without a `kid` is tried with all of its algorithm.
+    static let keysMax = 100
+
     /// The keys of a JWKS or of one JWK. Entries for encryption and of kinds not served here are left out with a
     /// sentence in `ignored`, as RFC 7517, section 5, asks; one that claims to be served and is broken is an error.
     init(jwks text: String, named path: String) async throws(JWTKeysError) {
         let entries = try Self.entries(text, named: path)
+        guard entries.count <= Self.keysMax else {
+            throw JWTKeysError(.unusable, "'\(path)' holds \(entries.count) keys; at most \(Self.keysMax) are read.")
+        }
         var keys: [Key] = []
         var ignored: [String] = []
         for (index, entry) in entries.enumerated() {

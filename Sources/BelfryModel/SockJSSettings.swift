@@ -6,7 +6,8 @@ public struct SockJSSettings: Sendable, Hashable {
     public var takesWebSockets = true
     /// Time without a frame after which a client is sent a heart-beat, so that no proxy takes the connection for dead.
     public var heartBeat: Duration = .seconds(25)
-    /// Time for which a session is kept while its client has no request open to be answered by.
+    /// Time for which a session is kept while its client has no request open to be answered by, and has taken what it
+    /// was sent.
     public var disconnectDelay: Duration = .seconds(5)
     /// Bytes of one streamed response, after which the client asks for another: a browser keeps all of a response in
     /// memory until it ends.

@@ -298,6 +298,10 @@ final class SockJSSession: SockJSTransport, @unchecked Sendable {
         guard clock.deadline <= eventLoop.now else { return keepTime() }
         if response != nil {
             write(ByteBuffer(staticString: "h"))
+        } else if machine.isOpen, unwrittenBytes > 0 {
+            // The client can't come back before it has what it is being sent. Its connection has a bound for that.
+            clock.isWaiting(at: eventLoop.now)
+            keepTime()
         } else {
             if machine.close(.interrupted) { leave(.connectionLost) }
             disappear()

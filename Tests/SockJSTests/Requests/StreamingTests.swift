@@ -42,6 +42,23 @@ struct StreamingTests {
         #expect(test.applications.count == 1)
     }
 
+    @Test("A client on a slow line has its time to come back once it has what it was sent, and that has a bound")
+    func slowLine() throws {
+        let (connection, other) = (try test.connect(), try test.connect())
+        for (peer, id) in [(connection, "a"), (other, "b")] {
+            try peer.request("POST", "/0/\(id)/xhr_streaming")
+            peer.stall()
+        }
+        for application in test.applications { application.send(String(repeating: "x", count: 1_000)) }
+        test.pass(.seconds(20))
+        #expect(test.applications.map(\.ends) == [[], []])
+        connection.drain()
+        test.pass(.seconds(11))
+        #expect(test.applications[0].ends == [.connectionLost] && test.applications[1].ends.isEmpty)
+        test.pass(.seconds(30))
+        #expect(test.applications[1].ends == [.connectionLost] && !other.channel.isActive)
+    }
+
     @Test("Heart-beats come when nothing else does") func heartBeats() throws {
         let connection = try test.connect()
         try connection.request("POST", "/0/s/xhr_streaming")

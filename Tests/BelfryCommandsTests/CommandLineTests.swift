@@ -18,7 +18,7 @@ struct CommandLineTests {
         let version = try await BelfryProgram.run(["--version"])
         #expect(version.output == "\(BelfryVersion.current)\n" && version.status == 0)
         let help = try await BelfryProgram.run(["--help"])
-        for name in ["dev", "migrate", "serve", "relay", "node", "notify", "replay", "status", "token"] {
+        for name in ["dev", "migrate", "serve", "relay", "node", "notify", "replay", "status", "token", "password"] {
             #expect(help.output.contains("\n  \(name) "))
         }
         #expect(!help.output.contains("\n  settings "))
@@ -39,6 +39,9 @@ struct CommandLineTests {
             ["notify", "--user", "a", "--type", "STRING_MSG", "--data", "hello"], status: 64, "--data is not JSON")
         try await fails(
             ["token", "--user", "a", "--expires", "1"], status: 64, "--expires must be a number with a unit")
+        try await fails(
+            ["token", "--user", "a", "--send", "topic"], status: 64, "--subscribe and --send must be patterns")
+        try await fails(["password", "--user", "a:b"], status: 64, "--user must be a user's id without blanks")
         try await fails(["migrate", "--status", "--dry-run"], status: 64, "Give either --status or --dry-run")
     }
 
@@ -46,7 +49,12 @@ struct CommandLineTests {
         try await fails(["status"], "set postgres.url (BELFRY_POSTGRES_URL)")
         try await fails(["serve", "--auth", "dev"], "set postgres.url (BELFRY_POSTGRES_URL)")
         let database = ["--postgres-url", "postgresql://belfry@127.0.0.1:1/app"]
-        try await fails(["serve"] + database, "set jwt.secret (BELFRY_JWT_SECRET) or jwt.keys")
+        try await fails(["serve"] + database, "set jwt.secret (BELFRY_JWT_SECRET), jwt.keys")
+        try await fails(["serve", "--auth", "http"] + database, "set httpAuth.url (BELFRY_HTTP_AUTH_URL)")
+        try await fails(["serve", "--auth", "password"] + database, "set passwords (BELFRY_PASSWORDS)")
+        try await fails(
+            ["serve", "--auth", "password", "--set", "passwords=/nowhere/logins"] + database,
+            "The file '/nowhere/logins' (passwords) can't be read")
         try await fails(["node"] + database, "set redis.url (BELFRY_REDIS_URL)")
         try await fails(["relay"] + database, "set redis.url (BELFRY_REDIS_URL)")
         try await fails(["token", "--user", "alice"], "set jwt.secret (BELFRY_JWT_SECRET)")

@@ -249,7 +249,7 @@ final class SockJSSession: SockJSTransport, @unchecked Sendable {
         pending = PendingMessages()
         exchange(&response, with: nil)?.stream.abort()
         // Whoever comes back is told that it is over.
-        if !machine.responseLost() { _ = machine.close(CloseFrame(.tokenExpired)) }
+        _ = machine.close(CloseFrame(.tokenExpired))
         clock.isWaiting(at: eventLoop.now)
         keepTime()
     }

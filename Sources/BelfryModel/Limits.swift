@@ -64,6 +64,9 @@ public struct Limits: Sendable, Hashable {
     public var heldMessagesMax = 1_000
     /// Bytes of these.
     public var heldBytesMax = 4 * 1024 * 1024
+    /// Time after which a message comes again on a subscription that is acknowledged by `/app/ack` alone, twice that at
+    /// most.
+    public var commandAckTimeout: Duration = .seconds(5)
     /// Receipts that one session is owed until PostgreSQL has committed; over it its frames wait.
     public var receiptsOwedMax = 1_000
     /// Bytes that one session has sent, by SEND and COMMIT, and PostgreSQL has not taken; over it its frames wait.
@@ -80,8 +83,10 @@ public struct Limits: Sendable, Hashable {
     public var transactionsMax = 16
     /// Bytes of the frames that a session's open transactions hold, all together.
     public var transactionBytesMax = 1024 * 1024
-    /// Sessions of one user on one node.
+    /// Sessions of one user, over all nodes.
     public var sessionsPerUserMax = 10
+    /// Whether a session too many closes its user's oldest; else it is refused itself.
+    public var closesOldestSession = true
     /// Sessions on one node.
     public var sessionsMax = 100_000
     /// What the server offers and wants in CONNECTED's `heart-beat`, in milliseconds.
@@ -127,6 +132,12 @@ public struct Limits: Sendable, Hashable {
     public var pollInterval: Duration = .milliseconds(200)
     /// The pause after which a sleeping relay looks by itself, whatever the doorbell said.
     public var safetyPollInterval: Duration = .seconds(10)
+
+    /// Sessions of one user that one node takes, whatever it knows of the others: where the oldest is to be closed, as
+    /// many again as there may be, until that has been done.
+    public var sessionsPerUserOnNodeMax: Int {
+        closesOldestSession ? sessionsPerUserMax.multipliedReportingOverflow(by: 2).partialValue : sessionsPerUserMax
+    }
 
     public init() {}
 }

@@ -1,4 +1,5 @@
 import BelfryModel
+import Foundation
 import Outbox
 import Postgres
 
@@ -14,8 +15,21 @@ public struct SendNotification: Sendable {
     /// - Parameter data: JSON, as the type's schema wants it.
     /// - Throws: `CommandRefusal` with PostgreSQL's own words and hint, which are written for people.
     public func run(to receiver: String, type: String, data: String) async throws(CommandRefusal) -> MessageID {
+        try await send(NewMessage(to: .user(receiver), type: type, data: data))
+    }
+
+    /// The same of a text, to one user or to everybody who is subscribed to a topic.
+    public func run(to address: Address, text: String) async throws(CommandRefusal) -> MessageID {
+        guard !text.utf8.contains(0), let data = try? JSONEncoder().encode(text) else {
+            throw CommandRefusal(.invalid, "the text holds a NUL octet.")
+        }
+        return try await send(
+            NewMessage(to: address, type: "STRING_MSG", data: String(decoding: data, as: UTF8.self)))
+    }
+
+    private func send(_ message: NewMessage) async throws(CommandRefusal) -> MessageID {
         do {
-            return try await store.send(NewMessage(to: .user(receiver), type: type, data: data))
+            return try await store.send(message)
         } catch {
             throw CommandRefusal(error)
         }

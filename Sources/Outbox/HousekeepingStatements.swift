@@ -4,7 +4,7 @@ import Postgres
 /// message's or a session's row: those that another transaction holds are left for the next time.
 enum HousekeepingStatements {
     /// Without a heart-beat for this long a node is dead. Its own lease (`NodeLease`) ends earlier.
-    private static let nodeSilenceMax = "15 seconds"
+    static let nodeSilenceMax = "15 seconds"
 
     /// Plan: the ends of the partial indexes on not_before, expires_at and published_at; node, session and restart are
     /// small.

@@ -33,6 +33,7 @@ extension Migration {
         ("change_operator_functions", PackageResources._00008_change_operator_functions_sql),
         ("describe_columns", PackageResources._00009_describe_columns_sql),
         ("reword_refusals", PackageResources._00010_reword_refusals_sql),
+        ("create_presence", PackageResources._00011_create_presence_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

@@ -56,6 +56,7 @@ public struct NodeStore: Sendable {
     /// they were shown and removes them.
     public func leave() async throws(PostgresError) {
         _ = try await client.execute(NodeStatements.leave, [.text(nodeID)])
+        _ = try await client.execute(PresenceStatements.leave, [.text(nodeID)])
     }
 
     /// Opens sessions and reads a page of backlog for many subscriptions, in one statement and under one snapshot.

@@ -32,6 +32,7 @@ extension RelayStore {
     /// been shown as redelivered.
     public func removeDeadNodes() async throws(PostgresError) -> (nodes: Int, sessions: Int, messages: Int) {
         let result = try await execute(HousekeepingStatements.removeDeadNodes)
+        _ = try await execute(PresenceStatements.removeDead)
         return (Int(result.int64(0, 0) ?? 0), Int(result.int64(0, 1) ?? 0), Int(result.int64(0, 2) ?? 0))
     }
 

@@ -106,7 +106,10 @@ enum Settings {
             "Time in which PostgreSQL must take what a client sends; after it the session ends with an ERROR."),
         .count(
             "limits.sessionsPerUserMax", \.limits.sessionsPerUserMax, 1...100_000, unit: "sessions",
-            "Sessions of one user on one node."),
+            "Sessions of one user, over all nodes."),
+        .flag(
+            "limits.closesOldestSession", \.limits.closesOldestSession,
+            "Whether a session too many closes its user's oldest; else it is refused itself."),
         .count(
             "limits.sessionsMax", \.limits.sessionsMax, 1...10_000_000, unit: "sessions", "Sessions on one node."),
         .count(
@@ -130,6 +133,10 @@ enum Settings {
         .duration(
             "limits.nackDelay", \.limits.nackDelay, .milliseconds(100)...(.seconds(86_400)),
             "Pause before a message that was refused by NACK is sent again."),
+        .duration(
+            "limits.commandAckTimeout", \.limits.commandAckTimeout, .milliseconds(100)...(.seconds(3_600)),
+            "Time after which an unacknowledged message comes again to a page that acknowledges by SENDs to /app/ack; "
+                + "twice that at most."),
         .count("limits.nacksMax", \.limits.nacksMax, 1...1_000, "NACKs after which a message is parked."),
         .duration(
             "limits.topicHold", \.limits.topicHold, .seconds(1)...(.seconds(86_400)),

@@ -23,6 +23,8 @@ public struct AckLedger: Sendable {
     }
 
     public var count: Int { entries.count }
+    /// In the order of sending.
+    public var all: [MessageStamp] { Array(entries) }
 
     /// Notes a message just sent.
     public mutating func append(_ entry: MessageStamp) {
@@ -68,6 +70,13 @@ public struct AckLedger: Sendable {
     public func covered(by id: MessageID) -> [MessageStamp] {
         guard let index = index(of: id) else { return [] }
         return mode.isCumulative ? Array(entries[...index]) : [entries[index]]
+    }
+
+    /// Takes one message out of flight, in whatever mode.
+    public mutating func remove(_ stamp: MessageStamp) {
+        guard let index = entries.firstIndex(of: stamp) else { return }
+        entries.remove(at: index)
+        if entries.isEmpty { becameEmpty() }
     }
 
     /// Empties the ledger, at the end of the subscription. Returns all entries in the order of sending.

@@ -37,6 +37,8 @@ public struct DeliveryMachine: ~Copyable {
     private var queue: QueueSplice?
     private var topic: TopicSplice?
     private var ledger: AckLedger
+    /// What was in flight when unanswered messages were given back last.
+    private var watched: Set<MessageStamp> = []
 
     /// - Parameter history: of the subscription's event loop.
     public init(source: Source, ackMode: AckMode, bounds: Bounds, history: DeliveryHistory) {
@@ -216,6 +218,21 @@ public struct DeliveryMachine: ~Copyable {
         if topic == nil { for stamp in stamps { history.refused(stamp) } }
         if !stamps.isEmpty { makeRoom() }
         return stamps
+    }
+
+    /// Gives back what was in flight already when this was asked last, and has its queue read again: those messages
+    /// come once more. Of a topic nothing.
+    ///
+    /// - Returns: what is to be marked as redelivered.
+    public mutating func giveBackUnanswered() -> [MessageStamp] {
+        guard topic == nil else { return [] }
+        let unanswered = ledger.all.filter(watched.contains)
+        for stamp in unanswered { ledger.remove(stamp) }
+        watched = Set(ledger.all)
+        guard !unanswered.isEmpty else { return [] }
+        for stamp in unanswered { history.gaveBack(stamp) }
+        queue?.readAgain()
+        return unanswered
     }
 
     /// Enough has been answered to read on after there was no room.

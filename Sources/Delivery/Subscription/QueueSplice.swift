@@ -79,7 +79,10 @@ struct QueueSplice {
     }
 
     /// PostgreSQL came back as another incarnation: what was seen before says nothing about its transactions.
-    mutating func incarnationChanged() {
+    mutating func incarnationChanged() { readAgain() }
+
+    /// The backlog is read from its start, whatever was seen before.
+    mutating func readAgain() {
         switch state {
         case .opening, .ended: break
         case .reading, .live, .saturated: begin(covered: nil)

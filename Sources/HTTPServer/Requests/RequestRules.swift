@@ -86,10 +86,10 @@ public struct RequestRules: Sendable {
         return .absolute(authority: String(authority), path: isRoot ? "/\(path)" : String(path))
     }
 
-    /// Whether a target may be one of `/dev/…`. The router leaves out empty segments, so it is enough that one of them
-    /// is that.
+    /// Whether a target may be one of development mode. The router leaves out empty segments, so it is enough that one
+    /// of them is `dev`, or the one of earlier pages.
     private static func mayBeDevelopment(_ target: String) -> Bool {
-        target.prefix { $0 != "?" }.split(separator: "/").contains("dev")
+        target.prefix { $0 != "?" }.split(separator: "/").contains { $0 == "dev" || $0 == Routes.earlierPagesPath }
     }
 
     /// Whether no request can follow on the connection, by the head or because NIO's decoder ends at it: it reads

@@ -4,7 +4,7 @@ import Commands
 public struct DevelopmentRoutes: Sendable {
     /// A shell line that inserts a notification, for the page to show.
     let psql: String
-    let notify: SendNotification
+    public let notify: SendNotification
 
     public init(psql: String, notify: SendNotification) {
         self.psql = psql

@@ -1,3 +1,4 @@
+import BelfryModel
 import Commands
 import Foundation
 import HTTPTypes
@@ -9,6 +10,9 @@ import Web
 public struct Routes: Sendable {
     /// Bytes of a request's body at most.
     private static let bodyBytesMax = 512 * 1024
+
+    /// The first segment of the paths that pages of the design before Belfry push by, in development mode.
+    static let earlierPagesPath = "vh-stomp-wsend"
 
     private let health: HealthChecks
     private let metricsText: @Sendable () -> String
@@ -34,7 +38,10 @@ public struct Routes: Sendable {
             let response = asset.response
             router.get(RouterPath(asset.path)) { _, _ in response }
         }
-        if let development { addDevelopment(development, to: router) }
+        if let development {
+            addDevelopment(development, to: router)
+            addEarlierPages(development.notify, to: router)
+        }
         return router
     }
 
@@ -78,6 +85,56 @@ public struct Routes: Sendable {
                 return try Self.json(Refused(error: refusal.description), status: Self.status(of: refusal.code))
             }
         }
+    }
+
+    /// The buttons of pages of the design before Belfry: a text to all, or to one. Which pages may push, `RequestRules`
+    /// has decided.
+    private func addEarlierPages(_ notify: SendNotification, to router: Router<BasicRequestContext>) {
+        for (path, isToOne) in [("push_all_obj", false), ("push_all_obj/{receiver}", true)] {
+            let path = RouterPath("/\(Self.earlierPagesPath)/\(path)")
+            router.on(path, method: .options) { request, _ in
+                Self.shared(Response(status: .noContent), with: request)
+            }
+            router.post(path) { request, context in
+                let receiver = isToOne ? try context.parameters.require("receiver") : ""
+                let body = try await request.body.collect(upTo: Self.bodyBytesMax)
+                let text = Self.text(of: body, type: request.headers[.contentType] ?? "")
+                do {
+                    let address = isToOne ? Address.user(receiver) : .topic(EarlierPages.topic)
+                    let id = try await notify.run(to: address, text: text)
+                    return Self.shared(try Self.json(Created(id: id.description)), with: request)
+                } catch let refusal as CommandRefusal {
+                    let status = Self.status(of: refusal.code)
+                    return Self.shared(
+                        try Self.json(Refused(error: refusal.description), status: status), with: request)
+                }
+            }
+        }
+    }
+
+    /// An answer that the page may read which had the browser ask.
+    private static func shared(_ response: Response, with request: Request) -> Response {
+        guard let origin = request.headers[.origin] else { return response }
+        var response = response
+        response.headers[.accessControlAllowOrigin] = origin
+        response.headers[.accessControlAllowHeaders] = "content-type, authorization"
+        response.headers[.vary] = "Origin"
+        return response
+    }
+
+    /// What a page wants to have pushed: a JSON string, the first value of a form, or the body as it is.
+    private static func text(of body: ByteBuffer, type: String) -> String {
+        let text = String(buffer: body)
+        if type.hasPrefix("application/json"),
+            let string = try? JSONDecoder().decode(String.self, from: Data(text.utf8))
+        {
+            return string
+        }
+        guard type.hasPrefix("application/x-www-form-urlencoded"), let field = text.split(separator: "&").first else {
+            return text
+        }
+        let value = field.split(separator: "=", maxSplits: 1).last ?? field
+        return String(value).replacing("+", with: " ").removingPercentEncoding ?? String(value)
     }
 
     private static func status(of code: CommandRefusal.Code) -> HTTPResponse.Status {

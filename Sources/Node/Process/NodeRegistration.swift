@@ -1,3 +1,4 @@
+import BelfryModel
 import Foundation
 import NIOCore
 import Outbox
@@ -40,10 +41,20 @@ public struct NodeRegistration: Sendable {
                 context.lease.renew(sentAt: sentAt)
                 await workers.each { $0.origins.heartBeatAnswered(incarnation: answer.incarnation, term: answer.term) }
                 hasBeaten = true
+                try await closeWhatIsToBeClosed()
             } catch {
                 context.logger.debug("The node's heart-beat could not be written", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    /// Sessions of users who have too many, as another node has found.
+    private func closeWhatIsToBeClosed() async throws(PostgresError) {
+        for closing in try await context.store.closingPresence() {
+            guard let id = SessionID(closing.sessionID) else { continue }
+            let reason = CloseReason(rawValue: closing.reason) ?? .tooManySessions
+            workers.withSession(id) { $0?.fail(reason) }
         }
     }
 

@@ -12,11 +12,11 @@ struct AdmissionRefusal: Error {
 extension NodeContext {
     /// Takes one of a user's places on this node.
     func admit(_ identity: Identity) -> Result<Identity, AdmissionRefusal> {
-        guard occupancy.enter(user: identity.user, atMost: limits.sessionsPerUserMax) else {
+        guard occupancy.enter(user: identity.user, atMost: limits.sessionsPerUserOnNodeMax) else {
             return .failure(
                 AdmissionRefusal(
                     reason: .tooManySessions,
-                    sentence: "this user has \(limits.sessionsPerUserMax) sessions on this node already; "
+                    sentence: "this user has \(limits.sessionsPerUserOnNodeMax) sessions on this node already; "
                         + "end one first."))
         }
         return .success(identity)

@@ -8,6 +8,10 @@ final class Consumer: @unchecked Sendable {
     let session: Session
     let subscription: Subscription
     let address: Address
+    /// How its messages are acknowledged; see `isAcknowledgedByCommand`.
+    let ackMode: AckMode
+    /// By SENDs to `/app/ack` alone, one message at a time.
+    let isAcknowledgedByCommand: Bool
     private var machine: DeliveryMachine
     /// The receipt that SUBSCRIBE asked for, owed once messages flow.
     private var owedReceipt: String?
@@ -23,6 +27,8 @@ final class Consumer: @unchecked Sendable {
         self.session = session
         self.subscription = request.subscription
         self.address = request.subscription.destination.address(for: user)
+        isAcknowledgedByCommand = session.connection.acknowledgesByCommand && !request.namesAckMode
+        ackMode = isAcknowledgedByCommand ? .clientIndividual : request.subscription.ackMode
         self.owedReceipt = request.receipt
         let source: DeliveryMachine.Source =
             switch address {
@@ -30,7 +36,7 @@ final class Consumer: @unchecked Sendable {
             case .topic: .topic(after: request.lastMessageID)
             }
         self.machine = DeliveryMachine(
-            source: source, ackMode: request.subscription.ackMode,
+            source: source, ackMode: ackMode,
             bounds: DeliveryMachine.Bounds(
                 inFlightMax: min(limits.inFlightMax, request.subscription.prefetchCount ?? .max),
                 heldMax: limits.heldMessagesMax, heldBytesMax: limits.heldBytesMax),
@@ -99,7 +105,7 @@ final class Consumer: @unchecked Sendable {
 
     /// A message of it was appended. Returns whether it is the first since the last flush in mode `auto`.
     func appended(_ id: MessageID) -> Bool {
-        guard subscription.ackMode == .auto else { return false }
+        guard ackMode == .auto else { return false }
         return exchange(&lastUnflushed, with: id) == nil
     }
 
@@ -110,6 +116,9 @@ final class Consumer: @unchecked Sendable {
     func inFlight(upTo id: MessageID) -> [MessageStamp] { machine.inFlight(upTo: id) }
     func acknowledged(_ id: MessageID) -> [MessageStamp] { machine.acknowledged(id) }
     func refused(_ id: MessageID) -> [MessageStamp] { machine.refused(id) }
+
+    /// Messages that have been in flight since it was asked last go back, and come again. Returns them.
+    func giveBackUnanswered() -> [MessageStamp] { machine.giveBackUnanswered() }
 
     /// It is over. Returns what its user's messages had in flight; of broadcasts nothing. Said again, it returns
     /// nothing.

@@ -110,6 +110,7 @@ extension Session {
     /// CONNECT was accepted, and the user's place taken.
     private func authenticated(_ identity: Identity, for request: ConnectRequest) {
         take(identity)
+        worker.presence.opened(self)
         run(machine.authenticated(user: identity.user, expiry: identity.expiryHeaders(), for: request))
     }
 

@@ -15,6 +15,21 @@ extension Session {
             session: self, user: user, request: request, limits: worker.context.limits, history: worker.history)
         add(consumer)
         worker.feed.join(consumer)
+        if consumer.isAcknowledgedByCommand { watch(consumer) }
+    }
+
+    /// What a page leaves unanswered comes again: it has no other way to ask for it.
+    private func watch(_ consumer: Consumer) {
+        worker.eventLoop.scheduleTask(in: TimeAmount(worker.context.limits.commandAckTimeout)) { [weak self] in
+            guard let self, !isEnded, !consumer.isEnded else { return }
+            let stamps = consumer.giveBackUnanswered()
+            if !stamps.isEmpty {
+                worker.marks.ended(
+                    SessionEnd(sessionID: nil, receiver: consumer.receiver, unacknowledged: stamps.map(\.id)))
+                worker.wantsPage(consumer)
+            }
+            watch(consumer)
+        }
     }
 
     func unsubscribe(_ subscription: Subscription, receipt: String?) {
@@ -61,7 +76,7 @@ extension Session {
     /// The running subscriptions that an answer is for: one, or with STOMP 1.0 whichever has the message in flight.
     func consumers(of request: AckRequest) -> [Consumer] {
         if let number = request.subscription { return consumers[number].map { [$0] } ?? [] }
-        return consumers.values.filter { $0.subscription.ackMode != .auto }
+        return consumers.values.filter { $0.ackMode != .auto }
     }
 
     /// STOMP 1.2, DISCONNECT: the receipt says that everything before it was done, commits included.

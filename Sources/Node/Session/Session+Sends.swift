@@ -16,6 +16,7 @@ extension Session {
                 command: .send, receipt: request.receipt)
         }
         if destination == Self.refreshDestination { return refresh(request) }
+        if destination == Self.acknowledgement { return acknowledgeByCommand(request) }
         if CommandTable.isCommand(destination) { return run(request, destination: destination, by: identity) }
         do throws(CommandRefusal) {
             let row = try posted(request).row
@@ -125,6 +126,22 @@ extension Session {
     }
 
     // MARK: Commands
+
+    /// The command that acknowledges a message by its id, in the body, whichever of the session's subscriptions has it.
+    private static let acknowledgement = "/app/ack"
+
+    private func acknowledgeByCommand(_ request: SendRequest) {
+        // As JSON has it, or bare.
+        let around: (UInt8) -> Bool = { " \t\n\"".utf8.contains($0) || $0 == UInt8(ascii: "\r") }
+        let bytes = request.body.readableBytesView.prefix(64).drop(while: around)
+        let text = String(decoding: bytes.reversed().drop(while: around).reversed(), as: UTF8.self)
+        guard let message = MessageID(text) else {
+            return refuse(
+                .protocolViolation, "the body must be the message-id of a MESSAGE, such as 42.", message: nil,
+                command: .send, receipt: request.receipt)
+        }
+        acknowledge(AckRequest(subscription: nil, message: message, receipt: request.receipt))
+    }
 
     private func run(_ request: SendRequest, destination: String, by identity: Identity) {
         guard let command = worker.context.commands.command(for: destination) else {

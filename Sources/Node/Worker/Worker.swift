@@ -23,6 +23,7 @@ public final class Worker: @unchecked Sendable {
     let feed: LiveFeed
     let marks: MarkWriter
     let sends: SendWriter
+    let presence: PresenceWriter
     let backlogs: BacklogReader
     private let topics: TopicReader
     private let reconciler: Reconciler
@@ -37,6 +38,7 @@ public final class Worker: @unchecked Sendable {
         sessions = SessionTable(now: .now())
         marks = MarkWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
         sends = SendWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
+        presence = PresenceWriter(eventLoop: eventLoop, context: context)
         history = DeliveryHistory(now: .now(), marks: marks)
         origins = OriginCheck(eventLoop: eventLoop, context: context)
         feed = LiveFeed(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
@@ -120,6 +122,7 @@ extension Worker {
         if wasCounted { context.occupancy.leave() }
         guard let user = session.user else { return }
         context.occupancy.leave(user: user)
+        presence.ended(session.id)
         let unacknowledged = session.takeConsumers().flatMap { leave($0, sessionGoesOn: false) }
         backlogs.sessionEnded(session.id, receiver: user, unacknowledged: unacknowledged.map(\.id))
     }
@@ -127,6 +130,7 @@ extension Worker {
     /// Others took this node for dead and removed its sessions' rows.
     func forgotten() {
         backlogs.forgotten()
+        for session in sessions.all { presence.opened(session) }
         readEverythingAgain()
     }
 }
@@ -189,6 +193,7 @@ extension Worker {
     private func incarnationChanged() {
         history.incarnationChanged()
         marks.incarnationChanged()
+        for session in sessions.all { presence.opened(session) }
         for audience in feed.all { audience.incarnationChanged() }
         readEverythingAgain()
         reconciler.beginSoon()
@@ -237,6 +242,7 @@ extension Worker {
 
     private func endShutdown() {
         feed.close()
+        presence.onTooMany = { _ in }
         for promise in shutdown.end() { promise.succeed() }
     }
 }

@@ -10,6 +10,11 @@ public struct Workers: Sendable {
         let workers = eventLoops.enumerated().map { Worker(number: $0, eventLoop: $1, context: context) }
         all = workers
         byLoop = Dictionary(uniqueKeysWithValues: workers.map { (ObjectIdentifier($0.eventLoop), $0) })
+        // Let go when a worker has stopped.
+        let everybody = self
+        for worker in workers {
+            worker.presence.onTooMany = { id in everybody.withSession(id) { $0?.fail(.tooManySessions) } }
+        }
     }
 
     /// Connects all to the bus and starts their clocks.

@@ -70,6 +70,7 @@ struct SessionTests {
     func sessionsOfUser() async throws {
         var limits = Limits()
         limits.sessionsPerUserMax = 2
+        limits.closesOldestSession = false
         try await TestNode.with(limits: limits) { node in
             let first = try await node.connect(as: "alice")
             _ = try await node.connect(as: "alice")

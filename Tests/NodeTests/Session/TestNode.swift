@@ -59,12 +59,13 @@ final class TestNode: Sendable {
     }
 
     /// A client that has connected its WebSocket and said nothing yet.
-    func connect() async throws -> TestClient {
+    func connect(by connection: ClientConnection = ClientConnection(transport: "websocket")) async throws -> TestClient
+    {
         let worker = worker
         let dam = WriteDam()
         let channel = try await NIOAsyncTestingChannel(loop: loop) { channel in
             try channel.pipeline.syncOperations.addHandlers([
-                dam, WebSocketHandler(worker: worker, limits: worker.context.limits),
+                dam, WebSocketHandler(worker: worker, connection: connection, limits: worker.context.limits),
             ])
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
@@ -72,8 +73,11 @@ final class TestNode: Sendable {
     }
 
     /// A client whose CONNECT was answered.
-    func connect(as user: String, heartBeat: String = "0,0") async throws -> TestClient {
-        let client = try await connect()
+    func connect(
+        as user: String, heartBeat: String = "0,0",
+        by connection: ClientConnection = ClientConnection(transport: "websocket")
+    ) async throws -> TestClient {
+        let client = try await connect(by: connection)
         try await client.send("CONNECT\naccept-version:1.2\nheart-beat:\(heartBeat)\ntoken:\(user)\n\n\0")
         _ = try await client.frame(.connected)
         return client

@@ -1,0 +1,64 @@
+import Postgres
+
+/// The text of the statements on who is connected. Applications have no part in the table, so nothing is waited for.
+enum PresenceStatements {
+    /// $1: the node. $2 to $5: sessions that were opened, their users, transports and addresses (empty when not known).
+    /// $6: sessions that have ended.
+    ///
+    /// Plan: by primary key.
+    static let record = PostgresStatement(
+        "belfry_presence_record",
+        """
+        with gone as (
+            delete from belfry.presence p where p.id = any($6::text[]::uuid[])
+        )
+        insert into belfry.presence (id, node_id, receiver, transport, address)
+        select s.id::uuid, $1::uuid, s.receiver, s.transport, nullif(s.address, '')
+        from unnest($2::text[], $3::text[], $4::text[], $5::text[]) as s(id, receiver, transport, address)
+        on conflict (id) do nothing
+        """)
+
+    /// $1: users. $2: sessions that each may have. $3: whether the newest go on and not the oldest. Those of killed
+    /// nodes do not count. Two nodes that look at once find the same.
+    ///
+    /// Plan: for each user an index scan on presence (receiver, …), then node by primary key.
+    static let bound = PostgresStatement(
+        "belfry_presence_bound",
+        """
+        with too_many as (
+            select c.id
+            from unnest($1::text[]) as u(receiver)
+            cross join lateral (
+                select p.id, row_number() over (
+                    order by case when $3::boolean then -extract(epoch from p.opened_at)
+                        else extract(epoch from p.opened_at) end, p.id) as place
+                from belfry.presence p
+                join belfry.node n on n.id = p.node_id
+                    and n.heartbeat_at > clock_timestamp() - interval '\(HousekeepingStatements.nodeSilenceMax)'
+                where p.receiver = u.receiver and p.close_reason is null
+            ) as c
+            where c.place > $2::bigint
+        )
+        update belfry.presence p set close_reason = 'tooManySessions'
+        from too_many t where p.id = t.id and p.close_reason is null
+        returning p.id::text
+        """)
+
+    /// Plan: the partial index on what is to be closed.
+    static let closing = PostgresStatement(
+        "belfry_presence_closing",
+        """
+        select p.id::text, p.close_reason from belfry.presence p
+        where p.node_id = $1::uuid and p.close_reason is not null
+        """)
+
+    /// Plan: presence by its index on node_id.
+    static let leave = PostgresStatement(
+        "belfry_presence_leave", "delete from belfry.presence where node_id = $1::uuid")
+
+    /// What killed nodes left. A node that was taken for one writes its rows anew. Plan: node is small; presence is
+    /// read once for each node that has gone.
+    static let removeDead = PostgresStatement(
+        "",
+        "delete from belfry.presence p where not exists (select from belfry.node n where n.id = p.node_id)")
+}

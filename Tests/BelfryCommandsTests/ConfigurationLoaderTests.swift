@@ -138,7 +138,8 @@ struct ConfigurationLoaderTests {
         let file = try TemporaryFile("s.json", #"{"auth": "none"}"#)
         #expect(
             try #require(await failure(file: file)).message
-                == "The setting auth has the value 'none' in the file '\(file.path)' that is not one of jwt, dev.")
+                == "The setting auth has the value 'none' in the file '\(file.path)' that is not one of jwt, password, "
+                + "http, dev.")
         let flag = try #require(await failure(flags: ["listen": "8080"]))
         #expect(flag.message.contains("The setting listen has the value '8080' in the command line that is not a host"))
     }

@@ -123,9 +123,10 @@ import WebSocket
         }
     }
 
-    @Test func aUserHasOnlySoManySessions() async throws {
+    @Test func oneSessionTooManyIsRefusedWhereTheOldestIsToStay() async throws {
         var limits = Limits()
         limits.sessionsPerUserMax = 2
+        limits.closesOldestSession = false
         try await Installation.with(limits: limits) { belfry in
             let first = try await belfry.connect("alice")
             let second = try await belfry.connect("alice")
@@ -133,6 +134,18 @@ import WebSocket
             try await second.disconnect()
             try await eventually("the place is free") { (try? await belfry.connect("alice")) != nil }
             try await first.disconnect()
+        }
+    }
+
+    @Test func oneSessionTooManyClosesTheOldest() async throws {
+        var limits = Limits()
+        limits.sessionsPerUserMax = 2
+        try await Installation.with(limits: limits) { belfry in
+            let first = try await belfry.connect("alice")
+            let second = try await belfry.connect("alice")
+            let third = try await belfry.connect("alice")
+            #expect(try await first.ended() == CloseReason.tooManySessions.webSocketCode)
+            for client in [second, third] { try await client.disconnect() }
         }
     }
 

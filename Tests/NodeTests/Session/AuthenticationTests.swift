@@ -161,7 +161,11 @@ struct AuthenticationTests {
 
     @Test("The user's places fill up while it waits")
     func placesFillUp() async throws {
-        try await with({ $0.sessionsPerUserMax = 1 }) { node in
+        let limits: (inout Limits) -> Void = { limits in
+            limits.sessionsPerUserMax = 1
+            limits.closesOldestSession = false
+        }
+        try await with(limits) { node in
             let token = authenticator.token("alice", later: true)
             let client = try await waiting(token, at: node)
             let quick = try await node.connect()

@@ -69,7 +69,7 @@ public struct SessionMachine: ~Copyable {
 
     /// The subscription without an id to that destination, as STOMP 1.0 allows one.
     func index(ofNamelessSubscriptionTo destination: String) -> Int? {
-        subscriptions.firstIndex { $0.id == nil && $0.destinationText.utf8.elementsEqual(destination.utf8) }
+        subscriptions.firstIndex { $0.namelessDestination?.utf8.elementsEqual(destination.utf8) ?? false }
     }
 
     /// The version that a CONNECT has negotiated; `nil` when it knows none that is served here.

@@ -8,8 +8,8 @@ public struct Subscription: Hashable, Sendable {
     /// The client's name for it, unique within the session while it lasts; `nil` for one of STOMP 1.0 without.
     public let id: String?
     public let destination: Destination
-    /// The destination as the client wrote it.
-    public let destinationText: String
+    /// The destination as the client wrote it, where that has to name the subscription.
+    let namelessDestination: String?
     public let ackMode: AckMode
     /// The session's own name for it, never given out twice in a session; the first part of an `AckID`.
     public let number: UInt32
@@ -31,7 +31,7 @@ public struct Subscription: Hashable, Sendable {
     ) {
         self.id = id
         self.destination = destination
-        self.destinationText = destinationText
+        namelessDestination = id == nil ? destinationText : nil
         self.ackMode = ackMode
         self.number = number
         self.prefetchCount = prefetchCount

@@ -18,7 +18,7 @@ final class PresenceWriter: @unchecked Sendable {
 
     private let eventLoop: any EventLoop
     private let context: NodeContext
-    private var opened: [SessionID: PresenceOpening] = [:]
+    private var opened: [SessionID: Session] = [:]
     private var ended: Deque<SessionID> = []
     private var isWriting = false
     private var isScheduled = false
@@ -34,10 +34,8 @@ final class PresenceWriter: @unchecked Sendable {
 
     /// A session's token was accepted; or its row may be gone.
     func opened(_ session: Session) {
-        guard let user = session.user else { return }
-        opened[session.id] = PresenceOpening(
-            sessionID: session.id.description, receiver: user, transport: session.connection.transport,
-            address: session.connection.address)
+        guard session.user != nil else { return }
+        opened[session.id] = session
         schedule()
     }
 
@@ -65,7 +63,7 @@ final class PresenceWriter: @unchecked Sendable {
         let going = Array(ended.prefix(Self.batchMax))
         ended.removeFirst(going.count)
         context.store.recordPresence(
-            opened: coming.map(\.value), ended: going.map(\.description),
+            opened: coming.map { PresenceOpening($0.value) }, ended: going.map(\.description),
             completion: eventLoop.bringingBack { answer in
                 switch answer {
                 case .success: self.bound(coming)
@@ -78,10 +76,10 @@ final class PresenceWriter: @unchecked Sendable {
     }
 
     /// Once their rows are there: two nodes that do this at the same time then see each other's.
-    private func bound(_ openings: [(key: SessionID, value: PresenceOpening)]) {
+    private func bound(_ openings: [(key: SessionID, value: Session)]) {
         guard !openings.isEmpty else { return wrote() }
         context.store.boundPresence(
-            of: Array(Set(openings.map(\.value.receiver))), atMost: context.limits.sessionsPerUserMax,
+            of: Array(Set(openings.compactMap(\.value.user))), atMost: context.limits.sessionsPerUserMax,
             keepsNewest: context.limits.closesOldestSession,
             completion: eventLoop.bringingBack { answer in
                 switch answer {
@@ -96,9 +94,9 @@ final class PresenceWriter: @unchecked Sendable {
     }
 
     /// What a failed statement was to write is written again, but for sessions that have ended meanwhile.
-    private func putBack(_ openings: [(key: SessionID, value: PresenceOpening)]) {
+    private func putBack(_ openings: [(key: SessionID, value: Session)]) {
         let ended = Set(self.ended)
-        for (id, opening) in openings where !ended.contains(id) { opened[id] = opening }
+        for (id, session) in openings where !ended.contains(id) { opened[id] = session }
     }
 
     private func wrote() {
@@ -112,5 +110,14 @@ final class PresenceWriter: @unchecked Sendable {
         context.logger.debug("Who is connected could not be written", metadata: ["error": "\(error)"])
         isWriting = false
         schedule(in: TimeAmount(backoff.next()))
+    }
+}
+
+extension PresenceOpening {
+    /// A session whose token was accepted.
+    fileprivate init(_ session: Session) {
+        self.init(
+            sessionID: session.id.description, receiver: session.user ?? "", transport: session.connection.transport,
+            address: session.connection.address)
     }
 }

@@ -39,11 +39,12 @@ final class OutboundFlow {
 
     /// Appends a message of one of the session's subscriptions.
     func append(_ message: Message, isRedelivered: Bool, on consumer: Consumer) {
-        let subscription = consumer.subscription
+        let isPresent = version == .v12
         let frame = OutgoingMessage(
-            subscription: subscription.escapedID, destination: subscription.escapedDestination,
-            messageID: message.id, ackID: subscription.ackID(for: message.id), redelivered: isRedelivered,
-            headerLines: HeaderLines.converted(message.headerLines, to: version), body: message.body)
+            subscription: consumer.subscription.escapedID, destination: consumer.subscription.escapedDestination,
+            messageID: message.id, ackID: consumer.subscription.ackID(for: message.id), redelivered: isRedelivered,
+            headerLines: isPresent ? message.headerLines : HeaderLines.converted(message.headerLines, to: version),
+            body: message.body)
         transport.append(byteCount: frame.byteCount, isUTF8: message.isUTF8) { frame.write(into: &$0) }
         if consumer.appended(message.id) { unflushed.append(consumer) }
     }

@@ -25,13 +25,14 @@ public struct PostedMessage: Sendable {
     ///   - destination: `/user/<id>/queue/<name>` or `/topic/<name>`.
     ///   - headers: of repeated names the first counts.
     ///   - body: JSON in UTF-8 or, for the type `STRING_MSG`, a text.
-    ///   - rights: the sender's.
+    ///   - sender: whose rights count. Idempotency keys are the sender's own: nobody can use up those of an
+    ///     application, or of another user.
     /// - Throws: what is wrong, in a sentence for the developer of the client.
     public init(
-        to destination: String, headers: [(name: String, value: String)], body: ByteBuffer, rights: Rights
+        to destination: String, headers: [(name: String, value: String)], body: ByteBuffer, by sender: Identity
     ) throws(CommandRefusal) {
         let address = try Self.address(destination)
-        guard rights.maySend(to: destination) else {
+        guard sender.rights.maySend(to: destination) else {
             throw CommandRefusal(
                 .forbidden,
                 "this user may not send to '\(destination.prefix(100))': the token's claim belfry.send does not "
@@ -52,14 +53,11 @@ public struct PostedMessage: Sendable {
         guard (1...64).contains(type.utf8.count) else {
             throw CommandRefusal(.invalid, "the header type must be the name of a registered type, such as JSON_MSG.")
         }
-        if let key = own["idempotency-key"], !(1...255).contains(key.utf8.count) || key.utf8.contains(0) {
-            throw CommandRefusal(.invalid, "the header idempotency-key must have 1 to 255 bytes.")
-        }
         row = SendRow(
             address: address, type: type, data: try Self.data(body, isText: isText), isText: isText,
             headers: try Self.json(others), notBeforeMilliseconds: try Self.time(own["not-before"], "not-before"),
             expiresAtMilliseconds: try Self.time(own["expires-at"], "expires-at"),
-            idempotencyKey: own["idempotency-key"])
+            idempotencyKey: try Self.key(own["idempotency-key"], of: sender.user))
     }
 
     private static func address(_ destination: String) throws(CommandRefusal) -> Address {
@@ -86,6 +84,17 @@ public struct PostedMessage: Sendable {
                 .invalid, "the body is empty: it must be JSON, or a text with the header type:\(textType).")
         }
         return String(buffer: body)
+    }
+
+    private static func key(_ key: String?, of sender: String) throws(CommandRefusal) -> String? {
+        guard let key else { return nil }
+        let own = "stomp:\(sender):\(key)"
+        guard !key.isEmpty, own.utf8.count <= 255, !key.utf8.contains(0) else {
+            throw CommandRefusal(
+                .invalid,
+                "the header idempotency-key must have 1 to \(max(1, 255 - own.utf8.count + key.utf8.count)) bytes.")
+        }
+        return own
     }
 
     /// What is not one of ours goes to the receivers.

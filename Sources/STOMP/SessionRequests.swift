@@ -90,7 +90,10 @@ public struct SendRequest: Sendable {
     init(_ frame: Frame) {
         destination = frame.headers["destination"]
         headers = frame.headers
-        body = frame.body
+        // It may be kept for a while, and is counted by its own bytes: not with those that were read along with it.
+        var body = frame.body
+        body.releaseSpareStorage()
+        self.body = body
         receipt = frame.headers["receipt"]
     }
 

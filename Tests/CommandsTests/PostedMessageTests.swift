@@ -11,7 +11,8 @@ import Testing
         rights: Rights = .all
     ) throws -> SendRow {
         try PostedMessage(
-            to: destination, headers: headers.map { ($0.key, $0.value) }, body: ByteBuffer(string: body), rights: rights
+            to: destination, headers: headers.map { ($0.key, $0.value) }, body: ByteBuffer(string: body),
+            by: Identity(user: "mallory", rights: rights)
         ).row
     }
 
@@ -71,13 +72,24 @@ import Testing
         #expect(Self.refusal { try Self.post(rights: .standard) }?.code == .forbidden)
     }
 
+    @Test func keysAreTheSendersOwn() throws {
+        #expect(try Self.post("/topic/a", ["idempotency-key": "order-7"]).idempotencyKey == "stomp:mallory:order-7")
+        let longest = String(repeating: "k", count: 255 - "stomp:mallory:".utf8.count)
+        #expect(try Self.post("/topic/a", ["idempotency-key": longest]).idempotencyKey?.utf8.count == 255)
+        for key in ["", longest + "k", "a\0"] {
+            #expect(Self.refusal { try Self.post("/topic/a", ["idempotency-key": key]) }?.code == .invalid)
+        }
+    }
+
     @Test(arguments: ["a\0b", "\0"]) func noNULs(_ body: String) {
         #expect(Self.refusal { try Self.post("/topic/a", ["type": "STRING_MSG"], body) }?.code == .invalid)
     }
 
     @Test func bodiesAreUTF8() {
         #expect(throws: CommandRefusal.self) {
-            try PostedMessage(to: "/topic/a", headers: [], body: ByteBuffer(bytes: [0x22, 0xFF, 0x22]), rights: .all)
+            try PostedMessage(
+                to: "/topic/a", headers: [], body: ByteBuffer(bytes: [0x22, 0xFF, 0x22]),
+                by: Identity(user: "mallory", rights: .all))
         }
     }
 

@@ -34,7 +34,7 @@ extension Session {
         guard let identity else { throw CommandRefusal(.forbidden, "the session is not connected.") }
         return try PostedMessage(
             to: request.destination ?? "", headers: request.headers.map { ($0.name, $0.value) }, body: request.body,
-            rights: identity.rights)
+            by: identity)
     }
 
     /// - Parameter bytes: that were counted for it when it began.

@@ -50,7 +50,7 @@ import Testing
                     || date_part('epoch', expires_at) * 1000
                 from belfry.message_log
                 """)
-            #expect(rows == ["k 4102444800 4102444800001"])
+            #expect(rows == ["stomp:alice:k 4102444800 4102444800001"])
         }
     }
 
@@ -115,7 +115,7 @@ import Testing
             let (alice, bob) = (try await node.connect(as: "alice"), try await node.connect(as: "bob"))
             try await database.run("begin")
             _ = try await database.value(
-                "select belfry.notify('x', 'JSON_MSG', '1', idempotency_key => 'k')")
+                "select belfry.notify('x', 'JSON_MSG', '1', idempotency_key => 'stomp:alice:k')")
             try await alice.send("SEND\ndestination:/topic/a\nidempotency-key:k\nreceipt:1\n\n1\0")
             try await alice.send("SEND\ndestination:/topic/a\nreceipt:2\n\n2\0")
             try await bob.send("SEND\ndestination:/topic/b\nreceipt:1\n\n3\0")

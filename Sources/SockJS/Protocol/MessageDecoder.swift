@@ -139,13 +139,15 @@ private struct JSONScanner {
         return true
     }
 
+    /// Four hexadecimal digits.
     private mutating func takeDigits() -> UInt16? {
+        guard bytes.count - index >= 4 else { return nil }
         var unit: UInt16 = 0
-        for _ in 0..<4 {
-            guard let byte = peek(), let digit = Self.hexDigit(byte) else { return nil }
+        for byte in bytes[index..<(index + 4)] {
+            guard let digit = Self.hexDigit(byte) else { return nil }
             unit = unit << 4 | digit
-            index += 1
         }
+        index += 4
         return unit
     }
 

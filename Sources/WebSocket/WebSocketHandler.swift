@@ -173,7 +173,7 @@ public final class WebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     public var waitingBytes: Int {
         guard let context, !isGone else { return 0 }
-        let inChannel = context.channel.isWritable ? 0 : context.channel.bytesForSocket
+        let inChannel = context.channel.isWritable ? 0 : context.channel.memoryForSocket
         return output.byteCount + inChannel
     }
 

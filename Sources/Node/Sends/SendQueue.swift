@@ -83,7 +83,7 @@ struct SendQueue {
     /// what its session sent after it.
     mutating func refused() -> [Entry] {
         guard let batch = inFlight else { return [] }
-        guard batch.count > 1 else { return take() + drop(batch[0].session) }
+        guard batch.count > 1 else { return take() + drop([batch[0].session]) }
         takeApart(batch)
         return []
     }
@@ -97,7 +97,7 @@ struct SendQueue {
             return false
         }
         inFlight = nil
-        aside[batch[0].session] = Deque(batch + takeOut(batch[0].session))
+        aside[batch[0].session] = Deque(batch + takeOut([batch[0].session]))
         return true
     }
 
@@ -126,7 +126,7 @@ struct SendQueue {
             if entry.deadline > now { break }
             late.insert(entry.session)
         }
-        return late.flatMap { drop($0) }
+        return late.isEmpty ? [] : drop(late)
     }
 
     private mutating func takeApart(_ batch: [Entry]) {
@@ -142,20 +142,22 @@ struct SendQueue {
         return batch
     }
 
-    private mutating func drop(_ session: SessionID) -> [Entry] {
-        let dropped = takeOut(session)
+    private mutating func drop(_ sessions: Set<SessionID>) -> [Entry] {
+        let dropped = takeOut(sessions)
         forget(dropped)
         return dropped
     }
 
-    /// Takes out what a session has sent and is not being written, in its order.
-    private mutating func takeOut(_ session: SessionID) -> [Entry] {
-        var taken = pieces.reversed().joined().filter { $0.session == session }
-        for index in pieces.indices { pieces[index].removeAll { $0.session == session } }
+    /// Takes out what these sessions have sent and is not being written, each one's in its order: in one pass, as many
+    /// sessions are late at once when PostgreSQL is away.
+    private mutating func takeOut(_ sessions: Set<SessionID>) -> [Entry] {
+        let isTheirs: (Entry) -> Bool = { sessions.contains($0.session) }
+        var taken = pieces.reversed().joined().filter(isTheirs)
+        for index in pieces.indices { pieces[index].removeAll(where: isTheirs) }
         pieces.removeAll(where: \.isEmpty)
-        taken += aside.removeValue(forKey: session) ?? []
-        taken += waiting.filter { $0.session == session }
-        waiting.removeAll { $0.session == session }
+        for session in sessions { taken += aside.removeValue(forKey: session) ?? [] }
+        taken += waiting.filter(isTheirs)
+        waiting.removeAll(where: isTheirs)
         return taken
     }
 

@@ -6,10 +6,7 @@ public enum SendDestination: Hashable, Sendable {
     /// `/topic/<name>`.
     case topic(String)
 
-    /// Why a destination was refused, as a sentence for the developer of the client.
-    public struct Invalid: Error, Hashable, Sendable, CustomStringConvertible {
-        public let description: String
-    }
+    public typealias Invalid = Destination.Invalid
 
     private static let userPrefix = "/user/"
     private static let queuePrefix = "queue/"
@@ -33,7 +30,7 @@ public enum SendDestination: Hashable, Sendable {
         guard !id.isEmpty, behind.starts(with: Self.queuePrefix.utf8), behind.count > Self.queuePrefix.utf8.count else {
             throw Self.notServed(text)
         }
-        guard let user = Self.percentDecoded(id) else {
+        guard let user = PercentDecoding.bytes(id).flatMap({ String(validating: $0, as: UTF8.self) }) else {
             throw Invalid(
                 description:
                     "The user's id in '\(text.prefix(100))' has a '%' that is no escape: write %25 for a percent "
@@ -53,31 +50,5 @@ public enum SendDestination: Hashable, Sendable {
         Invalid(
             description: "The destination '\(text.prefix(100))' is not served here: send to /user/<id>/queue/<name>, "
                 + "/topic/<name> or /app/<command>.")
-    }
-
-    private static func percentDecoded(_ text: Substring.UTF8View) -> String? {
-        guard text.contains(UInt8(ascii: "%")) else { return String(decoding: text, as: UTF8.self) }
-        var bytes: [UInt8] = []
-        var rest = text[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst().flatMap(hexValue), let low = rest.popFirst().flatMap(hexValue) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func hexValue(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

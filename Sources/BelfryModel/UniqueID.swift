@@ -13,21 +13,12 @@ public struct UniqueID: Hashable, Sendable, CustomStringConvertible {
         var halves: (high: UInt64, low: UInt64) = (0, 0)
         var digits = 0
         for byte in text.utf8 where byte != UInt8(ascii: "-") {
-            guard digits < 32, let digit = Self.digit(byte) else { return nil }
+            guard digits < 32, let digit = byte.hexDigitValue.map(UInt64.init) else { return nil }
             if digits < 16 { halves.high = halves.high << 4 | digit } else { halves.low = halves.low << 4 | digit }
             digits += 1
         }
         guard digits == 32 else { return nil }
         self.init(high: halves.high, low: halves.low)
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt64? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a")) + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(byte - UInt8(ascii: "A")) + 10
-        default: nil
-        }
     }
 
     /// 32 lower-case hexadecimal digits, without hyphens.

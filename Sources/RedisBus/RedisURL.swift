@@ -1,3 +1,4 @@
+import BelfryModel
 import Bus
 
 /// The parts of a `redis://` or `rediss://` URL.
@@ -100,31 +101,13 @@ struct RedisURL {
     }
 
     private static func decoded(_ text: Substring, part: String) throws(BusError) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst().flatMap(hexadecimal), let low = rest.popFirst().flatMap(hexadecimal) else {
-                throw invalid("a '%' in its \(part) is not followed by two hexadecimal digits")
-            }
-            bytes.append(high << 4 | low)
+        guard let bytes = PercentDecoding.bytes(text.utf8) else {
+            throw invalid("a '%' in its \(part) is not followed by two hexadecimal digits")
         }
         guard let decoded = String(validating: bytes, as: UTF8.self) else {
             throw invalid("its \(part) is not UTF-8 after percent-decoding")
         }
         return decoded
-    }
-
-    private static func hexadecimal(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 
     private static func invalid(_ reason: String) -> BusError {

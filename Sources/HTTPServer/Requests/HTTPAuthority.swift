@@ -1,3 +1,4 @@
+import BelfryModel
 import Glibc
 
 /// A host and perhaps a port, as the header `Host`, an absolute request target and an `Origin` have them
@@ -47,7 +48,9 @@ struct HTTPAuthority: Hashable, Sendable {
         var index = 0
         while index < bytes.count {
             if bytes[index] == UInt8(ascii: "%") {
-                guard index + 2 < bytes.count, isHexDigit(bytes[index + 1]), isHexDigit(bytes[index + 2]) else {
+                guard index + 2 < bytes.count, bytes[index + 1].hexDigitValue != nil,
+                    bytes[index + 2].hexDigitValue != nil
+                else {
                     return false
                 }
                 index += 3
@@ -57,10 +60,6 @@ struct HTTPAuthority: Hashable, Sendable {
             }
         }
         return !bytes.isEmpty
-    }
-
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        isDigit(byte) || (0x41...0x46).contains(byte & 0xDF)
     }
 
     private static func isUnreservedOrDelimiter(_ byte: UInt8) -> Bool {

@@ -144,19 +144,10 @@ private struct JSONScanner {
         guard bytes.count - index >= 4 else { return nil }
         var unit: UInt16 = 0
         for byte in bytes[index..<(index + 4)] {
-            guard let digit = Self.hexDigit(byte) else { return nil }
-            unit = unit << 4 | digit
+            guard let digit = byte.hexDigitValue else { return nil }
+            unit = unit << 4 | UInt16(digit)
         }
         index += 4
         return unit
-    }
-
-    private static func hexDigit(_ byte: UInt8) -> UInt16? {
-        switch byte {
-        case 0x30...0x39: UInt16(byte - 0x30)
-        case 0x41...0x46: UInt16(byte - 0x41 + 10)
-        case 0x61...0x66: UInt16(byte - 0x61 + 10)
-        default: nil
-        }
     }
 }

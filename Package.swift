@@ -149,6 +149,7 @@ let package = Package(
             name: "BelfryBench",
             dependencies: [
                 "Floors", "PrivateServers", "Bus", "BelfryModel", "CLibpq", "CLinux", nioCore,
+                nioPosix, nioSSL,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/BelfryBench"),

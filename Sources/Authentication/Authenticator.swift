@@ -9,9 +9,13 @@ public protocol Authenticator: Sendable {
     /// Whether anybody can make a token of anybody's, so that a token proves nothing. The gateway then looks at where a
     /// request comes from instead, lest any page that a user opens speaks for them.
     var tokensAreUnproven: Bool { get }
+
+    /// The names of the HTTP header fields that it looks at, for as long as a session lives: others are not kept.
+    var fields: [String] { get }
 }
 
 extension Authenticator {
+    public var fields: [String] { [] }
     public var tokensAreUnproven: Bool { false }
 }
 

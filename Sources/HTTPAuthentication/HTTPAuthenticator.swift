@@ -49,6 +49,8 @@ public struct HTTPAuthenticator: Authenticator {
         cache = settings.cacheFor > .zero ? AnswerCache(lifetime: settings.cacheFor) : nil
     }
 
+    public var fields: [String] { settings.fields }
+
     public func authenticate(_ credentials: Credentials) -> AuthenticationAnswer {
         let fields: [(name: String, value: String)]
         do throws(AuthenticationError) {

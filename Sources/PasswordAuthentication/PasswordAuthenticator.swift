@@ -41,6 +41,7 @@ public final class PasswordAuthenticator: Authenticator {
     public var count: Int { list.withLock { $0.count } }
 
     public var tokensAreUnproven: Bool { next?.tokensAreUnproven ?? false }
+    public var fields: [String] { next?.fields ?? [] }
 
     public func authenticate(_ credentials: Credentials) -> AuthenticationAnswer {
         guard let login = credentials.login, let passcode = credentials.passcode, credentials.token == nil else {

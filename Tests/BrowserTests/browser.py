@@ -14,14 +14,16 @@ from selenium.webdriver.support.ui import WebDriverWait
 URL = os.environ.get("BELFRY_URL", "").rstrip("/")
 PSQL_URL = os.environ.get("BELFRY_PSQL_URL", "")
 JWT_URL = os.environ.get("BELFRY_JWT_URL", "").rstrip("/")
+TLS_URL = os.environ.get("BELFRY_TLS_URL", "").rstrip("/")
 RESTART_COMMAND = os.environ.get("BELFRY_RESTART_COMMAND", "")
 SCREENSHOT_DIR = os.environ.get("BELFRY_SCREENSHOT_DIR", "")
 WAIT_SECONDS = float(os.environ.get("BELFRY_WAIT_SECONDS", "30"))
 
 
-def new_driver():
+def new_driver(accepts_any_certificate):
     """Chromium without a window. As root it has no sandbox of its own to run in."""
     options = webdriver.ChromeOptions()
+    options.accept_insecure_certs = accepts_any_certificate
     options.binary_location = os.environ.get("BELFRY_CHROMIUM", "/usr/bin/chromium")
     for argument in (
             "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,800", "--lang=en"):
@@ -65,11 +67,13 @@ def status_of(message_id):
 class BrowserTestCase(unittest.TestCase):
     """One Chromium for a class; each test has a user of its own and tabs of its own."""
 
+    accepts_any_certificate = False
+
     @classmethod
     def setUpClass(cls):
         if not URL:
             raise unittest.SkipTest("BELFRY_URL names no server")
-        cls.driver = new_driver()
+        cls.driver = new_driver(cls.accepts_any_certificate)
         cls.addClassCleanup(cls.driver.quit)
         cls.home = cls.driver.current_window_handle
 

@@ -1,5 +1,5 @@
-"""Runs the browser tests against the program as it was built: `belfry dev` for the demo page, and a second node with
-real tokens for the refusal. BELFRY_BIN names another program than .build/debug/belfry, and
+"""Runs the browser tests against the program as it was built: `belfry dev` for the demo page, a second node with real
+tokens for the refusal, and a third that speaks TLS. BELFRY_BIN names another program than .build/debug/belfry, and
 BELFRY_SCREENSHOT_DIR a folder for the screenshots."""
 
 import json
@@ -9,6 +9,7 @@ import secrets
 import shlex
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,8 @@ def wait_ready(url, process, log):
         if process is not None and process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(url + "/health/ready", timeout=2):
+            # Whose certificate it is does not matter here; the browser's tests look at that.
+            with urllib.request.urlopen(url + "/health/ready", timeout=2, context=ssl._create_unverified_context()):
                 return
         except OSError:
             time.sleep(0.1)
@@ -91,31 +93,45 @@ def main():
     with tempfile.TemporaryDirectory(prefix="belfry-browser-") as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
-        dev_port, jwt_port = free_port(), free_port()
+        dev_port, jwt_port, tls_port = free_port(), free_port(), free_port()
         dev = start_dev(folder, dev_port)
-        tokens = None
+        nodes = []
         try:
             wait_ready(f"http://127.0.0.1:{dev_port}", dev, folder / "dev.log")
             database = (folder / "data" / "postgres.port").read_text()
             owner = f"postgresql://postgres@127.0.0.1:{database}/belfry"
-            tokens = start(["node", "--listen", f"127.0.0.1:{jwt_port}"], folder / "node.log", clean_environment(
-                BELFRY_POSTGRES_URL=owner, BELFRY_JWT_SECRET=secrets.token_hex(32), BELFRY_REDIS_URL=redis_url(folder)))
-            wait_ready(f"http://127.0.0.1:{jwt_port}", tokens, folder / "node.log")
+            servers = {"BELFRY_POSTGRES_URL": owner, "BELFRY_REDIS_URL": redis_url(folder)}
+            nodes.append(start(["node", "--listen", f"127.0.0.1:{jwt_port}"], folder / "node.log", clean_environment(
+                BELFRY_JWT_SECRET=secrets.token_hex(32), **servers)))
+            wait_ready(f"http://127.0.0.1:{jwt_port}", nodes[0], folder / "node.log")
+            nodes.append(start(["node", "--listen", f"127.0.0.1:{tls_port}", "--auth", "dev"], folder / "tls.log",
+                               clean_environment(**servers, **certificate(folder))))
+            wait_ready(f"https://127.0.0.1:{tls_port}", nodes[1], folder / "tls.log")
             os.environ.setdefault("BELFRY_SCREENSHOT_DIR", str(folder))
             os.environ.update(
                 BELFRY_URL=f"http://127.0.0.1:{dev_port}", BELFRY_PSQL_URL=owner,
-                BELFRY_JWT_URL=f"http://127.0.0.1:{jwt_port}",
+                BELFRY_JWT_URL=f"http://127.0.0.1:{jwt_port}", BELFRY_TLS_URL=f"https://127.0.0.1:{tls_port}",
                 BELFRY_RESTART_COMMAND=shlex.join([sys.executable, __file__, "--restart", str(folder)]))
             sys.path.insert(0, str(HERE))
             result = run_tests()
         finally:
-            if tokens is not None:
-                stop(tokens)
+            for node in nodes:
+                stop(node)
             stop(dev)
             restarted = json.loads((folder / "dev.json").read_text())["pid"]
             if restarted != dev.pid:
                 end_other(restarted)
     sys.exit(0 if result.wasSuccessful() else 1)
+
+
+def certificate(folder):
+    """The settings of a certificate that vouches for itself, and now for its node."""
+    file, key = folder / "tls.pem", folder / "tls.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", str(key), "-out",
+         str(file)], check=True, capture_output=True)
+    return {"BELFRY_TLS_CERTIFICATES": str(file), "BELFRY_TLS_KEY": str(key)}
 
 
 def redis_url(folder):

@@ -1,5 +1,5 @@
-"""Runs STOMP clients that others wrote against the program as it was built, over TCP and over TLS: `belfry dev`, and
-beside it a node with a certificate. BELFRY_BIN names another program than .build/debug/belfry.
+"""Runs STOMP clients that others wrote against the program as it was built, over TCP, TLS and WebSocket: `belfry dev`,
+and beside it a node with a certificate. BELFRY_BIN names another program than .build/debug/belfry.
 
 The clients: Debian's python3-stomp, ruby-stomp, and stomp.py from PyPI, which is installed into a temporary folder;
 BELFRY_WITHOUT_PYPI=1 leaves that one out.
@@ -40,8 +40,8 @@ class Servers:
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
              "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout",
              str(folder / "tls.key"), "-out", str(self.certificate)], check=True, capture_output=True)
-        self.port, self.tls_port = free_port(), free_port()
-        self.start("dev", "--listen", "127.0.0.1:0", "--stomp", f"127.0.0.1:{self.port}", "--data",
+        self.port, self.tls_port, self.web_port = free_port(), free_port(), free_port()
+        self.start("dev", "--listen", f"127.0.0.1:{self.web_port}", "--stomp", f"127.0.0.1:{self.port}", "--data",
                    str(folder / "data"))
         self.wait(self.port)
         database = (folder / "data" / "postgres.port").read_text()
@@ -85,10 +85,11 @@ class ClientTests(unittest.TestCase):
     servers = None
     pypi = None
 
-    def run_session(self, command, secure, environment=None):
-        port = self.servers.tls_port if secure else self.servers.port
+    def run_session(self, command, secure=False, environment=None, web=False):
+        port = self.servers.web_port if web else self.servers.tls_port if secure else self.servers.port
         user = f"user-{self.id().rpartition('.')[2]}"
-        arguments = [*command, str(port), user] + ([str(self.servers.certificate)] if secure else [])
+        how = ["ws"] if web else [str(self.servers.certificate)] if secure else []
+        arguments = [*command, str(port), user, *how]
         client = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   env={**os.environ, **(environment or {})})
         try:
@@ -109,8 +110,8 @@ class ClientTests(unittest.TestCase):
         # The receipt of the acknowledgement said so already.
         self.assertEqual(self.servers.sql(f"select status from belfry.message_log where id = {message}"), "delivered")
 
-    def python(self, secure, path=""):
-        self.run_session([PYTHON, str(HERE / "stomp_py_client.py")], secure, {"PYTHONPATH": path})
+    def python(self, secure=False, path="", web=False):
+        self.run_session([PYTHON, str(HERE / "stomp_py_client.py")], secure, {"PYTHONPATH": path}, web)
 
     def test_stomp_py_of_debian(self):
         self.python(secure=False)
@@ -127,6 +128,11 @@ class ClientTests(unittest.TestCase):
         if self.pypi is None:
             self.skipTest("BELFRY_WITHOUT_PYPI is set")
         self.python(secure=True, path=str(self.pypi))
+
+    def test_stomp_py_of_pypi_over_websocket(self):
+        if self.pypi is None:
+            self.skipTest("BELFRY_WITHOUT_PYPI is set")
+        self.python(path=str(self.pypi), web=True)
 
     def test_stomp_gem(self):
         self.run_session(["ruby", str(HERE / "stomp_client.rb")], secure=False)

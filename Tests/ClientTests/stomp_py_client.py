@@ -1,6 +1,7 @@
-"""A session of stomp.py over TCP: subscribes, takes one message, acknowledges it, and leaves with a receipt.
+"""A session of stomp.py: subscribes, takes one message, acknowledges it, and leaves with a receipt.
 
-Arguments: port, user, and for TLS the file with the server's certificate. Says on standard output how far it is.
+Arguments: port, user, and for TLS the file with the server's certificate, or `ws` for WebSocket at /ws instead of TCP.
+Says on standard output how far it is.
 """
 
 import sys
@@ -35,11 +36,14 @@ class Listener(stomp.ConnectionListener):
 
 
 def main():
-    port, user, certificate = int(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None
+    port, user, how = int(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None
     place = [("127.0.0.1", port)]
-    connection = stomp.Connection12(place, heartbeats=(5000, 5000), reconnect_attempts_max=1)
-    if certificate:
-        connection.set_ssl(place, ca_certs=certificate)
+    if how == "ws":
+        connection = stomp.WSConnection(place, ws_path="/ws", reconnect_attempts_max=1)
+    else:
+        connection = stomp.Connection12(place, heartbeats=(5000, 5000), reconnect_attempts_max=1)
+        if how:
+            connection.set_ssl(place, ca_certs=how)
     listener = Listener(connection)
     connection.set_listener("test", listener)
     connection.connect(wait=True, headers={"Authorization": f"Bearer {user}"})

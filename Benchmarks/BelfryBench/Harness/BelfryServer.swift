@@ -19,8 +19,10 @@ final class BelfryServer: Sendable {
     ///   - settings: environment variables, say `["BELFRY_POSTGRES_URL": …]`. The development authenticator, which
     ///     takes the token itself for the user's id, is on unless they say otherwise.
     ///   - name: of its folder; two servers that run at once need different ones.
+    ///   - isEncrypted: its port speaks TLS.
     static func start(
-        _ role: String, _ context: ScenarioContext, settings: [String: String], name: String? = nil
+        _ role: String, _ context: ScenarioContext, settings: [String: String], name: String? = nil,
+        isEncrypted: Bool = false
     ) async throws -> BelfryServer {
         let port = try PrivateProgram.freePort()
         let listen = "127.0.0.1:\(port)"
@@ -35,7 +37,9 @@ final class BelfryServer: Sendable {
             name: "belfry \(role)", arguments: [context.belfry, role], environment: environment,
             dataDirectory: context.folder.appendingPathComponent(name ?? "belfry-\(role)")
         ) {
-            LoopbackHTTP.status(port: port, path: "/health/ready") == 200
+            isEncrypted
+                ? await EncryptedHTTP.isReady(port: port)
+                : LoopbackHTTP.status(port: port, path: "/health/ready") == 200
         }
         return BelfryServer(port: port, program: program)
     }

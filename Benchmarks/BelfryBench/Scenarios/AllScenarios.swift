@@ -2,6 +2,6 @@
 enum AllScenarios {
     static let list: [any Scenario] = [
         LatencyScenario(), DrainScenario(), WritersScenario(), BroadcastScenario(), UnicastScenario(),
-        DurableScenario(), SessionsScenario(), HeldScenario(), ReconnectScenario(),
+        DurableScenario(), SessionsScenario(), TransportsScenario(), HeldScenario(), ReconnectScenario(),
     ]
 }

@@ -15,4 +15,13 @@ public struct ClientConnection: Sendable {
     public var fields: [(name: String, value: String)] = []
 
     public init(transport: String) { self.transport = transport }
+
+    /// The same with no other fields than those of these names.
+    func keeping(fields names: [String]) -> ClientConnection {
+        var kept = self
+        kept.fields =
+            names.isEmpty
+            ? [] : fields.filter { field in names.contains { $0.lowercased() == field.name.lowercased() } }
+        return kept
+    }
 }

@@ -37,7 +37,8 @@ public final class Session: @unchecked Sendable {
         let context = worker.context
         self.id = id
         self.worker = worker
-        self.connection = connection
+        // A session lives for hours: of its request it keeps no more than is asked for again.
+        self.connection = connection.keeping(fields: context.authenticator.fields)
         machine = SessionMachine(
             session: id.description, server: "belfry/\(context.version)", agreedVersion: connection.version,
             limits: context.limits)

@@ -28,7 +28,8 @@ struct PacedLoad: Sendable {
         return outcome
     }
 
-    private func publish(_ publisher: any MessagePublisher, firstNumber: Int) throws -> Outcome {
+    /// Publishes on this thread, and does not wait for what it publishes to arrive.
+    func publish(_ publisher: any MessagePublisher, firstNumber: Int) throws -> Outcome {
         usePreciseTimers()
         var random = SplitMix(state: UInt64(firstNumber) &+ 7)
         var payload = Payload(length: bodyBytes)

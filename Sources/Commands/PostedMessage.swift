@@ -21,6 +21,11 @@ public struct PostedMessage: Sendable {
         "subscription", "redelivered", "receipt-id", "heart-beat",
     ]
 
+    private static let ownHeaderBytesMax = 16
+    /// As belfry.headers_problem has it.
+    private static let otherHeadersMax = 32
+    private static let otherHeaderBytesMax = 8192
+
     /// - Parameters:
     ///   - destination: `/user/<id>/queue/<name>` or `/topic/<name>`.
     ///   - headers: of repeated names the first counts.
@@ -40,13 +45,22 @@ public struct PostedMessage: Sendable {
         }
         var own: [String: String] = [:]
         var others: [String: String] = [:]
+        var otherBytes = 0
         for (name, value) in headers {
-            let lowercased = name.lowercased()
+            let lowercased = name.utf8.count <= Self.ownHeaderBytesMax ? name.lowercased() : name
             if Self.ownHeaders.contains(lowercased) {
                 if own[lowercased] == nil { own[lowercased] = value }
             } else if others[name] == nil {
                 others[name] = value
+                otherBytes += name.utf8.count + value.utf8.count
             }
+        }
+        // PostgreSQL looks once more; to have it written as JSON costs more than to count it.
+        guard others.count <= Self.otherHeadersMax, otherBytes <= Self.otherHeaderBytesMax else {
+            throw CommandRefusal(
+                .invalid,
+                "the headers for the receivers, \(others.count) of \(otherBytes) bytes, are too many: at most "
+                    + "\(Self.otherHeadersMax) go, of \(Self.otherHeaderBytesMax) bytes.")
         }
         let type = own["type"] ?? Self.defaultType
         let isText = type == Self.textType
@@ -82,6 +96,10 @@ public struct PostedMessage: Sendable {
         guard isText || body.readableBytes > 0 else {
             throw CommandRefusal(
                 .invalid, "the body is empty: it must be JSON, or a text with the header type:\(textType).")
+        }
+        if !isText, let number = JSONNumbers.firstOutOfRange(in: body.readableBytesView) {
+            throw CommandRefusal(
+                .invalid, "the body holds the number \(number): its exponent must lie between -308 and 308.")
         }
         return String(buffer: body)
     }

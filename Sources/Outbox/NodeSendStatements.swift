@@ -7,6 +7,9 @@ import Postgres
 /// ten milliseconds, as `NodeMarkStatements.markDeliveredAtOnce` does; then the statement fails with 55P03 and nothing
 /// of it is kept. A key that was used before leaves its row out: the message was sent then.
 enum NodeSendStatements {
+    /// A server process that hangs holds up what everybody on an event loop sends.
+    private static let timeLimit = Duration.seconds(20)
+
     /// $1 to $9: a column each, a row in each place. The rows get their ids in this order.
     ///
     /// Plan: an insert; the keys by the unique index.
@@ -15,7 +18,7 @@ enum NodeSendStatements {
         """
         with \(NodeMarkStatements.patience), \(inserted(after: 0))
         select 1
-        """)
+        """, timeLimit: timeLimit)
 
     /// The same behind acknowledgements, $1 to $3 as in `markDeliveredAtOnce`, whose answer it gives: both are
     /// committed, or neither is.
@@ -24,7 +27,7 @@ enum NodeSendStatements {
         """
         with \(NodeMarkStatements.patience), \(NodeMarkStatements.markedAtOnce), \(inserted(after: 3))
         \(NodeMarkStatements.markedAnswer)
-        """)
+        """, timeLimit: timeLimit)
 
     /// - Parameter first: the number of the last parameter before those of the rows.
     private static func inserted(after first: Int) -> String {

@@ -7,12 +7,15 @@ public struct PresenceOpening: Sendable {
     public let transport: String
     /// The client's IP address; `nil` when it is not known.
     public let address: String?
+    /// For how long it has been open.
+    public let ageMilliseconds: Int64
 
-    public init(sessionID: String, receiver: String, transport: String, address: String?) {
+    public init(sessionID: String, receiver: String, transport: String, address: String?, ageMilliseconds: Int64 = 0) {
         self.sessionID = sessionID
         self.receiver = receiver
         self.transport = transport
         self.address = address
+        self.ageMilliseconds = ageMilliseconds
     }
 }
 
@@ -33,7 +36,8 @@ extension NodeStore {
             PresenceStatements.record,
             [
                 .text(nodeID), .textArray(opened.map(\.sessionID)), .textArray(opened.map(\.receiver)),
-                .textArray(opened.map(\.transport)), .textArray(opened.map { $0.address ?? "" }), .textArray(ended),
+                .textArray(opened.map(\.transport)), .textArray(opened.map { $0.address ?? "" }),
+                .int64Array(opened.map(\.ageMilliseconds)), .textArray(ended),
             ]
         ) { completion($0.map { _ in }) }
     }

@@ -2,19 +2,22 @@ import Postgres
 
 /// The text of the statements on who is connected. Applications have no part in the table, so nothing is waited for.
 enum PresenceStatements {
-    /// $1: the node. $2 to $5: sessions that were opened, their users, transports and addresses (empty when not known).
-    /// $6: sessions that have ended.
+    /// $1: the node. $2 to $6: sessions that were opened, their users, transports, addresses (empty when not known),
+    /// and for how many milliseconds they have been open: a row that was lost comes again as old as it was. $7:
+    /// sessions that have ended.
     ///
     /// Plan: by primary key.
     static let record = PostgresStatement(
         "belfry_presence_record",
         """
         with gone as (
-            delete from belfry.presence p where p.id = any($6::text[]::uuid[])
+            delete from belfry.presence p where p.id = any($7::text[]::uuid[])
         )
-        insert into belfry.presence (id, node_id, receiver, transport, address)
-        select s.id::uuid, $1::uuid, s.receiver, s.transport, nullif(s.address, '')
-        from unnest($2::text[], $3::text[], $4::text[], $5::text[]) as s(id, receiver, transport, address)
+        insert into belfry.presence (id, node_id, receiver, transport, address, opened_at)
+        select s.id::uuid, $1::uuid, s.receiver, s.transport, nullif(s.address, ''),
+            clock_timestamp() - s.age * interval '1 millisecond'
+        from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+            as s(id, receiver, transport, address, age)
         on conflict (id) do nothing
         """)
 

@@ -96,7 +96,8 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// what a trigger raises.
     public var isFaultOfItsData: Bool {
         guard isRefusal, let sqlState else { return code == .invalidValue }
-        return ["22", "23", "27", "44", "P0"].contains { sqlState.hasPrefix($0) }
+        // 54001: JSON that is nested too deeply.
+        return sqlState == "54001" || ["22", "23", "27", "44", "P0"].contains { sqlState.hasPrefix($0) }
     }
 
     /// The message, ended by a full stop, and the hint: for a person whose statement it was.

@@ -3,13 +3,16 @@ public struct PostgresStatement: Sendable, Hashable {
     /// Under this name it is prepared on first use on each connection; empty: it is planned anew each time.
     public let name: String
     public let sql: String
+    /// The time it may take on its connection, which is dropped after it; `nil` for what the configuration says.
+    public let timeLimit: Duration?
 
     /// - Parameters:
     ///   - name: at most 63 bytes, one name for one text throughout the program; empty for a statement used rarely.
     ///   - sql: one statement.
-    public init(_ name: String, _ sql: String) {
+    public init(_ name: String, _ sql: String, timeLimit: Duration? = nil) {
         self.name = name
         self.sql = sql
+        self.timeLimit = timeLimit
     }
 }
 

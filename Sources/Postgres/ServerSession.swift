@@ -99,7 +99,7 @@ final class ServerSession {
             return try answer(
                 to: parameters.withPointers {
                     PQsendQueryPrepared(connection, statement.name, $0, $1, nil, nil, 0)
-                })
+                }, within: statement.timeLimit)
         } catch {
             switch error.sqlState {
             case "26000", "42P05":
@@ -122,14 +122,14 @@ final class ServerSession {
         guard !statement.sql.utf8.contains(0) else {
             throw PostgresError(.invalidValue, "The statement '\(statement.name)' holds a NUL byte.")
         }
-        guard mustSendPath else { return try answer(to: send(statement)) }
+        guard mustSendPath else { return try answer(to: send(statement), within: statement.timeLimit) }
         // Without a transaction block a pipeline is one transaction, and the server parses each statement when those
         // before it have run.
         guard PQenterPipelineMode(connection) == 1,
             PQsendQueryParams(connection, SearchPath.hold, 0, nil, nil, nil, nil, 0) == 1,
             send(statement) == 1, PQpipelineSync(connection) == 1
         else { throw isBroken ? lost() : refusedToSend() }
-        let answer = try readAnswer(isPipelined: true)
+        let answer = try readAnswer(isPipelined: true, within: statement.timeLimit)
         // The simple protocol is not to be had in it.
         guard PQexitPipelineMode(connection) == 1 else { throw isBroken ? lost() : refusedToSend() }
         return try answer.get()

@@ -30,6 +30,32 @@ import Testing
                 == SendRow(address: .user("alice"), type: "STRING_MSG", data: "", isText: true))
     }
 
+    /// PostgreSQL would write it in 131,072 digits, and as often as it stands there.
+    @Test(arguments: [
+        ("[1e131071,1]", "1e131071"), ("{\"a\":-2.5E+309}", "2.5E+309"), ("1e-400", "1e-400"),
+        ("1e0000000000309", "1e0000000000309"),
+        ("[\"\\\"\",1e999]", "1e999"),
+    ])
+    func aNumberThatNobodyCanHoldIsRefused(body: String, number: String) {
+        let refusal = Self.refusal { try Self.post("/topic/a", [:], body) }
+        #expect(refusal?.code == .invalid)
+        #expect(refusal?.message.contains("the number \(number):") == true, "\(refusal?.message ?? "")")
+    }
+
+    @Test(arguments: ["1e308", "[1E-308, 12345678901234567890]", "\"1e999\"", "{\"e999\": 1}", "\"\\\"1e999\"", "true"])
+    func othersAreNot(body: String) throws {
+        #expect(try Self.post("/topic/a", [:], body).data == body)
+    }
+
+    @Test func aTextMayHoldAnyNumber() throws {
+        #expect(try Self.post("/topic/a", ["type": "STRING_MSG"], "1e999").data == "1e999")
+    }
+
+    @Test func headersForTheReceiversAreBounded() {
+        let long = Self.refusal { try Self.post("/topic/a", ["x": String(repeating: "ü", count: 5_000)]) }
+        #expect(long?.message.contains("1 of 10001 bytes, are too many: at most 32 go, of 8192 bytes") == true)
+    }
+
     @Test func headersThatAreNotTheServersGoOn() throws {
         let row = try Self.post(
             "/topic/a",

@@ -24,6 +24,15 @@ public struct NodeRegistration: Sendable {
 
     /// Sends heart-beats until cancelled.
     public func run() async {
+        await withTaskGroup(of: Void.self) { tasks in
+            // Beside the heart-beats, which wait for no connection that others use.
+            tasks.addTask { await closeWhatIsToBeClosed() }
+            await sendHeartBeats()
+            tasks.cancelAll()
+        }
+    }
+
+    private func sendHeartBeats() async {
         var hasBeaten = false
         while !Task.isCancelled {
             let sentAt = NIODeadline.now()
@@ -41,7 +50,6 @@ public struct NodeRegistration: Sendable {
                 context.lease.renew(sentAt: sentAt)
                 await workers.each { $0.origins.heartBeatAnswered(incarnation: answer.incarnation, term: answer.term) }
                 hasBeaten = true
-                try await closeWhatIsToBeClosed()
             } catch {
                 context.logger.debug("The node's heart-beat could not be written", metadata: ["error": "\(error)"])
             }
@@ -50,11 +58,19 @@ public struct NodeRegistration: Sendable {
     }
 
     /// Sessions of users who have too many, as another node has found.
-    private func closeWhatIsToBeClosed() async throws(PostgresError) {
-        for closing in try await context.store.closingPresence() {
-            guard let id = SessionID(closing.sessionID) else { continue }
-            let reason = CloseReason(rawValue: closing.reason) ?? .tooManySessions
-            workers.withSession(id) { $0?.fail(reason) }
+    private func closeWhatIsToBeClosed() async {
+        while !Task.isCancelled {
+            do throws(PostgresError) {
+                for closing in try await context.store.closingPresence() {
+                    guard let id = SessionID(closing.sessionID) else { continue }
+                    let reason = CloseReason(rawValue: closing.reason) ?? .tooManySessions
+                    workers.withSession(id) { $0?.fail(reason) }
+                }
+            } catch {
+                context.logger.debug(
+                    "Which sessions are to be closed could not be read", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: Self.interval)
         }
     }
 

@@ -41,7 +41,8 @@ final class PresenceWriter: @unchecked Sendable {
 
     /// A session has ended whose token was accepted.
     func ended(_ session: SessionID) {
-        guard opened.removeValue(forKey: session) == nil else { return }
+        // It may have a row though it is to be written: after a fault it is written again.
+        opened[session] = nil
         if ended.count < Self.endedMax { ended.append(session) }
         schedule()
     }
@@ -118,6 +119,7 @@ extension PresenceOpening {
     fileprivate init(_ session: Session) {
         self.init(
             sessionID: session.id.description, receiver: session.user ?? "", transport: session.connection.transport,
-            address: session.connection.address)
+            address: session.connection.address,
+            ageMilliseconds: (.now() - session.openedAt).nanoseconds / 1_000_000)
     }
 }

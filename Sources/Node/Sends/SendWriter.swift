@@ -14,6 +14,8 @@ final class SendWriter: @unchecked Sendable {
 
     /// The pause before what somebody's lock is in the way of is tried again.
     private static let asidePause = TimeAmount.milliseconds(100)
+    /// How much of that is tried again at a time: each try may take ten milliseconds, which everybody waits.
+    private static let asideTriesMax = 2
 
     private let eventLoop: any EventLoop
     private let context: NodeContext
@@ -114,24 +116,36 @@ final class SendWriter: @unchecked Sendable {
             eventLoop.scheduleTask(in: TimeAmount(backoff.next())) { self.write() }
         case .failure(let error):
             context.metrics.statementFailed()
+            let (unknown, behind) = queue.lost()
             end(
-                queue.lost(),
+                unknown,
                 .failure(
                     CommandRefusal(
                         .unavailable,
                         "the connection to the database was lost meanwhile: whether it was written is not known. "
                             + "Send it again with the same idempotency-key, if it had one.",
                         underlying: error)))
+            end(
+                behind,
+                .failure(
+                    CommandRefusal(
+                        .unavailable, "what was sent before it may be lost: it was not written; send it again, too.")))
             write()
         }
     }
 
     private static func refusal(_ error: PostgresError) -> CommandRefusal {
-        // PostgreSQL docs, "invalid_text_representation": its words on JSON say where, not what for.
-        guard error.sqlState == "22P02" else { return CommandRefusal(error) }
-        return CommandRefusal(
-            .invalid,
-            "the body is not JSON (\(error.message)); for a text send the header type:STRING_MSG.")
+        // PostgreSQL's words on JSON say where, not what for.
+        switch error.sqlState {
+        case "22P02":
+            CommandRefusal(
+                .invalid,
+                "the body is not JSON (\(error.message)); for a text send the header type:STRING_MSG.")
+        case "22P05": CommandRefusal(.invalid, "the body holds \\u0000, which PostgreSQL's JSON can't.")
+        case "22003": CommandRefusal(.invalid, "the body holds a number that is too large (\(error.message)).")
+        case "54001": CommandRefusal(.invalid, "the body is JSON that is nested too deeply.")
+        default: CommandRefusal(error)
+        }
     }
 
     private func end(_ entries: [SendQueue.Entry], _ outcome: Outcome) {
@@ -155,8 +169,9 @@ final class SendWriter: @unchecked Sendable {
         isRetryScheduled = true
         eventLoop.scheduleTask(in: Self.asidePause) {
             self.isRetryScheduled = false
-            self.queue.retryAside()
+            self.queue.retryAside(Self.asideTriesMax)
             self.write()
+            if self.queue.hasAside { self.retryAsideLater() }
         }
     }
 

@@ -20,10 +20,11 @@ extension Session {
         if CommandTable.isCommand(destination) { return run(request, destination: destination, by: identity) }
         do throws(CommandRefusal) {
             let row = try posted(request).row
-            let bytes = row.byteCount
+            // The closure must not keep the request, whose body is in the row.
+            let (bytes, receipt) = (row.byteCount, request.receipt)
             commandBegan(bytes: bytes)
             worker.sends.add([row], of: id) { outcome in
-                self.sendEnded(outcome.map { _ in }, of: .send, receipt: request.receipt, bytes: bytes)
+                self.sendEnded(outcome.map { _ in }, of: .send, receipt: receipt, bytes: bytes)
             }
         } catch {
             refuse(error, of: .send, receipt: request.receipt)
@@ -58,6 +59,13 @@ extension Session {
         var refused: [AckRequest] = []
 
         var byteCount: Int { rows.reduce(marks.count * 64) { $0 + $1.byteCount } }
+
+        /// What is to be done once the messages are written.
+        var withoutRows: Steps {
+            var steps = self
+            steps.rows = []
+            return steps
+        }
     }
 
     /// STOMP 1.2, COMMIT: messages and acknowledgements are one transaction of PostgreSQL. Refusals, which put a
@@ -68,11 +76,12 @@ extension Session {
             guard !steps.rows.isEmpty || !steps.marks.isEmpty else {
                 return committed(steps, receipt: request.receipt)
             }
-            let bytes = steps.byteCount
+            let (bytes, wanted) = (steps.byteCount, request.receipt)
             commandBegan(bytes: bytes)
+            let acknowledgements = steps.withoutRows
             worker.sends.add(steps.rows, acknowledging: steps.marks, of: id) { outcome in
-                if case .success = outcome { self.committed(steps, receipt: request.receipt) }
-                let receipt: String? = if case .failure = outcome { request.receipt } else { nil }
+                if case .success = outcome { self.committed(acknowledgements, receipt: wanted) }
+                let receipt: String? = if case .failure = outcome { wanted } else { nil }
                 self.sendEnded(outcome.map { _ in }, of: .commit, receipt: receipt, bytes: bytes)
             }
         } catch {
@@ -82,7 +91,9 @@ extension Session {
 
     private func steps(of request: CommitRequest) throws(CommandRefusal) -> Steps {
         var steps = Steps()
-        for step in request.steps {
+        // An acknowledgement says no more the second time.
+        var (known, marked): (Set<AckRequest>, Set<MessageID>) = ([], [])
+        for (place, step) in request.steps.enumerated() {
             switch step {
             case .send(let request):
                 guard !CommandTable.isCommand(request.destination ?? "") else {
@@ -90,12 +101,21 @@ extension Session {
                         .invalid,
                         "a command such as '\((request.destination ?? "").prefix(100))' can't be of a transaction.")
                 }
-                steps.rows.append(try posted(request).row)
+                do throws(CommandRefusal) {
+                    steps.rows.append(try posted(request).row)
+                } catch {
+                    throw CommandRefusal(
+                        error.code, "frame \(place + 1) of the transaction, SEND: \(error.message)",
+                        underlying: error.underlying)
+                }
             case .acknowledge(let request):
+                let bare = AckRequest(subscription: request.subscription, message: request.message, receipt: nil)
+                guard known.insert(bare).inserted else { continue }
                 steps.acknowledged.append(request)
                 for consumer in consumers(of: request) {
-                    let stamps = consumer.inFlight(upTo: request.message)
-                    steps.marks += stamps.map { DeliveryMark($0, receiver: consumer.receiver) }
+                    for stamp in consumer.inFlight(upTo: request.message) where marked.insert(stamp.id).inserted {
+                        steps.marks.append(DeliveryMark(stamp, receiver: consumer.receiver))
+                    }
                 }
             case .refuse(let request): steps.refused.append(request)
             }

@@ -11,6 +11,7 @@ public final class Session: @unchecked Sendable {
     private static let ratePause = TimeAmount.milliseconds(50)
 
     public let id: SessionID
+    let openedAt = NIODeadline.now()
     let worker: Worker
     let connection: ClientConnection
     /// Who it belongs to: set once its token was accepted, and kept to the end.

@@ -1,6 +1,7 @@
 import BelfryModel
 import DatabaseSupport
 import NIOCore
+import Outbox
 import Testing
 
 @testable import Node
@@ -107,6 +108,42 @@ import Testing
             try await Self.isCounted(1, one, database)
             try await client.vanish()
             try await Self.isCounted(0, one, database)
+        }
+    }
+
+    /// Nobody would remove it for as long as the node lives.
+    @Test func aSessionThatEndsWhileItsRowIsToBeWrittenAgainLeavesNone() async throws {
+        try await Self.withTwoNodes(closesOldest: false) { one, _, database in
+            let client = try await one.connect(as: "alice")
+            try await Self.isCounted(1, one, database)
+            let worker = one.worker
+            try await one.loop.executeInContext {
+                worker.forgotten()
+                for session in worker.sessions.all { session.transportEnded(.connectionLost) }
+            }
+            try await Self.isCounted(0, one, database)
+            try await client.vanish()
+        }
+    }
+
+    /// Else a node that was away for a while would have its users' sessions at other nodes closed as the older ones.
+    @Test func aRowThatIsWrittenAnewIsAsOldAsItsSession() async throws {
+        try await Self.withTwoNodes(closesOldest: true) { one, _, database in
+            let store = one.context.store
+            let opening = PresenceOpening(
+                sessionID: "00000000-0000-0000-0000-000000000009", receiver: "bob", transport: "tcp", address: nil,
+                ageMilliseconds: 60_000)
+            let isWritten = one.loop.makePromise(of: Void.self)
+            store.recordPresence(opened: [opening], ended: []) {
+                isWritten.completeWith($0.mapError { $0 as any Error })
+            }
+            try await isWritten.futureResult.get()
+            #expect(
+                try await database.value(
+                    """
+                    select opened_at between clock_timestamp() - interval '90 s' and clock_timestamp() - interval '59 s'
+                    from belfry.presence
+                    """) == "t")
         }
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import Node
 
 @Suite struct SendQueueTests {
-    private static let sessions = (0..<4).map { SessionID(worker: $0) }
+    private static let sessions = (0..<10).map { SessionID(worker: $0) }
     private static let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
     private static func entry(
@@ -49,14 +49,44 @@ import Testing
 
     @Test func aStatementIsBoundedInRowsAndBytes() {
         var queue = SendQueue()
-        for number in 0..<1_200 { queue.add(Self.entry(number)) }
+        for number in 0..<1_000 { queue.add(Self.entry(number, of: number % 10)) }
         var counts: [Int] = []
         while let batch = queue.begin() {
             counts.append(batch.count)
             _ = queue.committed()
         }
-        #expect(counts == [500, 500, 200])
-        for number in 0..<3 { queue.add(Self.entry(number, bytes: 700_000)) }
+        // 64 of each, as far as 500 reach.
+        #expect(counts == [500, 428, 72])
+        for number in 0..<3 { queue.add(Self.entry(number, of: number, bytes: 700_000)) }
+        let batch = queue.begin()
+        #expect(Self.numbers(batch) == [0, 1])
+    }
+
+    @Test func oneThatSendsMuchHoldsUpNobodyForMoreThanAStatement() {
+        var queue = SendQueue()
+        for number in 0..<1_000 { queue.add(Self.entry(number)) }
+        let first = queue.begin()
+        #expect(Self.numbers(first) == Array(0..<64))
+        queue.add(Self.entry(1_000, of: 1))
+        queue.add(Self.entry(1_001, of: 2, rows: 3))
+        _ = queue.committed()
+        let second = queue.begin()
+        #expect(Self.numbers(second) == Array(64..<128) + [1_000])
+        _ = queue.committed()
+        let third = queue.begin()
+        #expect(Self.numbers(third) == [1_001], "a transaction has its turn, alone")
+        _ = queue.committed()
+        var rest: [Int] = []
+        while let batch = queue.begin() {
+            rest += batch.map(\.number)
+            _ = queue.committed()
+        }
+        #expect(rest == Array(128..<1_000))
+    }
+
+    @Test func aSessionsBytesInAStatementAreBounded() {
+        var queue = SendQueue()
+        for number in 0..<3 { queue.add(Self.entry(number, bytes: 60_000)) }
         let batch = queue.begin()
         #expect(Self.numbers(batch) == [0, 1])
     }
@@ -94,22 +124,57 @@ import Testing
         run()
         #expect(written == [2, 4])
         #expect(queue.hasAside && queue.count == 3)
-        queue.retryAside()
+        queue.retryAside(2)
+        let again = queue.begin()
+        #expect(Self.numbers(again) == [1], "what waited for the lock goes alone")
+        queue.add(Self.entry(6))
+        _ = queue.committed()
         let batch = queue.begin()
-        #expect(Self.numbers(batch) == [1, 3, 5])
+        #expect(Self.numbers(batch) == [3, 5, 6])
+        _ = queue.committed()
+        #expect(queue.isEmpty && queue.byteCount == 0)
+    }
+
+    @Test func manyThatWaitForLocksAreTriedAFewAtATimeInTurn() {
+        var queue = SendQueue()
+        for number in 0..<5 { queue.add(Self.entry(number, of: number, rows: 2)) }
+        var tried: [Int] = []
+        func run() {
+            while let batch = queue.begin() {
+                if batch[0].number < 5 {
+                    tried.append(batch[0].number)
+                    let isAside = queue.locked()
+                    #expect(isAside)
+                } else {
+                    _ = queue.committed()
+                }
+            }
+        }
+        run()
+        tried = []
+        for _ in 0..<5 {
+            queue.retryAside(2)
+            run()
+        }
+        #expect(tried == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
+        queue.add(Self.entry(9, of: 9))
+        let fresh = queue.begin()
+        #expect(Self.numbers(fresh) == [9])
     }
 
     @Test func whatWasNotSentIsTriedAgainInItsPlace() {
         var queue = Self.queue(Self.entry(1), Self.entry(2))
         _ = queue.begin()
         queue.add(Self.entry(3))
+        queue.add(Self.entry(4, of: 1))
         queue.postponed()
         let again = queue.begin()
         #expect(Self.numbers(again) == [1, 2])
         let lost = queue.lost()
-        #expect(Self.numbers(lost) == [1, 2])
+        #expect(Self.numbers(lost.unknown) == [1, 2])
+        #expect(Self.numbers(lost.behind) == [3], "it must not be written before them")
         let last = queue.begin()
-        #expect(Self.numbers(last) == [3])
+        #expect(Self.numbers(last) == [4])
     }
 
     @Test func whatHasWaitedTooLongLeavesWithWhatFollowsIt() {

@@ -2,8 +2,8 @@ import NIOCore
 
 /// Writes frames in the escaping of one version ("STOMP 1.2, Value Encoding").
 ///
-/// What a header cannot carry in that version becomes a space, and a header without a name is left out, so that no
-/// value can end its line or the frame.
+/// What a value cannot carry in that version becomes a space, so that none can end its line or the frame; a header
+/// whose name it cannot carry, or that has none, is left out.
 public struct FrameEncoder: Sendable {
     /// Whose escapes are used. CONNECT, STOMP and CONNECTED have none.
     public var version: ProtocolVersion
@@ -20,9 +20,9 @@ public struct FrameEncoder: Sendable {
         let escaping = HeaderEscaping(version: version, command: frame.command)
         var lines: [EscapedLine] = []
         lines.reserveCapacity(frame.headers.count + 1)
-        for header in frame.headers where !header.name.isEmpty && header.name != "content-length" {
-            lines.append(
-                EscapedLine(name: escaping.escape(header.name, isName: true), value: escaping.escape(header.value)))
+        for header in frame.headers where header.name != "content-length" {
+            guard let name = escaping.escapeName(header.name) else { continue }
+            lines.append(EscapedLine(name: name, value: escaping.escape(header.value)))
         }
         if frame.body.readableBytes > 0 {
             lines.append(EscapedLine(name: "content-length", value: String(frame.body.readableBytes)))

@@ -112,11 +112,20 @@ extension HeaderEscaping {
 // MARK: Writing
 
 extension HeaderEscaping {
+    /// A header's name as it goes on the wire; `nil` for one that the version cannot carry as it is: changed, it may be
+    /// another header's. STOMP 1.0 does not count blanks at its ends.
+    func escapeName(_ name: String) -> String? {
+        let isCarried = name.utf8.allSatisfy { !needsEscape($0, isName: true) || escapeLetter(for: $0) != nil }
+        guard !name.isEmpty, isCarried else { return nil }
+        if case .none = self, name.split(separator: " ") == ["content-length"] { return nil }
+        return escape(name, isName: true)
+    }
+
     /// `text` as it goes on the wire. What the version has no escape for, and NULL, which would end the frame for most
     /// clients, becomes a space: a value must not be able to end its line.
-    ///
-    /// - Parameter isName: a colon ends a name, so one that cannot be escaped becomes a space there too.
-    func escape(_ text: String, isName: Bool = false) -> String {
+    func escape(_ text: String) -> String { escape(text, isName: false) }
+
+    private func escape(_ text: String, isName: Bool) -> String {
         // Over the bytes themselves: walking a string's UTF-8 view costs several times as much.
         let isPlain = text.utf8.withContiguousStorageIfAvailable { bytes in
             !bytes.contains { needsEscape($0, isName: isName) }

@@ -16,10 +16,17 @@ import Testing
     }
 
     @Test func escapesOfEachVersion() {
-        let frame = Frame(.send, ["a:b": "\r\n:\\"])
-        #expect(encoded(frame, version: .v12) == #"SEND|a\cb:\r\n\c\\||"#.frameText)
-        #expect(encoded(frame, version: .v11) == #"SEND|a\cb: \n\c\\||"#.frameText)
-        #expect(encoded(frame, version: .v10) == #"SEND|a b:  :\||"#.frameText)
+        let frame = Frame(.send, ["a:b": "\r\n:\\", "c": "\r\n:\\"])
+        #expect(encoded(frame, version: .v12) == #"SEND|a\cb:\r\n\c\\|c:\r\n\c\\||"#.frameText)
+        #expect(encoded(frame, version: .v11) == #"SEND|a\cb: \n\c\\|c: \n\c\\||"#.frameText)
+        #expect(encoded(frame, version: .v10) == #"SEND|c:  :\||"#.frameText)
+    }
+
+    @Test func noNameBecomesAnotherHeaders() {
+        let frame = Frame(
+            .send, ["\rcontent-length": "9", " content-length ": "9", "a": "b"], body: ByteBuffer(string: "1"))
+        #expect(encoded(frame, version: .v10) == "SEND\na:b\ncontent-length:1\n\n1\0")
+        #expect(encoded(frame, version: .v11) == "SEND\n content-length :9\na:b\ncontent-length:1\n\n1\0")
     }
 
     @Test(arguments: [Command.connect, .stomp, .connected]) func noValueEndsItsLineWhenConnecting(_ command: Command) {

@@ -71,7 +71,7 @@ let package = Package(
         .target(
             name: "PasswordAuthentication",
             dependencies: [
-                "Authentication", logging, .product(name: "Crypto", package: "swift-crypto"),
+                "Authentication", collections, logging, .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]),
         .target(
@@ -284,7 +284,8 @@ let package = Package(
             dependencies: [
                 "TestBasics", "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus",
                 "RedisBus",
-                "Relay", "Gateway", "Listening", "WebSocket", "PrivateServers", nioCore, nioPosix, nioSSL, logging,
+                "Relay", "Gateway", "HTTPServer", "Listening", "WebSocket", "PrivateServers", nioCore, nioPosix, nioSSL,
+                logging,
             ]),
     ]
 )

@@ -24,6 +24,8 @@ import WebSocket
 public final class GatewayServer: Service {
     /// Time at the end for marks to be written; what is left then is redelivered, not lost.
     private static let farewellTimeout = Duration.seconds(5)
+    /// Time after the spread for clients of SockJS to ask for their sessions' ends.
+    private static let lastRequestTimeout = Duration.seconds(4)
 
     private let configuration: GatewayConfiguration
     private let eventLoopGroup: any EventLoopGroup
@@ -86,7 +88,8 @@ public final class GatewayServer: Service {
     }
 
     private func serve(_ workers: Workers) async throws {
-        let (isStopping, pause, logger) = (isStopping, configuration.limits.drainPause, logger)
+        let (isStopping, limits, logger) = (isStopping, configuration.limits, logger)
+        let pause = limits.drainPause
         let http = configuration.http
         let registration = NodeRegistration(
             context: context, listen: "\(http.host):\(http.port)", workers: workers)
@@ -102,6 +105,7 @@ public final class GatewayServer: Service {
                                 logger.notice("The node is stopping", metadata: ["serves on for": "\(pause)"])
                             }
                             try? await Task.sleep(for: pause)
+                            await workers.drain(within: limits.drainSpread + Self.lastRequestTimeout)
                         }, onListening: { ports.bound(port, $0) })
                 }
             }

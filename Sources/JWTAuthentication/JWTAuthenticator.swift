@@ -71,7 +71,7 @@ public struct JWTAuthenticator: Authenticator {
         Identity, AuthenticationError
     > {
         let isUpToDate = await endpoint.refresh()
-        guard isUpToDate || ring.keys.knows(token) else {
+        guard isUpToDate || ring.keys.mayVerify(token) else {
             return .failure(
                 AuthenticationError(
                     .unavailable, "The token can't be checked now; connect again later.",

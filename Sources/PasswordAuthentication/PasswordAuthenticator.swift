@@ -9,10 +9,12 @@ import Synchronization
 /// Who sends `login` and `passcode`, and no token, is looked for in the list alone. An unknown login gets the same
 /// answer as a wrong password, after as much work.
 public final class PasswordAuthenticator: Authenticator {
-    /// Hashes that are computed at once: each takes 32 MiB and a core, and the node's event loops want theirs.
+    /// Hashes that are computed at once: each takes 32 MiB and a core.
     private static let threads = 2
     /// Clients that wait for theirs; over it they are told to come back.
     static let waitingMax = 200
+    /// The same of one address.
+    static let waitingPerAddressMax = 50
     /// Between two looks whether the file has changed.
     private static let pause = Duration.seconds(2)
 
@@ -20,7 +22,9 @@ public final class PasswordAuthenticator: Authenticator {
     private let next: (any Authenticator)?
     private let list: Mutex<PasswordList>
     private let stamp: FileStamp?
-    private let queue: OperationQueue
+    private let hashing = HashingThreads(
+        threads: PasswordAuthenticator.threads, waitingMax: PasswordAuthenticator.waitingMax,
+        waitingPerAddressMax: PasswordAuthenticator.waitingPerAddressMax)
     private let logger: Logger
 
     /// - Parameters:
@@ -33,8 +37,6 @@ public final class PasswordAuthenticator: Authenticator {
         self.logger = logger
         stamp = FileStamp(path)
         list = Mutex(try PasswordList(file: path))
-        queue = OperationQueue()
-        queue.maxConcurrentOperationCount = Self.threads
     }
 
     /// How many logins there are now.
@@ -52,19 +54,24 @@ public final class PasswordAuthenticator: Authenticator {
             }
             return next.authenticate(credentials)
         }
-        return .later { await self.check(login, passcode) }
+        let address = credentials.address ?? ""
+        guard hashing.hasRoom(for: address) else {
+            return .now(
+                .failure(
+                    AuthenticationError(
+                        .unavailable, "Too many passwords are being checked now; connect again later.",
+                        detail: "\(Self.waitingMax) passwords, or \(Self.waitingPerAddressMax) of an address, were "
+                            + "waiting to be checked.")))
+        }
+        return .later { await self.check(login, passcode, from: address) }
     }
 
-    private func check(_ login: String, _ passcode: String) async -> Result<Identity, AuthenticationError> {
-        guard queue.operationCount < Self.waitingMax else {
-            return .failure(
-                AuthenticationError(
-                    .unavailable, "Too many passwords are being checked now; connect again later.",
-                    detail: "More than \(Self.waitingMax) passwords were waiting to be checked."))
-        }
+    private func check(
+        _ login: String, _ passcode: String, from address: String
+    ) async -> Result<Identity, AuthenticationError> {
         let (entry, nobody) = list.withLock { ($0.entry(login), $0.nobody) }
         let hash = entry?.hash ?? nobody
-        let isRight = await onThread { hash.verifies(passcode) }
+        let isRight = await hashing.run(for: address) { hash.verifies(passcode) }
         guard let entry, isRight else {
             return .failure(
                 AuthenticationError(
@@ -73,20 +80,6 @@ public final class PasswordAuthenticator: Authenticator {
                         ? "A login was sent that is not in the list." : "The passcode of a login was wrong."))
         }
         return .success(entry.identity)
-    }
-
-    /// Runs `body` on a thread that may block. Nothing is computed for who does not wait any more.
-    private func onThread(_ body: @escaping @Sendable () -> Bool) async -> Bool {
-        let isCancelled = Mutex(false)
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                queue.addOperation {
-                    continuation.resume(returning: !isCancelled.withLock { $0 } && body())
-                }
-            }
-        } onCancel: {
-            isCancelled.withLock { $0 = true }
-        }
     }
 
     /// Looks after the file until its task is cancelled. A list that can't be used is logged, and the one before holds.

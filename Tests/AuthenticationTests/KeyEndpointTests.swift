@@ -96,6 +96,39 @@ private struct Issuer {
         }
     }
 
+    /// A key of a file has no id: it might be the one that a token means, and is not asked before the issuer is.
+    @Test func aKeyOfAFileDoesNotHideThoseOfTheIssuer() async throws {
+        try await Issuer.with(.answer(status: 200, body: Issuer.set(Issuer.elliptic))) { issuer in
+            issuer.ring.replace(.file, by: try await JWTKeys.parsing(Fixtures.ec256Public, named: "file"))
+            #expect(try await issuer.result("ES256").asked)
+            #expect(issuer.peer.requests.count == 1)
+            issuer.peer.behave { _ in .answer(status: 500, body: "") }
+            issuer.ring.replace(.url, by: JWTKeys(keys: []))
+            let alone = try await issuer.result("ES256")
+            #expect(try alone.0.get().user == "alice", "the issuer is away, and the file's key is good")
+        }
+    }
+
+    @Test func whatIsLoggedOfTheURLIsItsHost() async throws {
+        let log = RecordingLog()
+        let client = OutgoingHTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton)
+        for answer in [
+            HTTPPeer.Behavior.answer(status: 200, body: Issuer.set(Issuer.elliptic)), .answer(status: 200, body: "{}"),
+        ] {
+            let peer = try await HTTPPeer.start { _ in answer }
+            let url = peer.url("/jwks?apikey=HUSH").replacing("://", with: "://user:TOPSECRET@")
+            let endpoint = JWTKeyEndpoint(
+                url: url, client: client, ring: JWTKeyRing(),
+                pace: .init(interval: .seconds(60), pauseMin: .zero, timeout: .seconds(20)),
+                logger: Logger(label: "test", factory: { _ in log }))
+            _ = await endpoint.refresh()
+            await peer.stop()
+        }
+        await client.shutdown()
+        #expect(log.lines.count == 2 && log.lines.allSatisfy { $0.contains("127.0.0.1") })
+        #expect(log.lines.allSatisfy { !$0.contains("SECRET") && !$0.contains("HUSH") })
+    }
+
     @Test func rotationServesOldAndNewKeysAndDropsWhatIsWithdrawn() async throws {
         try await Issuer.with(.answer(status: 200, body: Issuer.set(Issuer.elliptic))) { issuer in
             try await issuer.expect("ES256", refusedAs: nil)

@@ -130,7 +130,7 @@ enum AuthenticatorChoice {
         guard parts?.scheme?.lowercased() == "http", !isLocal else { return }
         logger.warning(
             "Whoever is on the way can answer in its place and let anybody in: \(setting) is not https.",
-            metadata: ["url": "\(url)"])
+            metadata: ["host": "\(parts?.host ?? "")"])
     }
 }
 

@@ -176,7 +176,8 @@ struct BelfryProcess: Service, CustomStringConvertible {
         _ listen: ListenAddress, _ eventLoopGroup: any EventLoopGroup, _ health: HealthChecks
     ) -> OperationsServer {
         OperationsServer(
-            host: listen.host, port: listen.port, eventLoopGroup: eventLoopGroup, health: health,
+            host: listen.host, port: listen.port, limits: configuration.limits, eventLoopGroup: eventLoopGroup,
+            health: health,
             metricsText: { [registry] in registry.render() }, logger: Logger(label: "belfry.operations"),
             onListening: { announce(ListeningAddresses(http: $0, stomp: nil)) })
     }

@@ -14,8 +14,8 @@ final class RequestPacer: ChannelDuplexHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// Bytes of one read: what they hold waits here.
-    static let readBytes = 8 * 1024
+    /// Bytes of one read: what they hold waits here, in thirty times the memory where requests are as short as can be.
+    static let readBytes = 1024
 
     private enum Item {
         case part(HTTPServerRequestPart)

@@ -26,6 +26,8 @@ public actor JWTKeyEndpoint {
     }
 
     private let url: String
+    /// All of the URL that is told: the rest may hold a password or an API key.
+    private let host: String
     private let client: OutgoingHTTPClient
     private let ring: JWTKeyRing
     private let pace: Pace
@@ -40,6 +42,7 @@ public actor JWTKeyEndpoint {
     ///   - ring: where the keys go.
     public init(url: String, client: OutgoingHTTPClient, ring: JWTKeyRing, pace: Pace, logger: Logger) {
         self.url = url
+        host = URLComponents(string: url)?.host ?? ""
         self.client = client
         self.ring = ring
         self.pace = pace
@@ -82,13 +85,13 @@ public actor JWTKeyEndpoint {
             for sentence in keys.ignored { logger.notice("\(sentence)") }
             logger.notice(
                 "Keys for tokens were fetched",
-                metadata: ["url": "\(url)", "keys": "\(ids.sorted().joined(separator: " "))"])
+                metadata: ["host": "\(host)", "keys": "\(ids.sorted().joined(separator: " "))"])
             return true
         } catch {
             failures.increment()
             logger.warning(
                 "Keys for tokens could not be fetched; those known before still hold",
-                metadata: ["url": "\(url)", "error": "\(error)"])
+                metadata: ["host": "\(host)", "error": "\(error)"])
             return false
         }
     }
@@ -102,6 +105,6 @@ public actor JWTKeyEndpoint {
         guard let text = String(validating: answer.body.readableBytesView, as: UTF8.self) else {
             throw JWTKeysError(.unusable, "the answer is not text")
         }
-        return try await JWTKeys.parsing(text, named: url)
+        return try await JWTKeys.parsing(text, named: "the answer of \(host)")
     }
 }

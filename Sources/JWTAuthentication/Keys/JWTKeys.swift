@@ -34,9 +34,15 @@ public struct JWTKeys: Sendable {
     /// What the keys are called: their `kid`s, and the algorithms of those without one.
     var ids: Set<String> { Set(keys.map { $0.id ?? $0.algorithm.name }) }
 
-    /// Whether there is a key that a token with this header may be verified with, or one of its `kid` that is for
-    /// another algorithm: then no other will come.
+    /// Whether there is a key of a token's `kid`, whatever it is for, or for a token without one a key of its
+    /// algorithm: then no other will come.
     func knows(_ token: JWTToken) -> Bool {
+        guard let wanted = token.keyID else { return keys.contains { $0.algorithm.name == token.algorithm } }
+        return keys.contains { $0.id == wanted }
+    }
+
+    /// Whether a token may be verified with one of these keys.
+    func mayVerify(_ token: JWTToken) -> Bool {
         keys.contains { key in
             if let id = key.id, let wanted = token.keyID { return id == wanted }
             return key.algorithm.name == token.algorithm

@@ -25,19 +25,18 @@ public final class TurnQueue: @unchecked Sendable {
     private func schedule() {
         guard !isScheduled, !waiting.isEmpty else { return }
         isScheduled = true
-        eventLoop.scheduleTask(in: Self.pause) {
-            self.isScheduled = false
-            self.runSlice()
-        }
+        eventLoop.scheduleTask(in: Self.pause) { self.runSlice() }
     }
 
     private func runSlice() {
         let began = NIODeadline.now()
-        // Those that come while it runs wait for the next one.
+        // Those that come while it runs wait for the next one, and the pause before it begins at the end of this one:
+        // what is due when a slice ends, NIO runs before it looks at its sockets.
         for _ in 0..<waiting.count {
             waiting.popFirst()?()
             if NIODeadline.now() - began >= Self.sliceMax { break }
         }
+        isScheduled = false
         schedule()
     }
 }

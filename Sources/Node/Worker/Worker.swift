@@ -97,7 +97,7 @@ extension Worker {
             id: SessionID(worker: number), worker: self, transport: transport, connection: connection)
         sessions.add(session)
         context.metrics.sessionOpened()
-        if shutdown.isStopping {
+        if shutdown.isStopping || shutdown.isDraining {
             session.failAtOnce(.shuttingDown)
         } else if context.occupancy.enter() {
             sessions.entered(session)
@@ -220,6 +220,16 @@ extension Worker {
         guard !shutdown.isStopping, let delay = spread.delay() else { return session.failAtOnce(.shuttingDown) }
         eventLoop.scheduleTask(in: delay) { session.failAtOnce(.shuttingDown) }
     }
+
+    /// The same of all sessions. Those that come from now on are ended at once.
+    func drain() {
+        guard !shutdown.isDraining else { return }
+        shutdown.isDraining = true
+        for session in sessions.all { drain(session) }
+    }
+
+    /// Whether a client is connected, or has still to be told of its session's end.
+    var hasClients: Bool { sessions.count > 0 || sessions.hasTransports }
 
     /// Ends what is left; fulfilled once the marks are written and the sockets are gone. On the worker's event loop.
     ///

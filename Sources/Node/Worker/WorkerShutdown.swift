@@ -3,6 +3,8 @@ import NIOCore
 /// How far a worker has come with stopping.
 struct WorkerShutdown {
     private(set) var isStopping = false
+    /// Its sessions are being ended, each at its moment; what they send still counts.
+    var isDraining = false
     /// The worker's clock.
     private var ticker: RepeatedTask?
     private var waiting: [EventLoopPromise<Void>] = []

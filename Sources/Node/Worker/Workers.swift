@@ -49,6 +49,23 @@ public struct Workers: Sendable {
         for future in futures { try? await future.get() }
     }
 
+    /// Ends the sessions, each at its moment, and returns when they have gone or the time for it is over. Meanwhile
+    /// connections are to be accepted: clients of SockJS send, and ask for their session's end, by requests of their
+    /// own.
+    ///
+    /// - Parameter limit: of time.
+    public func drain(within limit: Duration) async {
+        await each { $0.drain() }
+        let deadline = ContinuousClock.now + limit
+        while ContinuousClock.now < deadline, !Task.isCancelled {
+            let hasClients = all.map { worker in worker.eventLoop.submit { worker.hasClients } }
+            var isDone = true
+            for future in hasClients where (try? await future.get()) == true { isDone = false }
+            if isDone { return }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
     /// Ends what is left, all at once: each has its own limit of time.
     public func stop() async {
         let stopped = all.map { worker in worker.eventLoop.flatSubmit { worker.stop() } }

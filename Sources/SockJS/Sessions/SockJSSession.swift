@@ -217,12 +217,12 @@ final class SockJSSession: SockJSTransport, @unchecked Sendable {
 
     // MARK: The end
 
-    func close(_ reason: CloseReason) { end(CloseFrame(reason), isForgotten: reason == .shuttingDown) }
+    func close(_ reason: CloseReason) { end(CloseFrame(reason), isStopping: reason == .shuttingDown) }
 
-    func close(_ frame: CloseFrame) { end(frame, isForgotten: false) }
+    func close(_ frame: CloseFrame) { end(frame, isStopping: false) }
 
-    /// - Parameter isForgotten: nobody will come back for the frame.
-    private func end(_ frame: CloseFrame, isForgotten: Bool) {
+    /// - Parameter isStopping: the node is: nobody is to find the session any more who has been told of its end.
+    private func end(_ frame: CloseFrame, isStopping: Bool) {
         let isAnswering = machine.isAnswering
         guard machine.close(frame) else { return }
         application = nil
@@ -232,7 +232,7 @@ final class SockJSSession: SockJSTransport, @unchecked Sendable {
             writePending()
             write(frame.payload, isLast: true)
         }
-        if isForgotten { return disappear() }
+        if isStopping, isAnswering { return disappear() }
         clock.isWaiting(at: eventLoop.now)
         keepTime()
     }

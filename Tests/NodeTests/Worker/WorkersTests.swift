@@ -26,6 +26,19 @@ import Testing
         }
     }
 
+    /// Clients of SockJS ask for their sessions' end, and send what they have, while connections are accepted still.
+    @Test func sessionsAreDrainedAndNewOnesEndedAtOnce() async throws {
+        try await TestNode.with { node in
+            let clients = [try await node.connect(as: "alice"), try await node.connect(as: "bob")]
+            async let isDrained: Void = node.workers.drain(within: .seconds(20))
+            for client in clients { try await client.expectError(.shuttingDown) }
+            let late = try await node.connect()
+            try await late.expectError(.shuttingDown)
+            for client in clients + [late] { try await client.vanish() }
+            await isDrained
+        }
+    }
+
     @Test func anIDOfNoWorkerOrOfNoSessionIsNobodys() async throws {
         try await TestNode.with { node in
             #expect(await user(of: SessionID(worker: 0), on: node) == nil)

@@ -106,10 +106,23 @@ struct PollingTests {
         #expect(test.service.directory.count == 0 && test.applications[0].isClosed)
     }
 
-    @Test("A node that stops waits for nobody to come back") func shutdown() throws {
+    @Test("A node that stops tells whoever comes back in time, and waits no longer for others") func shutdown() throws {
+        let connection = try test.connect()
+        for session in ["s", "t"] {
+            try connection.request("POST", "/0/\(session)/xhr")
+            test.applications.last?.transport.close(.shuttingDown)
+        }
+        #expect(try connection.request("POST", "/0/s/xhr").contains("c[1012,"))
+        test.pass(.seconds(6))
+        #expect(test.applications.allSatisfy(\.isClosed) && test.service.directory.count == 0)
+    }
+
+    @Test("It waits for nobody who was told at once") func shutdownWithAnOpenRequest() throws {
         let connection = try test.connect()
         try connection.request("POST", "/0/s/xhr")
+        try connection.request("POST", "/0/s/xhr")
         test.applications[0].transport.close(.shuttingDown)
+        #expect(try connection.read().contains("c[1012,"))
         #expect(test.applications[0].isClosed && test.service.directory.count == 0)
     }
 

@@ -104,8 +104,17 @@ struct WebSocketFrameReaderTests {
         let longest = [UInt8](repeating: 9, count: Self.payloadBytesMax)
         #expect(Self.read([ClientFrames.frame(.binary, longest)]).frames.first?.payload == longest)
         #expect(Self.read([Array(ClientFrames.frame(.binary, longest + [9]).prefix(10))]).failure == .tooLong)
-        let absurd: [UInt8] = [0x82, 0xFF] + [UInt8](repeating: 0xFF, count: 8)
+        let absurd: [UInt8] = [0x82, 0xFF, 0x7F] + [UInt8](repeating: 0xFF, count: 7)
         #expect(Self.read([absurd]).failure == .tooLong)
+    }
+
+    @Test(
+        "A length is written in the fewest bytes, and has 63 bits",
+        arguments: [
+            [0xFE, 0, 125], [0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], [0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0],
+        ] as [[UInt8]])
+    func lengths(_ bytes: [UInt8]) {
+        #expect(Self.read([[0x82] + bytes]).failure == .length)
     }
 
     @Test("A control frame is whole and short", arguments: [WebSocketOpcode.ping, .pong, .connectionClose])

@@ -15,6 +15,8 @@ struct WebSocketFrameReader {
         case tooLong
         /// A control frame that is fragmented or longer than 125 bytes.
         case controlFrame
+        /// A length that is not written in the fewest bytes, or above 2^63 - 1.
+        case length
     }
 
     private let payloadBytesMax: Int
@@ -102,10 +104,12 @@ struct WebSocketFrameReader {
         var length = UInt64(second & 0x7F)
         if length == 126 {
             guard let longer = pending.getInteger(at: start + byteCount, as: UInt16.self) else { return nil }
+            guard longer > 125 else { throw .length }
             length = UInt64(longer)
             byteCount += 2
         } else if length == 127 {
             guard let longer = pending.getInteger(at: start + byteCount, as: UInt64.self) else { return nil }
+            guard longer > UInt16.max, longer <= Int64.max else { throw .length }
             length = longer
             byteCount += 8
         }

@@ -66,7 +66,7 @@ struct WebSocketInput: ~Copyable {
         } catch {
             switch error {
             case .tooLong: return .fail(.frameTooLarge)
-            case .controlFrame: return .fail(.protocolViolation)
+            case .controlFrame, .length: return .fail(.protocolViolation)
             }
         }
     }

@@ -145,6 +145,8 @@ struct WebSocketFrameReaderTests {
             rest = rest.dropFirst(count)
         }
         let ours = Self.read(parts)
+        // NIO takes lengths that are longer than they need be.
+        if ours.failure == .length { return #expect(ours.frames == Array(theirs.prefix(ours.frames.count))) }
         #expect(ours.frames == theirs)
         #expect((ours.failure != nil) == isBroken)
     }

@@ -1,6 +1,7 @@
 /// A destination a client may subscribe to.
 ///
-/// `/user/queue/<name>` is the session's own user, whatever the name; `/topic/<name>` is a broadcast.
+/// `/user/queue/<name>` is the session's own user, whatever the name, but for `reply`, where commands are answered;
+/// `/topic/<name>` is a broadcast.
 public enum Destination: Hashable, Sendable {
     /// `/user/queue/<name>`: the name is carried for the client's convenience and selects nothing.
     case userQueue(name: String)

@@ -7,10 +7,25 @@ public protocol AppCommand: Sendable {
     /// The name under which clients know it: a SEND to `/app/<name>`.
     var name: String { get }
 
+    /// Whether it is of no use without its answer.
+    var isQuestion: Bool { get }
+
     /// Does what is asked for; what it wrote is committed when it returns.
     ///
+    /// - Returns: what the client is answered, if anything.
     /// - Throws: why not, in a sentence for the developer of the client; then nothing was done.
-    func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal)
+    func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) -> CommandReply?
+}
+
+extension AppCommand {
+    public var isQuestion: Bool { false }
+}
+
+/// What a client is answered: JSON.
+public struct CommandReply: Sendable {
+    public let json: String
+
+    public init(json: String) { self.json = json }
 }
 
 /// What came with a command.

@@ -14,8 +14,11 @@ public enum EarlierPages {
 
         public init(notify: SendNotification) { self.notify = notify }
 
-        public func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) {
+        public func run(
+            _ request: CommandRequest, by identity: Identity
+        ) async throws(CommandRefusal) -> CommandReply? {
             _ = try await notify.run(to: .topic(EarlierPages.topic), text: String(buffer: request.body))
+            return nil
         }
     }
 }

@@ -54,7 +54,7 @@ public final class GatewayServer: Service {
         self.tokensAreUnproven = authenticator.tokensAreUnproven
         self.context = NodeContext(
             store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
-            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(configuration)),
+            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(configuration, postgres)),
             limits: configuration.limits, version: configuration.version, installation: installation, logger: logger)
         var health = health
         health.isStopping = { isStopping.withLockedValue { $0 } }
@@ -64,8 +64,11 @@ public final class GatewayServer: Service {
     }
 
     /// What clients may ask for by a SEND to `/app/<name>`, each command with the connections that it needs.
-    private static func commands(_ configuration: GatewayConfiguration) -> [any AppCommand] {
-        configuration.developmentRoutes.map { [EarlierPages.Broadcast(notify: $0.notify)] } ?? []
+    private static func commands(
+        _ configuration: GatewayConfiguration, _ postgres: PostgresClient
+    ) -> [any AppCommand] {
+        InboxCommands.all(store: InboxStore(executor: postgres))
+            + (configuration.developmentRoutes.map { [EarlierPages.Broadcast(notify: $0.notify)] } ?? [])
     }
 
     /// Waits until the server listens.

@@ -110,7 +110,8 @@ enum DueRows {
                         or not exists (select 1 from belfry.message_log l where l.id = d.message_id))
                 returning o.message_id
             ), marked as (
-                update belfry.message_log l set status = 'expired', status_reason = \(reason)
+                update belfry.message_log l
+                set status = 'expired', status_reason = \(reason), hidden_at = coalesce(l.hidden_at, clock_timestamp())
                 from gone g, logged k where k.id = g.message_id and l.id = k.id and l.status = 'pending'
                 returning l.id
             )

@@ -43,7 +43,11 @@ public struct Migrator: Sendable {
     public func apply(dryRun: Bool = false) async throws -> [Migration] {
         try await withConnection { connection in
             let pending = try check(try await applied(connection)).pending
-            if dryRun || pending.isEmpty { return pending }
+            if dryRun { return pending }
+            if pending.isEmpty {
+                _ = try await settleHistory(nil, connection)
+                return pending
+            }
             try await createTable(connection)
             var done: [Migration] = []
             for migration in pending {
@@ -51,8 +55,24 @@ public struct Migrator: Sendable {
             }
             // Another process with other migrations may have come between.
             _ = try check(try await applied(connection))
+            _ = try await settleHistory(nil, connection)
             return done
         }
+    }
+
+    /// Makes the index that histories are read by, or drops it, while applications write; `apply` does what was wanted
+    /// last.
+    ///
+    /// - Returns: what was done; `nil` when it was so already.
+    /// - Throws: `MigratorError`, `PostgresError`.
+    public func keepHistory(_ isWanted: Bool) async throws -> HistoryChange? {
+        try await withConnection { connection in try await settleHistory(isWanted, connection) }
+    }
+
+    /// Of a schema that knows of it.
+    private func settleHistory(_ isWanted: Bool?, _ connection: PostgresConnection) async throws -> HistoryChange? {
+        guard migrations.contains(where: { $0.name == "create_inbox" }) else { return nil }
+        return try await HistoryIndex(connection: connection, logger: logger).settle(isWanted)
     }
 
     /// For processes that only use the schema: returns if it is exactly as this binary wants it.

@@ -34,6 +34,7 @@ extension Migration {
         ("describe_columns", PackageResources._00009_describe_columns_sql),
         ("reword_refusals", PackageResources._00010_reword_refusals_sql),
         ("create_presence", PackageResources._00011_create_presence_sql),
+        ("create_inbox", PackageResources._00012_create_inbox_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

@@ -71,6 +71,7 @@ import Testing
             "select status, status_reason, count(*) from belfry.message_log group by 1, 2 order by 1")
         #expect(rows == [["expired", "It was not delivered before its expires_at.", "1500"], ["pending", "-", "1"]])
         #expect(try await connection.value("select string_agg(message_id::text, ',') from belfry.outbox") == "1501")
+        #expect(try await connection.value("select count(*) from belfry.message_log where hidden_at is null") == "1")
         await connection.close()
     }
 

@@ -1,6 +1,7 @@
 import DatabaseSupport
 import Foundation
 import Postgres
+import TestBasics
 import Testing
 
 @testable import Outbox
@@ -51,6 +52,62 @@ import Testing
         }
         #expect(applied.map(\.version).sorted() == Migration.all.map(\.version))
         try await Migrator(configuration: configuration).requireCurrent()
+    }
+
+    private static let historyIndex =
+        "select count(*) filter (where indisvalid) || ' of ' || count(*) from pg_index "
+        + "where indexrelid = to_regclass('belfry.message_log_history')"
+
+    @Test func `histories are kept at first, left out when that is said, and kept again`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let migrator = Migrator(configuration: try database.configuration())
+        let connection = try await database.connect()
+        #expect(try await connection.value(Self.historyIndex) == "1 of 1")
+        #expect(try await migrator.keepHistory(true) == nil)
+        #expect(try await migrator.keepHistory(false) == .dropped)
+        _ = try await migrator.apply()
+        #expect(try await connection.value(Self.historyIndex) == "0 of 0", "what was said last holds")
+        #expect(try await migrator.keepHistory(true) == .made)
+        #expect(try await connection.value(Self.historyIndex) == "1 of 1")
+        await connection.close()
+    }
+
+    @Test func `an index for histories that was left half made is made anew, by one of several`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let configuration = try database.configuration()
+        let connection = try await database.connect()
+        try await connection.run(
+            """
+            update pg_index set indisvalid = false
+            where indexrelid = 'belfry.message_log_history'::regclass
+            """)
+        let made = try await withThrowingTaskGroup(of: HistoryChange?.self) { group in
+            for _ in 0..<3 {
+                group.addTask { try await Migrator(configuration: configuration).keepHistory(true) }
+            }
+            return try await group.reduce(into: [HistoryChange]()) { if let change = $1 { $0.append(change) } }
+        }
+        #expect(made == [.made])
+        #expect(try await connection.value(Self.historyIndex) == "1 of 1")
+        await connection.close()
+    }
+
+    @Test func `applications write while the index for histories is made`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let migrator = Migrator(configuration: try database.configuration())
+        let (application, looker) = (try await database.connect(), try await database.connect())
+        _ = try await migrator.keepHistory(false)
+        try await application.run("begin; select belfry.notify('alice', 'JSON_MSG', '1')")
+        async let change = migrator.keepHistory(true)
+        try await eventually("it waits for the transaction that is open") {
+            try await looker.value("select count(*) from pg_locks where not granted") != "0"
+        }
+        #expect(try await looker.value("select belfry.notify('alice', 'JSON_MSG', '2') > 0") == "t")
+        try await application.run("commit")
+        #expect(try await change == .made)
+        #expect(try await looker.value("select count(*) from belfry.history('alice')") == "2")
+        await application.close()
+        await looker.close()
     }
 
     @Test func `a newer schema is refused with both versions`() async throws {

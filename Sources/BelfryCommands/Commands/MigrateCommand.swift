@@ -17,8 +17,23 @@ struct MigrateCommand: BelfrySubcommand {
     @Flag(name: .customLong("dry-run"), help: "Only show what would be applied.")
     var dryRun = false
 
+    /// Whether histories are kept.
+    enum History: String, ExpressibleByArgument, CaseIterable {
+        case on, off
+    }
+
+    @Option(
+        help: """
+            Whether histories are kept: on makes the index that they are read by, off drops it, while applications \
+            write. It stays so until it is said otherwise; at first it is on.
+            """)
+    var history: History?
+
     func validate() throws {
         guard !(status && dryRun) else { throw ValidationError("Give either --status or --dry-run.") }
+        guard history == nil || !(status || dryRun) else {
+            throw ValidationError("--history does something, --status and --dry-run do nothing: leave one of them out.")
+        }
     }
 
     func execute() async throws {
@@ -34,6 +49,12 @@ struct MigrateCommand: BelfrySubcommand {
             print("\(dryRun ? "would apply" : "applied")\t\(migration.fileName)")
         }
         if migrations.isEmpty { print("The schema is up to date.") }
+        guard let history else { return }
+        switch try await migrator.keepHistory(history == .on) {
+        case .made: print("The index for histories is made.")
+        case .dropped: print("The index for histories is dropped.")
+        case nil: print("Histories are \(history.rawValue) already.")
+        }
     }
 
     private func printStatus(_ migrator: Migrator) async throws {

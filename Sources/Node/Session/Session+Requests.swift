@@ -6,6 +6,11 @@ import STOMP
 extension Session {
     func subscribe(_ request: SubscriptionRequest) {
         guard let user, let identity else { return }
+        if case .userQueue(ReplyQueue.name) = request.subscription.destination {
+            replies = ReplyQueue(request.subscription)
+            if let receipt = request.receipt { sendReceipt(receipt) }
+            return
+        }
         guard identity.rights.maySubscribe(to: request.subscription) else {
             return refuse(
                 .forbidden, "this user may not subscribe to that topic; the token's rights say to which.",
@@ -34,6 +39,7 @@ extension Session {
 
     func unsubscribe(_ subscription: Subscription, receipt: String?) {
         var ids: [MessageID] = []
+        if replies?.subscription.number == subscription.number { replies = nil }
         if let consumer = removeConsumer(subscription.number) {
             payOwedReceipt(of: consumer)
             // The session goes on: its row stays, what the subscription had in flight goes back.

@@ -169,6 +169,11 @@ extension Session {
                 .protocolViolation, "there is no command '\(destination.prefix(100))' here.",
                 message: "The command is not served.", command: .send, receipt: request.receipt)
         }
+        guard !command.isQuestion || replies != nil else {
+            return refuse(
+                .protocolViolation, "SUBSCRIBE to /user/queue/\(ReplyQueue.name) first, where it is answered.",
+                message: nil, command: .send, receipt: request.receipt)
+        }
         let bytes = request.byteCount
         commandBegan(bytes: bytes)
         let asked = CommandRequest(
@@ -182,7 +187,10 @@ extension Session {
                 error as? CommandRefusal
                     ?? CommandRefusal(.unavailable, CloseReason.internalError.text, underlying: error)
             }
-            self.sendEnded(refused, of: .send, receipt: request.receipt, bytes: bytes)
+            if case .success(let reply?) = refused, !self.isClosing, let replies = self.replies {
+                self.write(replies.frame(json: reply.json, correlation: asked.headers["correlation-id"]))
+            }
+            self.sendEnded(refused.map { _ in }, of: .send, receipt: request.receipt, bytes: bytes)
         }
     }
 

@@ -29,6 +29,8 @@ public final class Session: @unchecked Sendable {
     private var commandsDone: ((_ areCarriedOut: Bool) -> Void)?
     /// Ends the question whose the session is, while somebody is asked.
     var cancelAuthentication: (() -> Void)?
+    /// Where what it asks for is answered, once it has subscribed to that.
+    var replies: ReplyQueue?
     /// Where the clock has it.
     var filedTick: Int?
     /// The worker knows of its end.

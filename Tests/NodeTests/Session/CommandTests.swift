@@ -17,15 +17,26 @@ import WebSocket
         let name = "echo"
         let asked = NIOLockedValueBox<[String]>([])
 
-        func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) {
+        func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) -> CommandReply? {
             let body = String(buffer: request.body)
             asked.withLockedValue { $0.append("\(identity.user): \(body) \(request.headers["k"] ?? "")") }
             switch body {
             case "forbidden": throw CommandRefusal(.forbidden, "that is not yours.")
             case "invalid": throw CommandRefusal(.invalid, "the body must be something else.")
             case "unavailable": throw CommandRefusal(.unavailable, "PostgreSQL is away.")
-            default: break
+            case "answer": return CommandReply(json: "{\"a\":1}")
+            default: return nil
             }
+        }
+    }
+
+    /// Is of no use without its answer.
+    private struct Question: AppCommand {
+        let name = "question"
+        let isQuestion = true
+
+        func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) -> CommandReply? {
+            CommandReply(json: "[]")
         }
     }
 
@@ -67,6 +78,39 @@ import WebSocket
             let error = try await client.frame(.error)
             #expect(error.headers["message"] == "The command is not served.")
             #expect(echo.asked.withLockedValue { $0 }.isEmpty)
+        }
+    }
+
+    @Test func itIsAnsweredWhereRepliesGo() async throws {
+        try await TestNode.with(commands: [Echo(), Question()]) { node in
+            let client = try await node.connect(as: "alice")
+            try await client.send("SUBSCRIBE\nid:7\ndestination:/user/queue/reply\nreceipt:s\n\n\0")
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "s")
+            try await client.send(
+                "SEND\ndestination:/app/echo\ncorrelation-id:c1\nreceipt:r\n\nanswer\0"
+                    + "SEND\ndestination:/app/question\n\n\0")
+            let first = try await client.frame(.message)
+            #expect(String(buffer: first.body) == "{\"a\":1}")
+            #expect(first.headers["subscription"] == "7" && first.headers["correlation-id"] == "c1")
+            #expect(first.headers["destination"] == "/user/queue/reply" && first.headers["message-id"] == "reply-1")
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "r", "behind the answer")
+            let second = try await client.frame(.message)
+            #expect(String(buffer: second.body) == "[]" && second.headers["correlation-id"] == nil)
+            #expect(try await node.sessions() == 1, "a message's queue was not subscribed to")
+        }
+    }
+
+    @Test func aQuestionNeedsAPlaceForItsAnswerAndOthersDoNot() async throws {
+        try await TestNode.with(commands: [Echo(), Question()]) { node in
+            let client = try await node.connect(as: "alice")
+            try await Self.send("answer", by: client)
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "r")
+            try await client.send(
+                "SUBSCRIBE\nid:7\ndestination:/user/queue/reply\n\n\0UNSUBSCRIBE\nid:7\nreceipt:u\n\n\0")
+            #expect(try await client.frame(.receipt).headers["receipt-id"] == "u")
+            try await Self.send("", to: "/app/question", by: client)
+            let error = try await client.frame(.error)
+            #expect(String(buffer: error.body).contains("SUBSCRIBE to /user/queue/reply first"))
         }
     }
 
@@ -124,9 +168,10 @@ import WebSocket
         let name = "slow"
         let mayEnd = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
 
-        func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) {
+        func run(_ request: CommandRequest, by identity: Identity) async throws(CommandRefusal) -> CommandReply? {
             do {
                 try await mayEnd.futureResult.get()
+                return nil
             } catch {
                 throw CommandRefusal(.unavailable, "\(error)")
             }

@@ -1,0 +1,126 @@
+import BelfryModel
+import Postgres
+
+/// What a user has of the messages after delivery, by the functions that applications call, too.
+///
+/// Refusals come as `PostgresError`s with `.server`, whose message and hint are written for people; SQLSTATE 55P03 says
+/// that another transaction holds what is to be changed, and then nothing was.
+public struct InboxStore: Sendable {
+    /// How much is unread: 1,000 stands for more than 999.
+    public struct Counts: Hashable, Sendable {
+        public let unviewed: Int
+        /// Of them what no open list has shown.
+        public let unseen: Int
+        /// Of two counts the one with more changes is newer.
+        public let changes: Int64
+    }
+
+    /// Which messages of a history.
+    public struct Page: Sendable {
+        /// The ids that it lies before, or after; neither for the newest.
+        public var before: MessageID?
+        public var after: MessageID?
+        /// 1 to 1,000.
+        public var limit = 50
+        public var type: String?
+        /// Only what is not viewed.
+        public var isUnviewed = false
+
+        public init() {}
+    }
+
+    /// A message of a history.
+    public struct Listed: Sendable {
+        /// As MESSAGE frames have it, in JSON.
+        public let body: String
+        public let isSeen: Bool
+    }
+
+    private let executor: any RelayStoreExecutor
+
+    /// - Parameter executor: its role is in `belfry_service` or `belfry_writer`.
+    public init(executor: any RelayStoreExecutor) { self.executor = executor }
+
+    /// A page of a user's messages, newest first.
+    public func history(of user: String, _ page: Page) async throws(PostgresError) -> [Listed] {
+        let result = try await executor.execute(
+            InboxStatements.history,
+            [
+                .text(user), Self.value(page.before), Self.value(page.after), .int64(Int64(page.limit)),
+                page.type.map { .text($0) } ?? .null, .bool(page.isUnviewed),
+            ])
+        return (0..<result.rowCount).map { Listed(body: result.string($0, 0), isSeen: result.bool($0, 1)) }
+    }
+
+    public func unread(of user: String) async throws(PostgresError) -> Counts {
+        try await counts(InboxStatements.unread, [.text(user)])
+    }
+
+    /// Marks messages of a user's as viewed: 1,000 at most.
+    public func markViewed(_ ids: [MessageID], of user: String) async throws(PostgresError) -> Counts {
+        try await counts(InboxStatements.markViewed, [.text(user), .int64Array(ids.map(\.rawValue))])
+    }
+
+    /// The same of all messages up to one.
+    public func markViewed(upTo id: MessageID, of user: String) async throws(PostgresError) -> Counts {
+        try await counts(InboxStatements.markViewedUpTo, [.text(user), .int64(id.rawValue)])
+    }
+
+    /// Notes that an open list has shown all messages up to one.
+    public func markSeen(upTo id: MessageID, of user: String) async throws(PostgresError) -> Counts {
+        try await counts(InboxStatements.markSeen, [.text(user), .int64(id.rawValue)])
+    }
+
+    /// Takes messages out of a user's history and backlog: 1,000 at most.
+    public func delete(_ ids: [MessageID], of user: String) async throws(PostgresError) -> Counts {
+        try await counts(InboxStatements.delete, [.text(user), .int64Array(ids.map(\.rawValue))])
+    }
+
+    /// Takes a message away until a time, in Unix milliseconds.
+    ///
+    /// - Returns: the id under which it comes again; `nil` when the user has no such message.
+    public func snooze(
+        _ id: MessageID, of user: String, untilMilliseconds: Int64
+    ) async throws(PostgresError) -> MessageID? {
+        let result = try await executor.execute(
+            InboxStatements.snooze, [.text(user), .int64(id.rawValue), .int64(untilMilliseconds)])
+        return result.int64(0, 0).map { MessageID(rawValue: $0) }
+    }
+
+    private func counts(_ statement: PostgresStatement, _ values: [PostgresValue]) async throws(PostgresError) -> Counts
+    {
+        let result = try await executor.execute(statement, values)
+        return Counts(
+            unviewed: Int(result.int64(0, 0) ?? 0), unseen: Int(result.int64(0, 1) ?? 0),
+            changes: result.int64(0, 2) ?? 0)
+    }
+
+    private static func value(_ id: MessageID?) -> PostgresValue { id.map { .int64($0.rawValue) } ?? .null }
+}
+
+/// The statements behind it, each one call; the functions say which index they go by.
+enum InboxStatements {
+    private static let counts = "select c.unviewed, c.unseen, c.changes from"
+
+    static let history = PostgresStatement(
+        "belfry_inbox_history",
+        """
+        select belfry.body(h.id, h.type, $1, null, h.data, h.viewed_at, h.created_at), h.seen
+        from belfry.history($1, $2::bigint, $3::bigint, $4::bigint::integer, $5, $6::boolean) h
+        """)
+
+    static let unread = PostgresStatement("belfry_inbox_unread", "\(counts) belfry.unread($1) c")
+
+    static let markViewed = PostgresStatement(
+        "belfry_inbox_viewed", "\(counts) belfry.mark_viewed($1, ids => $2::bigint[]) c")
+
+    static let markViewedUpTo = PostgresStatement(
+        "belfry_inbox_viewed_up_to", "\(counts) belfry.mark_viewed($1, up_to => $2::bigint) c")
+
+    static let markSeen = PostgresStatement("belfry_inbox_seen", "\(counts) belfry.mark_seen($1, $2::bigint) c")
+
+    static let delete = PostgresStatement("belfry_inbox_delete", "\(counts) belfry.delete_for($1, $2::bigint[]) c")
+
+    static let snooze = PostgresStatement(
+        "belfry_inbox_snooze", "select belfry.snooze($1, $2::bigint, to_timestamp($3::bigint / 1000.0::float8))")
+}

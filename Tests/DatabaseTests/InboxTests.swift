@@ -92,7 +92,8 @@ import Testing
         }
     }
 
-    /// Of the log by this session since PostgreSQL counted the last time: scans of it all, and rows fetched by an index.
+    /// Of the log by this session, since PostgreSQL counted the last time: scans of it all, and rows fetched by an
+    /// index.
     private static func rowsRead(_ database: SchemaDatabase) async throws -> (scans: Int, fetched: Int) {
         let read = try await database.query(
             """

@@ -36,7 +36,10 @@ import Testing
     @Test func aListIsReadMarkedAndCleared() async throws {
         try await Self.with { client, database in
             try await database.run(
-                "select belfry.notify(u, 'JSON_MSG', to_jsonb(i)) from generate_series(1, 3) i, (values ('alice'), ('bob')) r(u)"
+                """
+                select belfry.notify(u, 'JSON_MSG', to_jsonb(i))
+                from generate_series(1, 3) i, (values ('alice'), ('bob')) r(u)
+                """
             )
             let ids = try #require(
                 try await database.value(

@@ -115,6 +115,12 @@ extension HeaderEscaping {
     /// A header's name as it goes on the wire; `nil` for one that the version cannot carry as it is: changed, it may be
     /// another header's. STOMP 1.0 does not count blanks at its ends.
     func escapeName(_ name: String) -> String? {
+        let blank = UInt8(ascii: " ")
+        let isPlain = name.utf8.withContiguousStorageIfAvailable { bytes in
+            !bytes.isEmpty && bytes[0] != blank && bytes[bytes.count - 1] != blank
+                && !bytes.contains { needsEscape($0, isName: true) }
+        }
+        if isPlain == true { return name }
         let isCarried = name.utf8.allSatisfy { !needsEscape($0, isName: true) || escapeLetter(for: $0) != nil }
         guard !name.isEmpty, isCarried else { return nil }
         if case .none = self, name.split(separator: " ") == ["content-length"] { return nil }

@@ -103,6 +103,7 @@ import Testing
             published.store(bus.ids.count, ordering: .relaxed)
         }
         try await relay.wait(for: .steppedDown(.superseded))
+        try await eventually("it is noted what was published by then") { published.load(ordering: .relaxed) > 0 }
         #expect(published.load(ordering: .relaxed) == 1_000)
         // The other one never published anything, so this one does when it leads again.
         try await relay.waitAsleep()

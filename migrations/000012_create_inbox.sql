@@ -144,43 +144,51 @@ comment on function belfry.is_listed is
 
 create function belfry.unviewed_messages(inbox belfry.inbox, before bigint, "limit" integer)
     returns table (id bigint, xid xid8)
-language sql stable
+language plpgsql stable
 set plan_cache_mode = force_custom_plan
 -- A page goes along the index, whatever PostgreSQL knows of how many rows there are.
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+-- What is switched off counts as costly, and costly statements would be compiled.
+set jit = off
 as $$
-    (select n.id, n.xid from (
-        -- Index message_log_history from the watermark on, newest first.
-        (select m.id, m.xid from belfry.message_log m
+#variable_conflict use_column
+declare
+    -- Messages under a watermark that are looked at.
+    look_back constant integer := 200;
+begin
+    -- Index message_log_history from the watermark on, newest first.
+    return query
+        select m.id, m.xid from belfry.message_log m
         where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
             and m.hidden_at is null and m.id > inbox.viewed_up_to and m.id < before
             and belfry.is_listed(m.status, m.not_before, m.expires_at)
-        order by m.id desc limit "limit")
-        union all
-        -- The same index below it: what committed after it was set, if anything was under way then. Of the 200 nearest.
-        (select l.id, l.xid from (
-            select m.id, m.xid, m.status, m.not_before, m.expires_at from belfry.message_log m
-            where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
-                and m.hidden_at is null and m.id <= inbox.viewed_up_to and m.id < before
-            order by m.id desc limit case
-                when pg_snapshot_xmin(inbox.viewed_snapshot) = pg_snapshot_xmax(inbox.viewed_snapshot) then 0
-                else 200 end) l
-        where not pg_visible_in_snapshot(l.xid, inbox.viewed_snapshot) and l.id <> all (inbox.later)
-            and belfry.is_listed(l.status, l.not_before, l.expires_at))
-        union all
-        -- By primary key: what was held back.
-        (select m.id, m.xid from belfry.message_log m
-        where m.id = any (inbox.later) and m.id <= inbox.viewed_up_to and m.id < before
-            and m.receiver = inbox.receiver and m.viewed_at is null and m.hidden_at is null
-            and not pg_visible_in_snapshot(m.xid, inbox.viewed_snapshot)
-            and belfry.is_listed(m.status, m.not_before, m.expires_at))
-        ) n
-    order by n.id desc limit "limit")
+        order by m.id desc limit "limit";
+    -- The same index below it: what committed after it was set, if anything was under way then.
+    if pg_snapshot_xmin(inbox.viewed_snapshot) <> pg_snapshot_xmax(inbox.viewed_snapshot) then
+        return query
+            select l.id, l.xid from (
+                select m.id, m.xid, m.status, m.not_before, m.expires_at from belfry.message_log m
+                where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
+                    and m.hidden_at is null and m.id <= inbox.viewed_up_to and m.id < before
+                order by m.id desc limit look_back) l
+            where not pg_visible_in_snapshot(l.xid, inbox.viewed_snapshot) and l.id <> all (inbox.later)
+                and belfry.is_listed(l.status, l.not_before, l.expires_at);
+    end if;
+    -- By primary key: what was held back.
+    if cardinality(inbox.later) > 0 then
+        return query
+            select m.id, m.xid from belfry.message_log m
+            where m.id = any (inbox.later) and m.id <= inbox.viewed_up_to and m.id < before
+                and m.receiver = inbox.receiver and m.viewed_at is null and m.hidden_at is null
+                and not pg_visible_in_snapshot(m.xid, inbox.viewed_snapshot)
+                and belfry.is_listed(m.status, m.not_before, m.expires_at);
+    end if;
+end
 $$;
 comment on function belfry.unviewed_messages is
-    'The newest messages below an id that a user has not viewed, newest first.';
+    'The newest messages below an id that a user has not viewed, so many and perhaps some more, in no order.';
 
 create function belfry.inbox_of(receiver text) returns belfry.inbox
 language sql stable
@@ -200,8 +208,8 @@ declare
 begin
     perform belfry.require_history();
     return query
-        select count(*)::integer,
-            (count(*) filter (
+        select least(count(*), 1000)::integer,
+            least(1000, count(*) filter (
                 where n.id > inbox.seen_up_to or not pg_visible_in_snapshot(n.xid, inbox.seen_snapshot)))::integer,
             inbox.changes
         from belfry.unviewed_messages(inbox, 9223372036854775807, 1000) n;
@@ -228,6 +236,8 @@ set plan_cache_mode = force_custom_plan
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+-- What is switched off counts as costly, and costly statements would be compiled.
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -253,7 +263,9 @@ begin
         ids := array(
             select n.id
             from belfry.unviewed_messages(inbox, high, case when history.type is null then asked else 1000 end) n
-            where n.id > low);
+            where n.id > low
+            order by n.id desc
+            limit case when history.type is null then asked end);
     elsif history.after is null then
         -- Two ranges of the index message_log_history, viewed one by one and not, each from its newest on.
         ids := array(
@@ -381,6 +393,8 @@ set plan_cache_mode = force_custom_plan
 set enable_sort = off
 set enable_bitmapscan = off
 set enable_seqscan = off
+-- What is switched off counts as costly, and costly statements would be compiled.
+set jit = off
 as $$
     -- The ends of the two ranges of the index message_log_history.
     select greatest(

@@ -52,8 +52,9 @@ final class HashingThreads: Sendable {
                 #endif
                 while true {
                     isThere.wait()
-                    guard let self, let work = self.next() else { return }
-                    work.done(work.body())
+                    guard let self else { return }
+                    // There is none where it was cancelled.
+                    if let work = self.next() { work.done(work.body()) }
                 }
             }
         }
@@ -104,7 +105,7 @@ final class HashingThreads: Sendable {
         cancelled?.done(false)
     }
 
-    /// The next piece of work; work that does nothing where it was cancelled; `nil` at the end.
+    /// The next piece of work; `nil` when there is none.
     private func next() -> Work? {
         state.withLock { state in
             while let address = state.turns.popFirst() {
@@ -120,7 +121,7 @@ final class HashingThreads: Sendable {
                 }
                 return work
             }
-            return Work(number: 0, body: { false }, done: { _ in })
+            return nil
         }
     }
 }

@@ -114,9 +114,20 @@ let package = Package(
                 collections,
             ]),
         .target(
+            name: "HTTPAPI",
+            dependencies: [
+                "HTTPServer", "Listening", "Commands", "Authentication", "Outbox", "BelfryModel", nioCore,
+                nioConcurrency, logging, metrics,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            resources: [.embedInCode("Description/openapi.json")]),
+        .target(
             name: "Gateway",
             dependencies: [
-                "SockJS", "HTTPServer", "Listening", "WebSocket", "TCPTransport", "Node", "Commands", "Authentication",
+                "HTTPAPI", "SockJS", "HTTPServer", "Listening", "WebSocket", "TCPTransport", "Node", "Commands",
+                "Authentication",
                 "STOMP", "Bus", "Outbox", "Postgres",
                 "BelfryModel",
                 nioCore, nioConcurrency, nioHTTP1, logging, lifecycle,
@@ -265,6 +276,12 @@ let package = Package(
                 nioHTTP1, nioWebSocket,
             ]),
         .testTarget(
+            name: "HTTPAPITests",
+            dependencies: [
+                "HTTPAPI", "HTTPServer", "Authentication", "Commands", "Outbox", "Postgres", "BelfryModel", nioCore,
+                logging, .product(name: "Hummingbird", package: "hummingbird"),
+            ]),
+        .testTarget(
             name: "ListeningTests",
             dependencies: [
                 "Listening", "BelfryModel", "TestBasics", nioCore, nioPosix, nioEmbedded, nioSSL, logging, lifecycle,
@@ -284,8 +301,8 @@ let package = Package(
             dependencies: [
                 "TestBasics", "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus",
                 "RedisBus",
-                "Relay", "Gateway", "HTTPServer", "Listening", "WebSocket", "PrivateServers", nioCore, nioPosix, nioSSL,
-                logging,
+                "Relay", "Gateway", "HTTPServer", "Listening", "WebSocket", "Authentication", "PrivateServers", nioCore,
+                nioPosix, nioSSL, logging,
             ]),
     ]
 )

@@ -413,7 +413,6 @@ create function belfry.mark_viewed(receiver text, ids bigint[] default null, up_
     returns table (unviewed integer, unseen integer, changes bigint)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
 declare
@@ -489,7 +488,6 @@ create function belfry.mark_seen(receiver text, up_to bigint)
     returns table (unviewed integer, unseen integer, changes bigint)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
 declare
@@ -551,7 +549,6 @@ create function belfry.delete_for(receiver text, ids bigint[])
     returns table (unviewed integer, unseen integer, changes bigint)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
 declare
@@ -580,7 +577,6 @@ comment on function belfry.delete_for is
 create function belfry.snooze(receiver text, id bigint, until timestamptz) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
 declare

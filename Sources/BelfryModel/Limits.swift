@@ -50,6 +50,16 @@ public struct Limits: Sendable, Hashable {
     /// comes in it over the slowest line.
     public var answerTimeout: Duration = .seconds(60)
 
+    // MARK: the API
+    /// Bytes of a body with messages that an application sends; other bodies may have 64 KiB.
+    public var requestBodyBytesMax = 2 * 1024 * 1024
+    /// Requests of known users that one node serves at once. Each may hold a body.
+    public var requestsInProgressMax = 256
+    /// The same of one user.
+    public var requestsPerUserInProgressMax = 16
+    /// Requests of one user in a second, ten seconds' worth at once, but for those that send; 0 is no limit.
+    public var requestsPerUserPerSecondMax = 50
+
     // MARK: a session
     /// Time from the connection to the end of its authentication.
     public var connectTimeout: Duration = .seconds(10)

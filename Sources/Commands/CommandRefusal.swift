@@ -2,12 +2,14 @@
 public struct CommandRefusal: Error, Sendable, CustomStringConvertible {
     /// Whose fault it is.
     public struct Code: Hashable, Sendable {
-        enum Value { case invalid, forbidden, unavailable }
+        enum Value { case invalid, forbidden, conflict, unavailable }
         let value: Value
         /// What was sent: the same again would be refused again.
         public static let invalid = Code(value: .invalid)
         /// The user may not ask for it.
         public static let forbidden = Code(value: .forbidden)
+        /// What was done before stands against it.
+        public static let conflict = Code(value: .conflict)
         /// PostgreSQL is away, or another fault of the node's: the same may succeed later.
         public static let unavailable = Code(value: .unavailable)
     }

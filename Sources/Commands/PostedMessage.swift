@@ -10,7 +10,7 @@ public struct PostedMessage: Sendable {
     public let row: SendRow
 
     /// The type without a header `type`.
-    private static let defaultType = "JSON_MSG"
+    static let defaultType = "JSON_MSG"
     /// The type whose body is a text and not JSON.
     private static let textType = "STRING_MSG"
     /// Headers that are for the server, or for one hop: the others go on to the receivers. Compared without case, as
@@ -23,8 +23,8 @@ public struct PostedMessage: Sendable {
 
     private static let ownHeaderBytesMax = 16
     /// As belfry.headers_problem has it.
-    private static let otherHeadersMax = 32
-    private static let otherHeaderBytesMax = 8192
+    static let otherHeadersMax = 32
+    static let otherHeaderBytesMax = 8192
 
     /// - Parameters:
     ///   - destination: `/user/<id>/queue/<name>` or `/topic/<name>`.
@@ -127,21 +127,11 @@ public struct PostedMessage: Sendable {
     /// A time as Unix milliseconds or by RFC 3339.
     private static func time(_ text: String?, _ header: String) throws(CommandRefusal) -> Int64? {
         guard let text else { return nil }
-        let milliseconds = Int64(text) ?? rfc3339(text)
-        // PostgreSQL's times end later.
-        guard let milliseconds, (1...253_402_300_799_999).contains(milliseconds) else {
+        guard let milliseconds = MessageTime.milliseconds(text) else {
             throw CommandRefusal(
                 .invalid,
                 "the header \(header) must be a time: milliseconds since 1970, or as 2030-01-31T12:00:00Z.")
         }
         return milliseconds
-    }
-
-    private static func rfc3339(_ text: String) -> Int64? {
-        for fractions in [false, true] {
-            let style = Date.ISO8601FormatStyle(includingFractionalSeconds: fractions)
-            if let date = try? Date(text, strategy: style) { return Int64(date.timeIntervalSince1970 * 1_000) }
-        }
-        return nil
     }
 }

@@ -21,6 +21,8 @@ public struct GatewayConfiguration: Sendable {
     /// How WebSocket messages are compressed for clients that offer to take them so; `nil` for not at all.
     public var compression: WebSocketCompression.Options?
     public var sockJS = SockJSSettings()
+    /// Serves what pages of the design before Belfry ask for of a user's history.
+    public var servesEarlierPages = false
     public var version: String
 
     public init(

@@ -3,6 +3,7 @@ import BelfryModel
 import Bus
 import Commands
 import Foundation
+import HTTPAPI
 import HTTPServer
 import Listening
 import Logging
@@ -32,17 +33,21 @@ public final class GatewayServer: Service {
     private let tokensAreUnproven: Bool
     private let context: NodeContext
     private let routes: Routes
+    private let api: API
     private let logger: Logger
     private let listening: ListeningState
     private let isStopping: NIOLockedValueBox<Bool>
 
     /// - Parameters:
     ///   - installation: of the database, as it is at the start.
-    ///   - postgres: for everything but heart-beats; its role is in `belfry_service`.
+    ///   - postgres: for everything but heart-beats and requests; its role is in `belfry_service`.
+    ///   - requests: for what clients ask for, by STOMP or HTTP, so that a flood of it holds up no delivery; of the
+    ///     same role.
     ///   - heartBeats: a connection that nothing else uses.
     public init(
         configuration: GatewayConfiguration, installation: InstallationIdentity, eventLoopGroup: any EventLoopGroup,
-        postgres: PostgresClient, heartBeats: PostgresClient, bus: any Bus, authenticator: any Authenticator,
+        postgres: PostgresClient, requests: PostgresClient, heartBeats: PostgresClient, bus: any Bus,
+        authenticator: any Authenticator,
         health: HealthChecks, metricsText: @escaping @Sendable () -> String, logger: Logger
     ) {
         self.configuration = configuration
@@ -52,22 +57,27 @@ public final class GatewayServer: Service {
         let isStopping = NIOLockedValueBox(false)
         self.isStopping = isStopping
         self.tokensAreUnproven = authenticator.tokensAreUnproven
+        let inbox = Inbox(store: InboxStore(executor: requests))
+        let pushStore = PushStore(executor: requests)
         self.context = NodeContext(
             store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
-            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(configuration, postgres)),
+            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(configuration, inbox)),
             limits: configuration.limits, version: configuration.version, installation: installation, logger: logger)
         var health = health
         health.isStopping = { isStopping.withLockedValue { $0 } }
         self.routes = Routes(
             health: health, metricsText: metricsText, development: configuration.developmentRoutes,
             version: configuration.version)
+        self.api = API(
+            services: API.Services(
+                inbox: inbox, push: PushMessages(store: pushStore), cancel: CancelMessage(store: pushStore)),
+            authenticator: authenticator, limits: configuration.limits,
+            servesEarlierPages: configuration.servesEarlierPages, logger: logger)
     }
 
-    /// What clients may ask for by a SEND to `/app/<name>`, each command with the connections that it needs.
-    private static func commands(
-        _ configuration: GatewayConfiguration, _ postgres: PostgresClient
-    ) -> [any AppCommand] {
-        InboxCommands.all(store: InboxStore(executor: postgres))
+    /// What clients may ask for by a SEND to `/app/<name>`.
+    private static func commands(_ configuration: GatewayConfiguration, _ inbox: Inbox) -> [any AppCommand] {
+        InboxCommands.all(inbox)
             + (configuration.developmentRoutes.map { [EarlierPages.Broadcast(notify: $0.notify)] } ?? [])
     }
 
@@ -150,8 +160,10 @@ public final class GatewayServer: Service {
         policy.services = sockJS.map { [$0.mounted] } ?? []
         let rules = RequestRules(policy: policy, forwarding: configuration.forwarding)
         let compressions = WebSocketCompressions(configuration.compression, eventLoops: eventLoopGroup.makeIterator())
+        let router = routes.router()
+        api.add(to: router)
         let http = PlainHTTP(
-            router: routes.router(), rules: rules, limits: limits, logger: logger,
+            router: router, rules: rules, limits: limits, logger: logger,
             addHandlers: { try sockJS?.addHandler(to: $0, of: $1) })
         return ConnectionSetup(
             rules: rules, limits: limits, eventLoops: eventLoopGroup.makeIterator(),

@@ -2,21 +2,21 @@ import NIOCore
 
 /// So many events a second, and after a quiet time so many at once: a token bucket, kept as the time at which it will
 /// be full again. Pure.
-struct TokenBucket {
+public struct TokenBucket: Sendable {
     /// Events of that many seconds may come at once, after a quiet time.
     static let burstSeconds: Int64 = 10
 
     private var fullAt: NIODeadline
 
-    init(now: NIODeadline) { fullAt = now }
+    public init(now: NIODeadline) { fullAt = now }
 
     /// Whether it has all of its tokens.
-    func isFull(at now: NIODeadline) -> Bool { fullAt <= now }
+    public func isFull(at now: NIODeadline) -> Bool { fullAt <= now }
 
     /// Takes a token; `false` when there is none.
     ///
     /// - Parameter perSecond: at least 1.
-    mutating func take(perSecond: Int, at now: NIODeadline) -> Bool {
+    public mutating func take(perSecond: Int, at now: NIODeadline) -> Bool {
         let price = TimeAmount.nanoseconds(1_000_000_000 / Int64(max(1, perSecond)))
         let next = max(fullAt, now) + price
         guard next - now <= .seconds(Self.burstSeconds) else { return false }

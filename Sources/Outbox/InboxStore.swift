@@ -31,6 +31,7 @@ public struct InboxStore: Sendable {
 
     /// A message of a history.
     public struct Listed: Sendable {
+        public let id: MessageID
         /// As MESSAGE frames have it, in JSON.
         public let body: String
         public let isSeen: Bool
@@ -49,7 +50,15 @@ public struct InboxStore: Sendable {
                 .text(user), Self.value(page.before), Self.value(page.after), .int64(Int64(page.limit)),
                 page.type.map { .text($0) } ?? .null, .bool(page.isUnviewed),
             ])
-        return (0..<result.rowCount).map { Listed(body: result.string($0, 0), isSeen: result.bool($0, 1)) }
+        return (0..<result.rowCount).map { Listed(result, row: $0) }
+    }
+
+    /// One message of a user's history; `nil` when it is not there.
+    public func message(_ id: MessageID, of user: String) async throws(PostgresError) -> Listed? {
+        guard id.rawValue > 0, id.rawValue < Int64.max else { return nil }
+        let result = try await executor.execute(
+            InboxStatements.message, [.text(user), .int64(id.rawValue + 1), .int64(id.rawValue)])
+        return result.rowCount > 0 ? Listed(result, row: 0) : nil
     }
 
     public func unread(of user: String) async throws(PostgresError) -> Counts {
@@ -98,29 +107,68 @@ public struct InboxStore: Sendable {
     private static func value(_ id: MessageID?) -> PostgresValue { id.map { .int64($0.rawValue) } ?? .null }
 }
 
+extension InboxStore.Listed {
+    fileprivate init(_ result: PostgresResult, row: Int) {
+        self.init(
+            id: MessageID(rawValue: result.int64(row, 2) ?? 0), body: result.string(row, 0),
+            isSeen: result.bool(row, 1))
+    }
+}
+
 /// The statements behind it, each one call; the functions say which index they go by.
+///
+/// A change waits for a lock for ten milliseconds, as `NodeMarkStatements.markDeliveredAtOnce` does, and fails with
+/// 55P03: it holds the user's row meanwhile, for which an application may come to wait.
 enum InboxStatements {
-    private static let counts = "select c.unviewed, c.unseen, c.changes from"
+    /// A server process that hangs holds up what others ask for on its connection.
+    private static let timeLimit = Duration.seconds(20)
+
+    /// A function's call with the user as its first argument, once it is known how long to wait.
+    private static func changing(_ name: String, _ columns: String, _ call: String) -> PostgresStatement {
+        PostgresStatement(
+            name,
+            """
+            with \(NodeMarkStatements.patience)
+            select \(columns)
+            from (select case when p.milliseconds <> '' then $1::text end as receiver from patience p offset 0) u
+            cross join lateral \(call) c
+            """, timeLimit: timeLimit)
+    }
+
+    private static let counts = "c.unviewed, c.unseen, c.changes"
 
     static let history = PostgresStatement(
         "belfry_inbox_history",
         """
-        select belfry.body(h.id, h.type, $1, null, h.data, h.viewed_at, h.created_at), h.seen
+        select belfry.body(h.id, h.type, $1, null, h.data, h.viewed_at, h.created_at), h.seen, h.id
         from belfry.history($1, $2::bigint, $3::bigint, $4::bigint::integer, $5, $6::boolean) h
+        """, timeLimit: timeLimit)
+
+    /// A page of one: the newest below the next id.
+    static let message = PostgresStatement(
+        "belfry_inbox_message",
+        """
+        select belfry.body(h.id, h.type, $1, null, h.data, h.viewed_at, h.created_at), h.seen, h.id
+        from belfry.history($1, before => $2::bigint, "limit" => 1) h
+        where h.id = $3::bigint
+        """, timeLimit: timeLimit)
+
+    static let unread = PostgresStatement(
+        "belfry_inbox_unread", "select \(counts) from belfry.unread($1) c", timeLimit: timeLimit)
+
+    static let markViewed = changing(
+        "belfry_inbox_viewed", counts, "belfry.mark_viewed(u.receiver, ids => $2::bigint[])")
+
+    static let markViewedUpTo = changing(
+        "belfry_inbox_viewed_up_to", counts, "belfry.mark_viewed(u.receiver, up_to => $2::bigint)")
+
+    static let markSeen = changing("belfry_inbox_seen", counts, "belfry.mark_seen(u.receiver, $2::bigint)")
+
+    static let delete = changing("belfry_inbox_delete", counts, "belfry.delete_for(u.receiver, $2::bigint[])")
+
+    static let snooze = changing(
+        "belfry_inbox_snooze", "c.id",
+        """
+        (select belfry.snooze(u.receiver, $2::bigint, to_timestamp($3::bigint / 1000.0::float8)) as id)
         """)
-
-    static let unread = PostgresStatement("belfry_inbox_unread", "\(counts) belfry.unread($1) c")
-
-    static let markViewed = PostgresStatement(
-        "belfry_inbox_viewed", "\(counts) belfry.mark_viewed($1, ids => $2::bigint[]) c")
-
-    static let markViewedUpTo = PostgresStatement(
-        "belfry_inbox_viewed_up_to", "\(counts) belfry.mark_viewed($1, up_to => $2::bigint) c")
-
-    static let markSeen = PostgresStatement("belfry_inbox_seen", "\(counts) belfry.mark_seen($1, $2::bigint) c")
-
-    static let delete = PostgresStatement("belfry_inbox_delete", "\(counts) belfry.delete_for($1, $2::bigint[]) c")
-
-    static let snooze = PostgresStatement(
-        "belfry_inbox_snooze", "select belfry.snooze($1, $2::bigint, to_timestamp($3::bigint / 1000.0::float8))")
 }

@@ -242,12 +242,13 @@ import Testing
         #expect(try await counts == [["0"]])
     }
 
-    /// A statement of a node's must not wait for as long as an application likes.
-    @Test func aRowThatAnotherTransactionHoldsIsNotWaitedForForEver() async throws {
+    /// As for every statement of its own, an application says how long it waits.
+    @Test func aRowThatAnotherTransactionHoldsIsWaitedForAsLongAsTheCallerSays() async throws {
         let database = try await SchemaDatabase()
         try await Self.send(database, 1)
         let other = try await database.connect()
         try await other.run("begin; select from belfry.message_log where id = 1 for update")
+        try await database.query("set lock_timeout = '50ms'")
         let refusal = try await database.refusal("select belfry.mark_viewed('alice', ids => '{1}')")
         #expect(refusal.sqlState == "55P03")
         try await other.run("rollback")

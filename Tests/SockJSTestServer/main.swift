@@ -20,7 +20,8 @@ var policy = UpgradePolicy(allowedOrigins: ["*"])
 policy.services = services.all.map(\.mounted)
 let rules = RequestRules(policy: policy)
 let http = PlainHTTP(
-    router: Router(), rules: rules, limits: Limits(), logger: Logger(label: "sockjs-test"),
+    router: Router(context: NodeRequestContext.self), rules: rules, limits: Limits(),
+    logger: Logger(label: "sockjs-test"),
     addHandlers: {
         try $0.pipeline.syncOperations.addHandler(SockJSHandler(services: services.all, connection: $1))
     })

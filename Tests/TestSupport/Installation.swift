@@ -115,15 +115,17 @@ public final class Installation: Sendable {
             client.start()
             let heartBeats = PostgresClient(configuration: configuration, size: 1)
             heartBeats.start()
-            clients += [client, heartBeats]
+            let requests = PostgresClient(configuration: configuration, size: 2)
+            requests.start()
+            clients += [client, requests, heartBeats]
             let nodeBus = try bus()
             buses.append(nodeBus)
             nodes.append(
                 try await RunningNode(
                     GatewayServer(
                         configuration: gateway, installation: identity, eventLoopGroup: group, postgres: client,
-                        heartBeats: heartBeats,
-                        bus: nodeBus, authenticator: authenticator, health: HealthChecks(), metricsText: { "" },
+                        requests: requests, heartBeats: heartBeats, bus: nodeBus, authenticator: authenticator,
+                        health: HealthChecks(), metricsText: { "" },
                         logger: .quiet)))
         }
         self.nodes = nodes

@@ -19,6 +19,7 @@ struct BelfryConfiguration: Sendable {
     var postgresURL: String?
     var postgresListenURL: String?
     var postgresPoolSize = 4
+    var postgresRequestPoolSize = 4
     var redisURL: String?
     var redisKeyPrefix = "belfry:"
     var listen = ListenAddress(host: "127.0.0.1", port: 8080)
@@ -58,6 +59,7 @@ struct BelfryConfiguration: Sendable {
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
     var sockJS = SockJSSettings()
+    var servesEarlierPages = false
     var limits = Limits()
 
     /// How WebSocket messages are compressed; `nil` for not at all.

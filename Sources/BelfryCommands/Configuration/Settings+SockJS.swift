@@ -58,7 +58,7 @@ extension Setting {
     }
 
     /// Where something else is served.
-    private static let taken = ["/ws", "/dev", "/health", "/metrics"]
+    private static let taken = ["/ws", "/api", "/dev", "/health", "/metrics"]
 
     private static func isOfName(_ byte: UInt8) -> Bool {
         (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF) || byte == 0x2D || byte == 0x5F

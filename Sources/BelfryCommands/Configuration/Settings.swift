@@ -4,7 +4,8 @@ import Logging
 /// Every setting there is. `docs/configuration.md` is made of this table by `belfry settings --markdown`.
 enum Settings {
     static let all: [Setting] =
-        postgres + redis + process + listening + tls + webSocket + sockJS + authentication + log + connectionLimits
+        postgres + redis + process + listening + tls + webSocket + sockJS + api + authentication + log
+        + connectionLimits
         + sessionLimits + deliveryLimits + relayLimits
 
     /// The setting of that name.
@@ -22,6 +23,9 @@ enum Settings {
         .count(
             "postgres.poolSize", \.postgresPoolSize, 1...100, unit: "connections",
             "Connections that the process keeps open, beside the relay's three and the node's one."),
+        .count(
+            "postgres.requestPoolSize", \.postgresRequestPoolSize, 1...100, unit: "connections",
+            "Connections that a node keeps open besides, for what clients ask for by `/api` and `/app`."),
     ]
 
     static let redis: [Setting] = [

@@ -8,7 +8,7 @@ enum SettingsReference {
     private static let sections: [(String, [Setting])] = [
         ("PostgreSQL", Settings.postgres), ("Redis", Settings.redis), ("The process", Settings.process),
         ("Listening", Settings.listening), ("TLS", Settings.tls), ("WebSocket", Settings.webSocket),
-        ("SockJS", Settings.sockJS),
+        ("SockJS", Settings.sockJS), ("The API", Settings.api),
         ("Authentication", Settings.authentication), ("The log", Settings.log),
         ("Limits of connections", Settings.connectionLimits), ("Limits of sessions", Settings.sessionLimits),
         ("Limits of delivery", Settings.deliveryLimits),

@@ -91,6 +91,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
         _ ports: NodePorts?, _ eventLoopGroup: any EventLoopGroup
     ) async throws {
         let heartBeats = PostgresClient(configuration: database.pooled, size: 1)
+        let requests = PostgresClient(configuration: database.pooled, size: configuration.postgresRequestPoolSize)
         let client = PostgresClient(configuration: database.pooled, size: configuration.postgresPoolSize)
         let metrics = ConnectionMetrics()
         client.onStateChange = { [logger] isUp in
@@ -109,12 +110,15 @@ struct BelfryProcess: Service, CustomStringConvertible {
         var gateway: GatewayServer?
         if let authentication, let ports {
             heartBeats.start()
+            requests.start()
             gateway = makeGateway(
-                ports, eventLoopGroup, installation, client, heartBeats, bus, authentication.authenticator, health)
+                ports, eventLoopGroup, installation, (client, requests, heartBeats), bus,
+                authentication.authenticator, health)
         }
 
         var services: [any Service] = [
-            PostgresClientService(client: client), PostgresClientService(client: heartBeats), BusService(bus: bus),
+            PostgresClientService(client: client), PostgresClientService(client: requests),
+            PostgresClientService(client: heartBeats), BusService(bus: bus),
         ]
         if let relay { services.append(relay) }
         if let authentication { services.append(authentication.service) }
@@ -155,8 +159,8 @@ struct BelfryProcess: Service, CustomStringConvertible {
 
     private func makeGateway(
         _ ports: NodePorts, _ eventLoopGroup: any EventLoopGroup, _ installation: InstallationIdentity,
-        _ client: PostgresClient, _ heartBeats: PostgresClient, _ bus: any Bus, _ authenticator: any Authenticator,
-        _ health: HealthChecks
+        _ postgres: (client: PostgresClient, requests: PostgresClient, heartBeats: PostgresClient), _ bus: any Bus,
+        _ authenticator: any Authenticator, _ health: HealthChecks
     ) -> GatewayServer {
         var gateway = GatewayConfiguration(
             http: ports.http, stomp: ports.stomp, limits: configuration.limits,
@@ -165,9 +169,10 @@ struct BelfryProcess: Service, CustomStringConvertible {
             forwarding: configuration.forwardedHeader, version: BelfryVersion.current)
         gateway.compression = configuration.compression
         gateway.sockJS = configuration.sockJS
+        gateway.servesEarlierPages = configuration.servesEarlierPages || developmentRoutes != nil
         return GatewayServer(
-            configuration: gateway, installation: installation, eventLoopGroup: eventLoopGroup, postgres: client,
-            heartBeats: heartBeats, bus: bus,
+            configuration: gateway, installation: installation, eventLoopGroup: eventLoopGroup,
+            postgres: postgres.client, requests: postgres.requests, heartBeats: postgres.heartBeats, bus: bus,
             authenticator: authenticator, health: health, metricsText: { [registry] in registry.render() },
             logger: Logger(label: "belfry.gateway"))
     }

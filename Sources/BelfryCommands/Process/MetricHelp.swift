@@ -20,6 +20,7 @@ enum MetricHelp {
         "belfry_key_fetch_failures_total": "Fetches of the issuer's keys that brought none.",
         "belfry_key_file_failures_total": "Changes of the file with keys that could not be used.",
         "belfry_authentication_seconds": "From a question to the application who a client is to its answer.",
+        "belfry_api_requests_total": "Requests to the API, by the first digit of their answer's status.",
         "belfry_token_refreshes_total": "New tokens accepted for sessions that are open.",
         "belfry_messages_sent_total": "MESSAGE frames written to sessions.",
         "belfry_messages_acknowledged_total": "Messages that clients acknowledged.",

@@ -13,7 +13,7 @@ import Node
 /// The requests of a node's port that are no handshakes, answered by a Hummingbird router behind `RequestHandler`. A
 /// connection's first request only may become a WebSocket: a later one is told to come again on a new connection.
 public struct PlainHTTP: Sendable {
-    private let http: HTTP1Channel
+    private let responder: RouterResponder<NodeRequestContext>
     private let rules: RequestRules
     private let limits: Limits
     private let logger: Logger
@@ -25,10 +25,10 @@ public struct PlainHTTP: Sendable {
     ///     know. They see `HTTPServerRequestPart`s of one request at a time, those of a connection's later ones too,
     ///     hand on what is not theirs, and may write an answer for as long as they like after an `OpenEndedAnswer`.
     public init(
-        router: Router<BasicRequestContext>, rules: RequestRules, limits: Limits, logger: Logger,
+        router: Router<NodeRequestContext>, rules: RequestRules, limits: Limits, logger: Logger,
         addHandlers: @escaping @Sendable (any Channel, AcceptedConnection) throws -> Void = { _, _ in }
     ) {
-        self.http = HTTP1Channel(responder: Self.responder(router, logger: logger))
+        self.responder = router.buildResponder()
         self.rules = rules
         self.limits = limits
         self.logger = logger
@@ -55,14 +55,16 @@ public struct PlainHTTP: Sendable {
         try pipeline.addHandler(HTTPConnectionStateHandler(logger: logger))
         let requests = try NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>(
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
-        Task { await http.handle(value: requests, logger: logger) }
+        let http = HTTP1Channel(responder: respond(on: connection))
+        Task { [logger] in await http.handle(value: requests, logger: logger) }
     }
 
     /// What Hummingbird's `Application` does with a request; its server is not used here.
-    private static func responder(_ router: Router<BasicRequestContext>, logger: Logger) -> HTTP1Channel.Responder {
-        let responder = router.buildResponder()
+    private func respond(on connection: AcceptedConnection) -> HTTP1Channel.Responder {
+        let (responder, logger, forwarding) = (responder, logger, rules.forwarding)
         return { request, writer, channel in
-            let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            let context = NodeRequestContext(
+                source: .init(channel: channel, logger: logger, connection: connection, forwarding: forwarding))
             let response: Response
             do {
                 response = try await responder.respond(to: request, context: context)

@@ -49,7 +49,7 @@ public struct RequestRules: Sendable {
             return policy.verdict(on: head, asked: asked)
         }
         let isGuarded =
-            policy.tokensAreUnproven && Self.mayBeDevelopment(head.uri)
+            policy.tokensAreUnproven && Self.mayBeDevelopment(head.uri) || Self.mayBeAPI(head.uri)
             || policy.service(at: head.uri.prefix { $0 != "?" }) != nil
         if isGuarded, let refusal = policy.refusal(ofPages: head, asked: asked) { return .refuse(refusal) }
         return .serve(head, isLast: Self.isLast(head))
@@ -90,6 +90,11 @@ public struct RequestRules: Sendable {
     /// of them is `dev`, or the one of earlier pages.
     private static func mayBeDevelopment(_ target: String) -> Bool {
         target.prefix { $0 != "?" }.split(separator: "/").contains { $0 == "dev" || $0 == Routes.earlierPagesPath }
+    }
+
+    /// Whether a path may be one of `HTTPAPI`'s, by any of its segments.
+    private static func mayBeAPI(_ target: String) -> Bool {
+        target.prefix { $0 != "?" }.split(separator: "/").contains("api")
     }
 
     /// Whether no request can follow on the connection, by the head or because NIO's decoder ends at it: it reads

@@ -8,8 +8,8 @@ struct OperationsRoutes: Sendable {
     let metricsText: @Sendable () -> String
 
     /// A router with `/health/live`, `/health/ready` and `/metrics`, each for GET and HEAD.
-    func router() -> Router<BasicRequestContext> {
-        let router = Router(options: .autoGenerateHeadEndpoints)
+    func router() -> Router<NodeRequestContext> {
+        let router = Router(context: NodeRequestContext.self, options: .autoGenerateHeadEndpoints)
         let (health, metricsText) = (health, metricsText)
         router.get("/health/live") { _, _ in Response(text: "live\n", type: "text/plain; charset=utf-8") }
         router.get("/health/ready") { _, _ in

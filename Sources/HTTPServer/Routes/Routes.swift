@@ -32,7 +32,7 @@ public struct Routes: Sendable {
         self.version = version
     }
 
-    public func router() -> Router<BasicRequestContext> {
+    public func router() -> Router<NodeRequestContext> {
         let router = OperationsRoutes(health: health, metricsText: metricsText).router()
         for asset in WebAsset.all {
             let response = asset.response
@@ -56,7 +56,7 @@ public struct Routes: Sendable {
     private struct Created: Encodable { let id: String }
     private struct Refused: Encodable { let error: String }
 
-    private func addDevelopment(_ development: DevelopmentRoutes, to router: Router<BasicRequestContext>) {
+    private func addDevelopment(_ development: DevelopmentRoutes, to router: Router<NodeRequestContext>) {
         let version = version
         router.get("/dev/info") { _, _ in
             try Self.json(Info(dev: true, psql: development.psql, version: version))
@@ -89,7 +89,7 @@ public struct Routes: Sendable {
 
     /// The buttons of pages of the design before Belfry: a text to all, or to one. Which pages may push, `RequestRules`
     /// has decided.
-    private func addEarlierPages(_ notify: SendNotification, to router: Router<BasicRequestContext>) {
+    private func addEarlierPages(_ notify: SendNotification, to router: Router<NodeRequestContext>) {
         for (path, isToOne) in [("push_all_obj", false), ("push_all_obj/{receiver}", true)] {
             let path = RouterPath("/\(Self.earlierPagesPath)/\(path)")
             router.on(path, method: .options) { request, _ in

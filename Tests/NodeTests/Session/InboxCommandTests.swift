@@ -13,7 +13,7 @@ import Testing
         let url = try await TestServer.makeDatabase().url
         let database = try await Application.connect(url)
         let node = try await TestNode(
-            databaseURL: url, commands: InboxCommands.all(store: InboxStore(executor: database.connection)))
+            databaseURL: url, commands: InboxCommands.all(Inbox(store: InboxStore(executor: database.connection))))
         let client = try await node.connect(as: "alice")
         try await client.send("SUBSCRIBE\nid:7\ndestination:/user/queue/reply\n\n\0")
         do {

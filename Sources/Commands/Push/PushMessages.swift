@@ -1,0 +1,136 @@
+import Authentication
+import BelfryModel
+import Foundation
+import NIOCore
+import Outbox
+import Postgres
+
+/// Writes messages that a program sends as JSON, as its INSERT would.
+public struct PushMessages: Sendable {
+    /// Messages of one transaction at most.
+    public static let messagesMax = 1_000
+
+    /// To whom all of some messages go.
+    public enum Kind: Sendable { case users, topics }
+
+    private let store: PushStore
+
+    /// - Parameter store: its role is in `belfry_service`.
+    public init(store: PushStore) { self.store = store }
+
+    /// Writes all of them in one transaction, or none.
+    ///
+    /// - Parameters:
+    ///   - json: an array of objects, as `PushedMessage` reads them.
+    ///   - key: an idempotency key for those that have none: for the only message itself, for each of several with its
+    ///     number behind a slash.
+    ///   - first: the number of the first, where these are a part of several.
+    /// - Returns: the ids in the order of the messages, once they are committed; of one that was sent before under its
+    ///   key, that one's.
+    /// - Throws: what is wrong, in a sentence for the developer of the program; `.conflict` for a key under which
+    ///   something else was sent. Then nothing was written.
+    public func run(
+        _ json: ByteBuffer, to kind: Kind, key: String? = nil, numberedFrom first: Int? = nil, by sender: Identity
+    ) async throws(CommandRefusal) -> [MessageID] {
+        let messages = try messages(json)
+        let isOne = messages.count == 1 && first == nil
+        let first = first ?? 1
+        let rows = try rows(messages, to: kind, by: sender) { place in
+            key.map { isOne ? $0 : "\($0)/\(first + place)" }
+        } numbered: {
+            isOne ? nil : first + $0
+        }
+        let bytes = Array(json.readableBytesView)
+        let hasKeys = rows.contains { $0.idempotencyKey != nil }
+        do {
+            // What is not to be written with one of them is not to be written at all.
+            if hasKeys, rows.count > 1 { _ = try checked(try await store.earlier(rows, json: bytes)) }
+            let written = try await LockPatience.retrying { () async throws(PostgresError) in
+                try await store.push(rows, json: bytes)
+            }
+            guard written.contains(nil) else { return written.compactMap(\.self) }
+            let earlier = try checked(try await store.earlier(rows, json: bytes))
+            return try written.enumerated().map { place, id throws(CommandRefusal) in
+                guard let id = id ?? earlier[place] else {
+                    throw CommandRefusal(.unavailable, "what was sent before was deleted just now; try again.")
+                }
+                return id
+            }
+        } catch let refusal as CommandRefusal {
+            throw refusal
+        } catch {
+            throw Self.refusal(error)
+        }
+    }
+
+    private func messages(_ json: ByteBuffer) throws(CommandRefusal) -> [PushedMessage] {
+        let isUTF8 = json.withUnsafeReadableBytes(UTF8Validator.isValid)
+        guard isUTF8, !json.readableBytesView.contains(0) else {
+            throw CommandRefusal(.invalid, "the body must be UTF-8 without NUL octets.")
+        }
+        if let number = JSONNumbers.firstOutOfRange(in: json.readableBytesView) {
+            throw CommandRefusal(
+                .invalid, "the body holds the number \(number): its exponent must lie between -308 and 308.")
+        }
+        let messages: [PushedMessage]
+        do {
+            messages = try JSONDecoder().decode([PushedMessage].self, from: Data(json.readableBytesView))
+        } catch let refusal as CommandRefusal {
+            throw refusal
+        } catch {
+            let example = #"{"receiver":"alice","type":"JSON_MSG","data":{"order":7}}"#
+            throw CommandRefusal(
+                .invalid, "the body\((error as? DecodingError)?.placeInList ?? "") is not as in \(example).")
+        }
+        guard (1...Self.messagesMax).contains(messages.count) else {
+            throw CommandRefusal(
+                .invalid, "there are \(messages.count) messages; 1 to \(Self.messagesMax) go at once.")
+        }
+        return messages
+    }
+
+    /// - Parameters:
+    ///   - key: the idempotency key of the message in a place that has none of its own.
+    ///   - number: what a person knows it by; `nil` when it is the only one.
+    private func rows(
+        _ messages: [PushedMessage], to kind: Kind, by sender: Identity, key: (Int) -> String?,
+        numbered number: (Int) -> Int?
+    ) throws(CommandRefusal) -> [SendRow] {
+        var rows: [SendRow] = []
+        var keys: Set<String> = []
+        for (place, message) in messages.enumerated() {
+            do throws(CommandRefusal) {
+                let row = try message.row(to: kind, by: sender, key: key(place))
+                if let key = row.idempotencyKey, !keys.insert(key).inserted {
+                    throw CommandRefusal(.invalid, "another message has the same idempotency key.")
+                }
+                rows.append(row)
+            } catch {
+                guard let number = number(place) else { throw error }
+                throw CommandRefusal(error.code, "message \(number): \(error.message)", underlying: error.underlying)
+            }
+        }
+        return rows
+    }
+
+    /// The ids by the rows' places.
+    private func checked(_ earlier: [PushStore.Earlier]) throws(CommandRefusal) -> [Int: MessageID] {
+        if let other = earlier.first(where: { !$0.isSame }) {
+            throw CommandRefusal(
+                .conflict,
+                "message \(other.place + 1)'s idempotency key was used before, for message \(other.id) of another "
+                    + "content.")
+        }
+        return Dictionary(earlier.map { ($0.place, $0.id) }, uniquingKeysWith: { $1 })
+    }
+
+    private static func refusal(_ error: any Error) -> CommandRefusal {
+        guard let error = error as? PostgresError else {
+            return CommandRefusal(.unavailable, "it was not written; try again.", underlying: error)
+        }
+        return error.sqlState == "55P03"
+            ? CommandRefusal(
+                .unavailable, "another transaction holds an idempotency key; nothing was written, try again.",
+                underlying: error) : CommandRefusal(error)
+    }
+}

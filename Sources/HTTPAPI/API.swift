@@ -51,27 +51,16 @@ public struct API: Sendable {
             + (servesEarlierPages ? EarlierPagesRoutes(inbox: services.inbox).all : [])
     }
 
-    /// Adds the routes, what says which methods a path has, and an answer for every other path under `/api`.
+    /// Adds the routes, and an answer for every other request under `/api`.
     public func add(to router: Router<NodeRequestContext>) {
-        let byPath = Dictionary(grouping: routes, by: \.path)
-        for (path, routes) in byPath {
-            let methods = Self.methods(of: routes)
-            for route in routes { add(route, to: router) }
-            addRest(of: path, methods: methods, to: router)
-        }
+        let routes = routes
+        let described = "/api/openapi.json"
+        router.add(middleware: OtherRequests(routes.map { ($0.method, $0.path) } + [(.get, described)]))
+        for route in routes { add(route, to: router) }
         let description = Response(
             status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-cache"],
             body: .init(byteBuffer: .init(bytes: PackageResources.openapi_json)))
-        router.get("/api/openapi.json") { request, _ in CrossOrigin.shared(description, with: request) }
-        addRest(of: "/api/openapi.json", methods: [.get, .head], to: router)
-        for path in ["/api", "/api/**"] {
-            for method in Route.methods where method != .head {
-                router.on(RouterPath(path), method: method) { request, _ in
-                    let detail = "There is nothing at '\(request.uri.path.prefix(200))'; see /api/openapi.json."
-                    return CrossOrigin.shared(Problem(.notFound, "notFound", detail).response, with: request)
-                }
-            }
-        }
+        router.get(RouterPath(described)) { request, _ in CrossOrigin.shared(description, with: request) }
     }
 
     private func add(_ route: Route, to router: Router<NodeRequestContext>) {
@@ -80,27 +69,6 @@ public struct API: Sendable {
             metrics.answered(response.status)
             return CrossOrigin.shared(response, with: request)
         }
-    }
-
-    private func addRest(of path: String, methods: [HTTPRequest.Method], to router: Router<NodeRequestContext>) {
-        let allowed = methods.map(\.rawValue).joined(separator: ", ")
-        for method in Route.methods where !methods.contains(method) {
-            router.on(RouterPath(path), method: method) { request, _ in
-                let response =
-                    method == .options
-                    ? CrossOrigin.preflight(methods: allowed)
-                    : Problem(
-                        .methodNotAllowed, "methodNotAllowed",
-                        "\(request.method.rawValue) is not for this path; \(allowed) are.", fields: [.allow: allowed]
-                    ).response
-                return CrossOrigin.shared(response, with: request)
-            }
-        }
-    }
-
-    /// A GET is a HEAD, too.
-    private static func methods(of routes: [Route]) -> [HTTPRequest.Method] {
-        routes.flatMap { $0.method == .get ? [.get, .head] : [$0.method] }
     }
 
     private func answer(_ request: Request, _ context: NodeRequestContext, by route: Route) async -> Response {

@@ -6,6 +6,8 @@ import NIOCore
 
 /// What applications send whose token has the right to.
 struct PushRoutes: Sendable {
+    private static let keyBytesMax = 200
+
     let push: PushMessages
     /// Of a body with JSON, and of a line with JSON.
     let bodyBytesMax: Int
@@ -33,11 +35,19 @@ struct PushRoutes: Sendable {
         }
     }
 
+    private static func key(of request: APIRequest) throws(Problem) -> String? {
+        guard let key = request.header(.idempotencyKey) else { return nil }
+        guard (1...keyBytesMax).contains(key.utf8.count) else {
+            throw .invalid("The header Idempotency-Key must have 1 to \(keyBytesMax) bytes.")
+        }
+        return key
+    }
+
     /// A message, or an array of them: one transaction.
     private func one(_ request: APIRequest, to kind: PushMessages.Kind) async throws(Problem) -> Response {
         _ = try request.query()
         let body = try await request.json(upTo: bodyBytesMax)
-        let key = request.header(.idempotencyKey)
+        let key = try Self.key(of: request)
         let isArray = body.readableBytesView.first { !Self.blanks.contains($0) } == UInt8(ascii: "[")
         let array = isArray ? body : Self.array(of: [body])
         let ids = try await InboxRoutes.asking { () async throws(CommandRefusal) in
@@ -68,6 +78,7 @@ struct PushRoutes: Sendable {
     /// refused stays, and the answer says which.
     private func lines(of request: APIRequest) async throws(Problem) -> Response {
         _ = try request.query()
+        let key = try Self.key(of: request)
         var reader = LineReader(lineBytesMax: bodyBytesMax)
         var ids: [MessageID] = []
         do throws(Problem) {
@@ -76,7 +87,7 @@ struct PushRoutes: Sendable {
                 guard ids.count + batch.count <= LineReader.linesMax else {
                     throw .invalid("A request brings \(LineReader.linesMax) messages at most.")
                 }
-                let (first, key) = (ids.count + 1, request.header(.idempotencyKey))
+                let first = ids.count + 1
                 ids += try await InboxRoutes.asking { () async throws(CommandRefusal) in
                     try await push.run(
                         Self.array(of: batch), to: .users, key: key, numberedFrom: first, by: request.identity)

@@ -3,11 +3,6 @@ import Hummingbird
 
 /// A method of a path, and what answers it.
 struct Route: Sendable {
-    /// What a path may be asked with.
-    static let methods: [HTTPRequest.Method] = [
-        .get, .head, .post, .put, .patch, .delete, .options, .trace,
-    ]
-
     let method: HTTPRequest.Method
     /// With parameters in braces.
     let path: String

@@ -7,6 +7,8 @@ public struct Identity: Hashable, Sendable {
     /// When the session must end, in the year 9999 at the latest; `nil` when the token never expires.
     public let expiresAt: Date?
     public let rights: Rights
+    /// The token that they showed; `nil` when it was none.
+    public var token: TokenFingerprint?
 
     /// - Parameters:
     ///   - user: an id that `isValid(user:)` accepts; the caller has checked it.

@@ -4,19 +4,23 @@ public struct Rights: Hashable, Sendable {
     public let topics: [DestinationPattern]?
     /// To which destinations may be sent.
     public let sends: [DestinationPattern]
+    /// Whether they may see and end others' sessions.
+    public let isOperator: Bool
 
     /// Patterns in one list at most: each is compared with when a destination is asked about.
     public static let patternsMax = 100
 
-    public init(topics: [DestinationPattern]? = nil, sends: [DestinationPattern] = []) {
+    public init(topics: [DestinationPattern]? = nil, sends: [DestinationPattern] = [], isOperator: Bool = false) {
         self.topics = topics
         self.sends = sends
+        self.isOperator = isOperator
     }
 
     /// What a token gives that says nothing of rights: every topic, no sending.
     public static let standard = Rights()
-    /// Every topic, and sending to everybody.
-    public static let all = Rights(sends: ["/user/**", "/topic/**"].compactMap(DestinationPattern.init))
+    /// Every topic, sending to everybody, and an operator's.
+    public static let all = Rights(
+        sends: ["/user/**", "/topic/**"].compactMap(DestinationPattern.init), isOperator: true)
 
     /// The patterns of a list of texts, of a token or of an application's answer; `nil` when it has too many, or one of
     /// them is none: a right that can't be read is not to be guessed.

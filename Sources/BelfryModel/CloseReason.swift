@@ -29,6 +29,8 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
     case slowConsumer
     /// More sessions of one user than the limit allows.
     case tooManySessions
+    /// An operator ended the user's sessions.
+    case closedByOperator
     /// This node has no room for another session.
     case overloaded
     /// PostgreSQL or an invariant failed us; nothing is lost.
@@ -41,7 +43,9 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .shuttingDown: 1
         case .overloaded, .authenticationUnavailable: 10
         case .clientDisconnected, .connectionLost, .protocolViolation, .invalidUTF8, .frameTooLarge, .connectTimeout,
-            .unauthorized, .tokenExpired, .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions, .internalError:
+            .unauthorized, .tokenExpired, .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions,
+            .closedByOperator,
+            .internalError:
             nil
         }
     }
@@ -64,6 +68,7 @@ public enum CloseReason: String, Hashable, Sendable, CaseIterable {
         case .heartBeatMissed: "The client's heart-beats stopped."
         case .slowConsumer: "The client reads too slowly; connect again, nothing was lost."
         case .tooManySessions: "This user has too many sessions."
+        case .closedByOperator: "An operator ended this user's sessions."
         case .overloaded: "This node is full; connect again in 10 s."
         case .internalError: "The node had an internal error; connect again, nothing was lost."
         }

@@ -70,8 +70,10 @@ public final class GatewayServer: Service {
             version: configuration.version)
         self.api = API(
             services: API.Services(
-                inbox: inbox, push: PushMessages(store: pushStore), cancel: CancelMessage(store: pushStore)),
-            authenticator: authenticator, limits: configuration.limits,
+                inbox: inbox, push: PushMessages(store: pushStore), cancel: CancelMessage(store: pushStore),
+                sessions: OperateSessions(store: SessionStore(executor: requests))),
+            authenticator: authenticator, isRefused: { [tokens = context.refusedTokens] in tokens.contains($0) },
+            limits: configuration.limits,
             servesEarlierPages: configuration.servesEarlierPages, logger: logger)
     }
 

@@ -15,8 +15,10 @@ public struct API: Sendable {
         let inbox: Inbox
         let push: PushMessages
         let cancel: CancelMessage
+        let sessions: OperateSessions
 
-        public init(inbox: Inbox, push: PushMessages, cancel: CancelMessage) {
+        public init(inbox: Inbox, push: PushMessages, cancel: CancelMessage, sessions: OperateSessions) {
+            self.sessions = sessions
             self.inbox = inbox
             self.push = push
             self.cancel = cancel
@@ -31,13 +33,16 @@ public struct API: Sendable {
     private let logger: Logger
     private let metrics = APIMetrics()
 
-    /// - Parameter servesEarlierPages: serves `/api/notify/history` for pages of the design before Belfry.
+    /// - Parameters:
+    ///   - isRefused: whether an operator has refused a user's token.
+    ///   - servesEarlierPages: serves `/api/notify/history` for pages of the design before Belfry.
     public init(
-        services: Services, authenticator: any Authenticator, limits: Limits, servesEarlierPages: Bool, logger: Logger
+        services: Services, authenticator: any Authenticator, isRefused: @escaping @Sendable (Identity) -> Bool,
+        limits: Limits, servesEarlierPages: Bool, logger: Logger
     ) {
         self.services = services
         authentication = RequestAuthentication(
-            authenticator: authenticator, waitingMax: limits.authenticationsMax, logger: logger)
+            authenticator: authenticator, isRefused: isRefused, waitingMax: limits.authenticationsMax, logger: logger)
         gate = RequestGate(limits: limits)
         bodyBytesMax = limits.requestBodyBytesMax
         self.servesEarlierPages = servesEarlierPages
@@ -48,6 +53,7 @@ public struct API: Sendable {
     var routes: [Route] {
         InboxRoutes(inbox: services.inbox, cancel: services.cancel).all
             + PushRoutes(push: services.push, bodyBytesMax: bodyBytesMax).all
+            + OperatorRoutes(sessions: services.sessions).all
             + (servesEarlierPages ? EarlierPagesRoutes(inbox: services.inbox).all : [])
     }
 

@@ -2,14 +2,16 @@ import Authentication
 import Foundation
 import NIOCore
 
-/// What an application says of a client: `{"user":"alice","expiresAt":1764500000000,"subscribe":[…],"send":[…]}`, of
-/// which `user` alone must be there. Other members mean nothing.
+/// What an application says of a client:
+/// `{"user":"alice","expiresAt":1764500000000,"subscribe":[…],"send":[…],"operator":true}`, of which `user` alone must
+/// be there. Other members mean nothing.
 struct ApplicationAnswer: Decodable {
     let user: String
     /// Milliseconds since 1970.
     let expiresAt: Double?
     let subscribe: [String]?
     let send: [String]?
+    let `operator`: Bool?
 
     /// - Throws: `DecodingError`.
     init(parsing body: ByteBuffer) throws {
@@ -39,6 +41,8 @@ struct ApplicationAnswer: Decodable {
                 "The application's 'subscribe' or 'send' is not a list of at most \(Rights.patternsMax) patterns of "
                     + "destinations.")
         }
-        return Identity(user: user, expiresAt: end, rights: Rights(topics: topics ?? nil, sends: sends))
+        return Identity(
+            user: user, expiresAt: end,
+            rights: Rights(topics: topics ?? nil, sends: sends, isOperator: `operator` ?? false))
     }
 }

@@ -1,7 +1,7 @@
 import Authentication
 import Foundation
 
-/// The claims that matter here (RFC 7519, section 4.1, and Belfry's own two). Others are left alone.
+/// The claims that matter here (RFC 7519, section 4.1, and Belfry's own three). Others are left alone.
 struct JWTClaims {
     let subject: String?
     let issuer: String?
@@ -42,6 +42,7 @@ extension JWTClaims: Decodable {
         case sub, iss, aud, exp, nbf
         case subscribe = "belfry.subscribe"
         case send = "belfry.send"
+        case isOperator = "belfry.operator"
     }
 
     init(from decoder: any Decoder) throws {
@@ -57,7 +58,8 @@ extension JWTClaims: Decodable {
         notBefore = try claim(Double.self, .nbf).map(Self.date)
         rights = Rights(
             topics: try claim([String].self, .subscribe).map { try Self.patterns($0, .subscribe) },
-            sends: try Self.patterns(try claim([String].self, .send) ?? [], .send))
+            sends: try Self.patterns(try claim([String].self, .send) ?? [], .send),
+            isOperator: try claim(Bool.self, .isOperator) ?? false)
     }
 
     private static func patterns(

@@ -35,6 +35,8 @@ extension Migration {
         ("reword_refusals", PackageResources._00010_reword_refusals_sql),
         ("create_presence", PackageResources._00011_create_presence_sql),
         ("create_inbox", PackageResources._00012_create_inbox_sql),
+        ("register_notice", PackageResources._00013_register_notice_sql),
+        ("extend_presence", PackageResources._00014_extend_presence_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

@@ -9,21 +9,37 @@ public struct PresenceOpening: Sendable {
     public let address: String?
     /// For how long it has been open.
     public let ageMilliseconds: Int64
+    /// What it calls itself.
+    public let client: String?
+    public let topics: [String]
+    /// A fingerprint of its token.
+    public let token: String?
+    /// Unix milliseconds; `nil` for never.
+    public let tokenExpiresAtMilliseconds: Int64?
 
-    public init(sessionID: String, receiver: String, transport: String, address: String?, ageMilliseconds: Int64 = 0) {
+    public init(
+        sessionID: String, receiver: String, transport: String, address: String?, ageMilliseconds: Int64 = 0,
+        client: String? = nil, topics: [String] = [], token: String? = nil, tokenExpiresAtMilliseconds: Int64? = nil
+    ) {
         self.sessionID = sessionID
         self.receiver = receiver
         self.transport = transport
         self.address = address
         self.ageMilliseconds = ageMilliseconds
+        self.client = client
+        self.topics = topics
+        self.token = token
+        self.tokenExpiresAtMilliseconds = tokenExpiresAtMilliseconds
     }
 }
 
-/// A session that its node is to close.
-public struct PresenceClosing: Sendable {
+/// Something that a session's node is to do.
+public struct PresenceErrand: Sendable {
     public let sessionID: String
-    /// The name of a close reason.
-    public let reason: String
+    /// The name of the close reason with which it is to be closed; `nil` when it may go on.
+    public let closeReason: String?
+    /// Somebody wants to know how much of what it was sent is unacknowledged.
+    public let isAsked: Bool
 }
 
 /// Who is connected, over all nodes.
@@ -38,6 +54,12 @@ extension NodeStore {
                 .text(nodeID), .textArray(opened.map(\.sessionID)), .textArray(opened.map(\.receiver)),
                 .textArray(opened.map(\.transport)), .textArray(opened.map { $0.address ?? "" }),
                 .int64Array(opened.map(\.ageMilliseconds)), .textArray(ended),
+                .textArray(opened.map { $0.client ?? "" }), .textArray(opened.map { $0.token ?? "" }),
+                .int64Array(opened.map { $0.tokenExpiresAtMilliseconds ?? 0 }),
+                // The topics of all, and whose they are.
+                .textArray(opened.flatMap(\.topics)),
+                .int64Array(
+                    opened.enumerated().flatMap { place, session in session.topics.map { _ in Int64(place + 1) } }),
             ]
         ) { completion($0.map { _ in }) }
     }
@@ -53,11 +75,25 @@ extension NodeStore {
         ) { result in completion(result.map { result in (0..<result.rowCount).map { result.string($0, 0) } }) }
     }
 
-    /// The sessions of this node that it is to close.
-    public func closingPresence() async throws(PostgresError) -> [PresenceClosing] {
-        let result = try await client.execute(PresenceStatements.closing, [.text(nodeID)])
+    /// What this node is to do with sessions of its own.
+    public func presenceErrands() async throws(PostgresError) -> [PresenceErrand] {
+        let result = try await client.execute(PresenceStatements.errands, [.text(nodeID)])
         return (0..<result.rowCount).map {
-            PresenceClosing(sessionID: result.string($0, 0), reason: result.string($0, 1))
+            PresenceErrand(
+                sessionID: result.string($0, 0), closeReason: result.optionalString($0, 1), isAsked: result.bool($0, 2))
         }
+    }
+
+    /// Tells how much sessions have not acknowledged, by their ids.
+    public func answerPresence(_ counts: [(sessionID: String, unacknowledged: Int)]) async throws(PostgresError) {
+        _ = try await client.execute(
+            PresenceStatements.answer,
+            [.textArray(counts.map(\.sessionID)), .int64Array(counts.map { Int64($0.unacknowledged) })])
+    }
+
+    /// The fingerprints of tokens that are refused: a million at most.
+    public func refusedTokens() async throws(PostgresError) -> [String] {
+        let result = try await client.execute(PresenceStatements.refusedTokens, [])
+        return (0..<result.rowCount).map { result.string($0, 0) }
     }
 }

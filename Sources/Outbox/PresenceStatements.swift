@@ -4,7 +4,9 @@ import Postgres
 enum PresenceStatements {
     /// $1: the node. $2 to $6: sessions that were opened, their users, transports, addresses (empty when not known),
     /// and for how many milliseconds they have been open: a row that was lost comes again as old as it was. $7:
-    /// sessions that have ended.
+    /// sessions that have ended. $8 to $10: of those that were opened what they call themselves, their tokens'
+    /// fingerprints and when these expire, in Unix milliseconds. $11 and $12: topics, and the places of the sessions
+    /// that are subscribed to them.
     ///
     /// Plan: by primary key.
     static let record = PostgresStatement(
@@ -13,12 +15,21 @@ enum PresenceStatements {
         with gone as (
             delete from belfry.presence p where p.id = any($7::text[]::uuid[])
         )
-        insert into belfry.presence (id, node_id, receiver, transport, address, opened_at)
+        insert into belfry.presence as p (
+            id, node_id, receiver, transport, address, opened_at, client, token, token_expires_at, topics)
         select s.id::uuid, $1::uuid, s.receiver, s.transport, nullif(s.address, ''),
-            clock_timestamp() - s.age * interval '1 millisecond'
-        from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-            as s(id, receiver, transport, address, age)
-        on conflict (id) do nothing
+            clock_timestamp() - s.age * interval '1 millisecond', nullif(s.client, ''), nullif(s.token, ''),
+            case when s.expires_at > 0 then to_timestamp(s.expires_at / 1000.0::float8) end,
+            array(
+                select t.name from unnest($11::text[], $12::bigint[]) as t(name, place)
+                where t.place = s.place order by t.name)
+        from unnest(
+            $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $8::text[], $9::text[], $10::bigint[]
+        ) with ordinality as s(id, receiver, transport, address, age, client, token, expires_at, place)
+        on conflict (id) do update
+            set topics = excluded.topics, token = excluded.token, token_expires_at = excluded.token_expires_at
+            where (p.topics, p.token, p.token_expires_at)
+                is distinct from (excluded.topics, excluded.token, excluded.token_expires_at)
         """)
 
     /// $1: users. $2: sessions that each may have. $3: whether the newest go on and not the oldest. Those of killed
@@ -47,13 +58,30 @@ enum PresenceStatements {
         returning p.id::text
         """)
 
-    /// Plan: the partial index on what is to be closed.
-    static let closing = PostgresStatement(
-        "belfry_presence_closing",
+    /// Plan: the partial indexes on what is to be closed and on what is asked.
+    static let errands = PostgresStatement(
+        "belfry_presence_errands",
         """
-        select p.id::text, p.close_reason from belfry.presence p
+        select p.id::text, p.close_reason, false from belfry.presence p
         where p.node_id = $1::uuid and p.close_reason is not null
+        union all
+        select p.id::text, null, true from belfry.presence p where p.node_id = $1::uuid and p.asked_at is not null
         """)
+
+    /// Plan: presence by primary key.
+    static let answer = PostgresStatement(
+        "belfry_presence_answer",
+        """
+        update belfry.presence p
+        set asked_at = null, answered_at = clock_timestamp(), unacknowledged = a.unacknowledged::integer
+        from unnest($1::text[], $2::bigint[]) as a(id, unacknowledged)
+        where p.id = a.id::uuid
+        """)
+
+    /// Plan: the table, which is small.
+    static let refusedTokens = PostgresStatement(
+        "belfry_refused_tokens",
+        "select r.token from belfry.refused_token r where r.until > clock_timestamp() limit 1000000")
 
     /// Plan: presence by its index on node_id.
     static let leave = PostgresStatement(

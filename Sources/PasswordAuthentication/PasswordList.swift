@@ -76,6 +76,7 @@ public struct PasswordList: Sendable {
     private static func rights(_ words: ArraySlice<Substring>) -> Rights? {
         var topics: [String]?
         var sends: [String] = []
+        var isOperator = false
         for word in words {
             if word == "subscribe=none" {
                 topics = topics ?? []
@@ -83,19 +84,24 @@ public struct PasswordList: Sendable {
                 topics = (topics ?? []) + [String(word.dropFirst("subscribe=".count))]
             } else if word.hasPrefix("send=") {
                 sends.append(String(word.dropFirst("send=".count)))
+            } else if word == "operator" {
+                isOperator = true
             } else {
                 return nil
             }
         }
         guard let sends = Rights.patterns(sends) else { return nil }
-        guard let topics else { return Rights(sends: sends) }
-        return Rights.patterns(topics).map { Rights(topics: $0, sends: sends) }
+        guard let topics else { return Rights(sends: sends, isOperator: isOperator) }
+        return Rights.patterns(topics).map { Rights(topics: $0, sends: sends, isOperator: isOperator) }
     }
 
     /// The line of a login.
-    public static func line(login: String, hash: PasswordHash, subscribe: [String]?, send: [String]) -> String {
+    public static func line(
+        login: String, hash: PasswordHash, subscribe: [String]?, send: [String], isOperator: Bool = false
+    ) -> String {
         let topics = subscribe.map { $0.isEmpty ? [" subscribe=none"] : $0.map { " subscribe=\($0)" } } ?? []
         return "\(login):\(hash)" + topics.joined() + send.map { " send=\($0)" }.joined()
+            + (isOperator ? " operator" : "")
     }
 }
 

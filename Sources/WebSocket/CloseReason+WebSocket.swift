@@ -18,6 +18,7 @@ extension CloseReason {
         case .heartBeatMissed: 4004
         case .slowConsumer: 4008
         case .tooManySessions: 4009
+        case .closedByOperator: 4010
         }
     }
 
@@ -27,7 +28,9 @@ extension CloseReason {
         switch self {
         case .protocolViolation, .invalidUTF8, .frameTooLarge: true
         case .clientDisconnected, .connectionLost, .shuttingDown, .connectTimeout, .unauthorized, .tokenExpired,
-            .authenticationUnavailable, .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions, .overloaded,
+            .authenticationUnavailable, .forbidden, .heartBeatMissed, .slowConsumer, .tooManySessions,
+            .closedByOperator,
+            .overloaded,
             .internalError:
             false
         }

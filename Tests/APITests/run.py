@@ -74,7 +74,8 @@ class Servers:
                    BELFRY_LIMITS_REQUESTS_PER_USER_PER_SECOND_MAX="0",
                    BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX="0")
         self.token = subprocess.run(
-            [BINARY, "token", "--user", "alice", "--expires", "1h", "--send", "/user/**", "--send", "/topic/**"],
+            [BINARY, "token", "--user", "alice", "--expires", "1h", "--send", "/user/**", "--send", "/topic/**",
+             "--operator"],
             env=self.environment(BELFRY_JWT_SECRET=self.secret), check=True, capture_output=True,
             text=True).stdout.strip()
         return self

@@ -89,7 +89,8 @@ import Testing
             // One whose key stands for something else: nothing of it is written.
             let before = try await belfry.application.value("select count(*) from belfry.message_log")
             let mixed = try await Self.push(
-                #"[{"receiver":"alice","data":"new","idempotencyKey":"fresh"},{"receiver":"alice","data":"x","idempotencyKey":"order-7"}]"#,
+                #"[{"receiver":"alice","data":"new","idempotencyKey":"fresh"},"#
+                    + #"{"receiver":"alice","data":"x","idempotencyKey":"order-7"}]"#,
                 port: port)
             #expect(mixed.problem == "422 conflict" && mixed.detail.hasPrefix("Message 2's idempotency key"))
             #expect(try await belfry.application.value("select count(*) from belfry.message_log") == before)
@@ -118,7 +119,8 @@ import Testing
         }
     }
 
-    /// An application that holds the key in an open transaction holds up its own request, for two seconds, and no other.
+    /// An application that holds the key in an open transaction holds up its own request, for two seconds, and no
+    /// other.
     @Test func aKeyThatATransactionHoldsIsTriedAgain() async throws {
         try await Installation.with { belfry in
             let writer = try await Application.connect(belfry.databaseURL)

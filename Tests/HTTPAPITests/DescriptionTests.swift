@@ -41,8 +41,10 @@ import Testing
         let api = API(
             services: API.Services(
                 inbox: Inbox(store: InboxStore(executor: client)), push: PushMessages(store: store),
-                cancel: CancelMessage(store: store)),
-            authenticator: DevelopmentAuthenticator(), limits: Limits(), servesEarlierPages: true,
+                cancel: CancelMessage(store: store),
+                sessions: OperateSessions(store: SessionStore(executor: client))),
+            authenticator: DevelopmentAuthenticator(), isRefused: { _ in false }, limits: Limits(),
+            servesEarlierPages: true,
             logger: Logger(label: "test"))
         let served = api.routes.map { "\($0.method.rawValue) \($0.path)" }
         #expect(Set(served) == Set(try Self.described().keys))

@@ -31,6 +31,9 @@ struct PasswordCommand: BelfrySubcommand {
             valueName: "pattern"))
     var send: [String] = []
 
+    @Flag(name: .customLong("operator"), help: "The user may see and end others' sessions.")
+    var isOperator = false
+
     func validate() throws {
         let isOneWord = !user.contains { $0.isWhitespace || $0 == ":" } && !user.hasPrefix("#")
         guard Identity.isValid(user: user), isOneWord else {
@@ -54,7 +57,9 @@ struct PasswordCommand: BelfrySubcommand {
         }
         let topics = subscribe.isEmpty && !subscribeNone ? nil : subscribe
         print(
-            PasswordList.line(login: user, hash: try PasswordHash(of: password), subscribe: topics, send: send))
+            PasswordList.line(
+                login: user, hash: try PasswordHash(of: password), subscribe: topics, send: send,
+                isOperator: isOperator))
     }
 
     /// From the terminal without showing it, else the first line of standard input.

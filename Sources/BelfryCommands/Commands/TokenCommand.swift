@@ -38,6 +38,9 @@ struct TokenCommand: BelfrySubcommand {
             valueName: "pattern"))
     var send: [String] = []
 
+    @Flag(name: .customLong("operator"), help: "The user may see and end others' sessions.")
+    var isOperator = false
+
     func validate() throws {
         guard Identity.isValid(user: user) else {
             throw ValidationError(
@@ -68,7 +71,8 @@ struct TokenCommand: BelfrySubcommand {
             try await Self.token(
                 user: user, expiresAt: Date().addingTimeInterval(Double(lifetime.components.seconds)), secret: secret,
                 issuer: configuration.jwtIssuer, audience: configuration.jwtAudience,
-                subscribe: subscribe.isEmpty && !subscribeNone ? nil : subscribe, send: send.isEmpty ? nil : send))
+                subscribe: subscribe.isEmpty && !subscribeNone ? nil : subscribe, send: send.isEmpty ? nil : send,
+                isOperator: isOperator ? true : nil))
     }
 
     /// A token signed with HS256.
@@ -76,9 +80,10 @@ struct TokenCommand: BelfrySubcommand {
     /// - Parameters:
     ///   - subscribe: the claim `belfry.subscribe`; `nil` leaves it out.
     ///   - send: the claim `belfry.send`; `nil` leaves it out.
+    ///   - isOperator: the claim `belfry.operator`; `nil` leaves it out.
     static func token(
         user: String, expiresAt: Date, secret: String, issuer: String?, audience: String?,
-        subscribe: [String]? = nil, send: [String]? = nil
+        subscribe: [String]? = nil, send: [String]? = nil, isOperator: Bool? = nil
     ) async throws -> String {
         // Refuses what the nodes would refuse, before jwt-kit meets it.
         _ = try await JWTKeys.secret(secret)
@@ -87,7 +92,7 @@ struct TokenCommand: BelfrySubcommand {
         return try await keys.sign(
             Payload(
                 sub: user, iat: Int(now.timeIntervalSince1970), exp: Int(expiresAt.timeIntervalSince1970), iss: issuer,
-                aud: audience, subscribe: subscribe, send: send))
+                aud: audience, subscribe: subscribe, send: send, isOperator: isOperator))
     }
 
     private struct Payload: JWTPayload {
@@ -98,11 +103,13 @@ struct TokenCommand: BelfrySubcommand {
         let aud: String?
         let subscribe: [String]?
         let send: [String]?
+        let isOperator: Bool?
 
         enum CodingKeys: String, CodingKey {
             case sub, iat, exp, iss, aud
             case subscribe = "belfry.subscribe"
             case send = "belfry.send"
+            case isOperator = "belfry.operator"
         }
 
         /// Only signed here, never verified.

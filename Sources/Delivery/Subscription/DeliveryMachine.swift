@@ -200,6 +200,8 @@ public struct DeliveryMachine: ~Copyable {
     // MARK: Answers
 
     /// What `acknowledged` would take out of flight now.
+    public var inFlightCount: Int { ledger.count }
+
     public func inFlight(upTo id: MessageID) -> [MessageStamp] { ledger.covered(by: id) }
 
     /// The client has acknowledged a message or, in mode `auto`, its bytes have left for the socket. Returns what that

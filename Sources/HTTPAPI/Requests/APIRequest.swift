@@ -133,7 +133,8 @@ struct APIRequest: Sendable {
         return Response(status: status, headers: fields, body: .init(byteBuffer: ByteBuffer(string: json)))
     }
 
-    /// The same of what may be asked for again and again: 304 when it is what the client has (RFC 9110, section 13.1.2).
+    /// The same of what may be asked for again and again: 304 when it is what the client has (RFC 9110, section
+    /// 13.1.2).
     func answerToPoll(_ json: String, fields: HTTPFields = [:]) -> Response {
         let tag = EntityTag(of: json)
         var fields = fields

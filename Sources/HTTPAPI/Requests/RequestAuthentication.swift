@@ -12,13 +12,18 @@ import NIOCore
 /// `Basic` with a login and its password (RFC 6750, RFC 7617).
 struct RequestAuthentication: Sendable {
     private let authenticator: any Authenticator
+    private let isRefused: @Sendable (Identity) -> Bool
     private let waitingMax: Int
     private let logger: Logger
     /// Requests that wait for others to say whose they are.
     private let waiting = NIOLockedValueBox(0)
 
-    init(authenticator: any Authenticator, waitingMax: Int, logger: Logger) {
+    init(
+        authenticator: any Authenticator, isRefused: @escaping @Sendable (Identity) -> Bool, waitingMax: Int,
+        logger: Logger
+    ) {
         self.authenticator = authenticator
+        self.isRefused = isRefused
         self.waitingMax = waitingMax
         self.logger = logger
     }
@@ -27,9 +32,13 @@ struct RequestAuthentication: Sendable {
         let address = context.client(of: request)?.description
         let credentials = try credentials(of: request, from: address)
         do throws(AuthenticationError) {
-            let identity = try await known(credentials)
+            var identity = try await known(credentials)
+            identity.token = TokenFingerprint(credentials)
             guard identity.expiresAt.map({ $0 > Date() }) ?? true else {
                 throw AuthenticationError(.expired, "The token has expired.")
+            }
+            guard !isRefused(identity) else {
+                throw AuthenticationError(.refused, "an operator has refused this token; get another.")
             }
             return identity
         } catch {

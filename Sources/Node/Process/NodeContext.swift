@@ -18,6 +18,7 @@ public struct NodeContext: Sendable {
     let logger: Logger
     let occupancy: Occupancy
     let authentications: AuthenticationGate
+    public let refusedTokens = RefusedTokens()
     /// Whose messages these are: `belfry.installation`.
     let installation: UniqueID
     /// The incarnation of PostgreSQL when the node started.

@@ -1,3 +1,4 @@
+import Authentication
 import BelfryModel
 import Foundation
 import NIOCore
@@ -10,6 +11,8 @@ import Postgres
 public struct NodeRegistration: Sendable {
     /// Pause between two heart-beats. Others take a node for dead after several of them.
     static let interval = Duration.seconds(2)
+    /// Pause between two looks at what is to be done with sessions.
+    private static let errandInterval = Duration.seconds(1)
 
     private let context: NodeContext
     private let listen: String
@@ -26,7 +29,7 @@ public struct NodeRegistration: Sendable {
     public func run() async {
         await withTaskGroup(of: Void.self) { tasks in
             // Beside the heart-beats, which wait for no connection that others use.
-            tasks.addTask { await closeWhatIsToBeClosed() }
+            tasks.addTask { await runErrands() }
             await sendHeartBeats()
             tasks.cancelAll()
         }
@@ -57,21 +60,49 @@ public struct NodeRegistration: Sendable {
         }
     }
 
-    /// Sessions of users who have too many, as another node has found.
-    private func closeWhatIsToBeClosed() async {
+    /// What others want of this node's sessions: an end, as their user has too many or an operator said so; or a count.
+    private func runErrands() async {
         while !Task.isCancelled {
             do throws(PostgresError) {
-                for closing in try await context.store.closingPresence() {
-                    guard let id = SessionID(closing.sessionID) else { continue }
-                    let reason = CloseReason(rawValue: closing.reason) ?? .tooManySessions
-                    workers.withSession(id) { $0?.fail(reason) }
+                // Before sessions are closed, whose clients come back at once.
+                try await readRefusedTokens()
+                var asked: [SessionID] = []
+                for errand in try await context.store.presenceErrands() {
+                    guard let id = SessionID(errand.sessionID) else { continue }
+                    if errand.isAsked { asked.append(id) }
+                    guard let reason = errand.closeReason else { continue }
+                    let closeReason = CloseReason(rawValue: reason) ?? .tooManySessions
+                    workers.withSession(id) { $0?.fail(closeReason) }
                 }
+                if !asked.isEmpty { try await answer(asked) }
             } catch {
                 context.logger.debug(
-                    "Which sessions are to be closed could not be read", metadata: ["error": "\(error)"])
+                    "What is to be done with sessions could not be read", metadata: ["error": "\(error)"])
             }
-            try? await Task.sleep(for: Self.interval)
+            try? await Task.sleep(for: Self.errandInterval)
         }
+    }
+
+    private func readRefusedTokens() async throws(PostgresError) {
+        let tokens = try await context.store.refusedTokens().compactMap { TokenFingerprint(parsing: $0) }
+        let new = context.refusedTokens.update(Set(tokens))
+        guard !new.isEmpty else { return }
+        await workers.each { worker in
+            for session in worker.sessions.all where session.identity?.token.map(new.contains) ?? false {
+                session.fail(.closedByOperator)
+            }
+        }
+    }
+
+    private func answer(_ asked: [SessionID]) async throws(PostgresError) {
+        var counts: [(sessionID: String, unacknowledged: Int)] = []
+        for id in asked {
+            let count = await withCheckedContinuation { continuation in
+                workers.withSession(id) { continuation.resume(returning: $0?.unacknowledgedCount ?? 0) }
+            }
+            counts.append((id.description, count))
+        }
+        try await context.store.answerPresence(counts)
     }
 
     private func beat() async throws(PostgresError) -> NodeHeartBeat.Answer {

@@ -1,5 +1,6 @@
 import BelfryModel
 import DequeModule
+import Foundation
 import NIOCore
 import Outbox
 import Postgres
@@ -32,9 +33,9 @@ final class PresenceWriter: @unchecked Sendable {
         self.context = context
     }
 
-    /// A session's token was accepted; or its row may be gone.
+    /// A session's token was accepted, or what is told of the session has changed; or its row may be gone.
     func opened(_ session: Session) {
-        guard session.user != nil else { return }
+        guard session.user != nil, !session.isEnded else { return }
         opened[session.id] = session
         schedule()
     }
@@ -120,6 +121,8 @@ extension PresenceOpening {
         self.init(
             sessionID: session.id.description, receiver: session.user ?? "", transport: session.connection.transport,
             address: session.connection.address,
-            ageMilliseconds: (.now() - session.openedAt).nanoseconds / 1_000_000)
+            ageMilliseconds: (.now() - session.openedAt).nanoseconds / 1_000_000,
+            client: session.connection.client, topics: session.topics, token: session.identity?.token?.description,
+            tokenExpiresAtMilliseconds: (session.identity?.expiresAt?.timeIntervalSince1970).map { Int64($0 * 1_000) })
     }
 }

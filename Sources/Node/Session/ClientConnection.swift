@@ -11,14 +11,17 @@ public struct ClientConnection: Sendable {
     public var acknowledgesByCommand = false
     /// The client's IP address, without a port; `nil` when it is not known.
     public var address: String?
+    /// What it calls itself, as operators are shown it; `nil` when it does not, or is not known.
+    public var client: String?
     /// Header fields of the HTTP request that the connection began with, as they came.
     public var fields: [(name: String, value: String)] = []
 
     public init(transport: String) { self.transport = transport }
 
     /// The same with no other fields than those of these names.
-    func keeping(fields names: [String]) -> ClientConnection {
+    func keeping(fields names: [String], clients: inout ClientNames) -> ClientConnection {
         var kept = self
+        kept.client = fields.first { $0.name.lowercased() == "user-agent" }.flatMap { clients.name($0.value) }
         kept.fields =
             names.isEmpty
             ? [] : fields.filter { field in names.contains { $0.lowercased() == field.name.lowercased() } }

@@ -113,6 +113,8 @@ final class Consumer: @unchecked Sendable {
     func takeUnflushed() -> MessageID? { exchange(&lastUnflushed, with: nil) }
 
     /// What an acknowledgement of the message would take out of flight.
+    var inFlightCount: Int { machine.inFlightCount }
+
     func inFlight(upTo id: MessageID) -> [MessageStamp] { machine.inFlight(upTo: id) }
     func acknowledged(_ id: MessageID) -> [MessageStamp] { machine.acknowledged(id) }
     func refused(_ id: MessageID) -> [MessageStamp] { machine.refused(id) }

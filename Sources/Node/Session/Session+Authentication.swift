@@ -12,7 +12,7 @@ extension Session {
     /// CONNECT came.
     func authenticate(_ request: ConnectRequest) {
         whenKnown(Credentials(request, of: connection)) { answer in
-            switch answer.mapError(self.refusal).flatMap(self.worker.context.admit) {
+            switch answer.mapError(self.refusal).flatMap(self.mayComeBack).flatMap(self.worker.context.admit) {
             case .success(let identity): self.authenticated(identity, for: request)
             case .failure(let refusal): self.authenticationFailed(refusal)
             }
@@ -23,7 +23,7 @@ extension Session {
     /// its user's. Its RECEIPT tells until when.
     func refresh(_ request: SendRequest) {
         whenKnown(Credentials(refresh: request, of: connection)) { answer in
-            switch answer.mapError(self.refusal).flatMap(self.mayBecome) {
+            switch answer.mapError(self.refusal).flatMap(self.mayComeBack).flatMap(self.mayBecome) {
             case .success(let identity): self.refreshed(identity, receipt: request.receipt)
             case .failure(let refusal):
                 self.refuse(
@@ -35,6 +35,13 @@ extension Session {
 
     private func refusal(_ error: AuthenticationError) -> AdmissionRefusal {
         worker.context.refusal(error, session: id, address: connection.address)
+    }
+
+    /// No operator has refused the token.
+    private func mayComeBack(_ identity: Identity) -> Result<Identity, AdmissionRefusal> {
+        guard worker.context.refusedTokens.contains(identity) else { return .success(identity) }
+        return .failure(
+            AdmissionRefusal(reason: .unauthorized, sentence: "an operator has refused this token; get another."))
     }
 
     /// The session stays its user's, and is subscribed to nothing that the new token does not allow.
@@ -58,8 +65,17 @@ extension Session {
     /// Has it found out whose the credentials are, and then runs `body`, once; not any more when the session has ended.
     /// Until then no further frame of the client's is dealt with.
     private func whenKnown(
-        _ credentials: Credentials, _ body: @escaping @Sendable (Result<Identity, AuthenticationError>) -> Void
+        _ credentials: Credentials, _ answered: @escaping @Sendable (Result<Identity, AuthenticationError>) -> Void
     ) {
+        let token = TokenFingerprint(credentials)
+        let body: @Sendable (Result<Identity, AuthenticationError>) -> Void = { answer in
+            answered(
+                answer.map { identity in
+                    var identity = identity
+                    identity.token = token
+                    return identity
+                })
+        }
         switch worker.context.authenticator.authenticate(credentials) {
         case .now(let answer): body(answer)
         case .later(let question):
@@ -121,6 +137,7 @@ extension Session {
     /// A new token of the same user's was accepted.
     private func refreshed(_ identity: Identity, receipt: String?) {
         take(identity)
+        worker.presence.opened(self)
         worker.context.metrics.refreshedToken()
         worker.sessions.file(self)
         guard let receipt else { return }

@@ -41,7 +41,8 @@ public final class Session: @unchecked Sendable {
         self.id = id
         self.worker = worker
         // A session lives for hours: of its request it keeps no more than is asked for again.
-        self.connection = connection.keeping(fields: context.authenticator.fields)
+        self.connection = connection.keeping(
+            fields: context.authenticator.fields, clients: &worker.clientNames)
         machine = SessionMachine(
             session: id.description, server: "belfry/\(context.version)", agreedVersion: connection.version,
             limits: context.limits)
@@ -199,9 +200,24 @@ public final class Session: @unchecked Sendable {
 
     // MARK: Subscriptions
 
-    func add(_ consumer: Consumer) { consumers[consumer.subscription.number] = consumer }
+    func add(_ consumer: Consumer) {
+        consumers[consumer.subscription.number] = consumer
+        if case .topic = consumer.address { worker.presence.opened(self) }
+    }
 
-    func removeConsumer(_ number: UInt32) -> Consumer? { consumers.removeValue(forKey: number) }
+    func removeConsumer(_ number: UInt32) -> Consumer? {
+        let consumer = consumers.removeValue(forKey: number)
+        if case .topic? = consumer?.address { worker.presence.opened(self) }
+        return consumer
+    }
+
+    /// What it is subscribed to beside its user's queue, as far as operators are told.
+    var topics: [String] {
+        Set(consumers.values.compactMap { if case .topic(let name) = $0.address { name } else { nil } }).sorted()
+    }
+
+    /// Messages sent and not acknowledged.
+    var unacknowledgedCount: Int { consumers.values.reduce(0) { $0 + $1.inFlightCount } }
 
     /// DISCONNECT waits for marks, and not for ever.
     func disconnecting() {

@@ -28,6 +28,7 @@ public final class Worker: @unchecked Sendable {
     private let topics: TopicReader
     private let reconciler: Reconciler
     private var shutdown = WorkerShutdown()
+    var clientNames = ClientNames()
 
     init(number: Int, eventLoop: any EventLoop, context: NodeContext) {
         self.number = number

@@ -1,4 +1,5 @@
 import BelfryModel
+import Commands
 import NIOCore
 import STOMP
 
@@ -7,21 +8,42 @@ import STOMP
 final class ReplyQueue {
     /// The name of the queue.
     static let name = "reply"
+    /// The pause between two lines in the log on why commands of one session are refused: they cost it nothing.
+    private static let notePause = TimeAmount.seconds(10)
 
     let subscription: Subscription
+    private let session: SessionID
     private var count = 0
+    private var nextNote: NIODeadline?
 
-    init(_ subscription: Subscription) { self.subscription = subscription }
+    init(_ subscription: Subscription, of session: SessionID) {
+        self.subscription = subscription
+        self.session = session
+    }
 
     /// - Parameter correlation: the request's `correlation-id`.
-    func frame(json: String, correlation: String?) -> Frame {
+    func answer(_ reply: CommandReply, correlation: String?) -> Frame {
+        frame(json: reply.json, correlation: correlation)
+    }
+
+    /// - Parameter correlation: the request's `correlation-id`, by which its client knows what was refused.
+    func answer(_ refusal: CommandRefusal, correlation: String) -> Frame {
+        var frame = frame(json: refusal.json, correlation: correlation)
+        frame.headers.append("error", refusal.code.name)
+        return frame
+    }
+
+    private func frame(json: String, correlation: String?) -> Frame {
         count += 1
-        var frame = Frame(.message, body: ByteBuffer(string: json))
-        if let id = subscription.id { frame.headers.append("subscription", id) }
-        frame.headers.append("message-id", "reply-\(count)")
-        frame.headers.append("destination", "/user/queue/\(Self.name)")
-        frame.headers.append("content-type", "application/json")
+        var frame = subscription.ownMessage("\(Self.name)-\(session)-\(subscription.number)-\(count)", json: json)
         if let correlation { frame.headers.append("correlation-id", correlation) }
         return frame
+    }
+
+    /// Whether the log may have a line on a refusal now.
+    func mayNote(at now: NIODeadline) -> Bool {
+        if let nextNote, now < nextNote { return false }
+        nextNote = now + Self.notePause
+        return true
     }
 }

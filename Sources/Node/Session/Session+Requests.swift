@@ -7,7 +7,7 @@ extension Session {
     func subscribe(_ request: SubscriptionRequest) {
         guard let user, let identity else { return }
         if case .userQueue(ReplyQueue.name) = request.subscription.destination {
-            replies = ReplyQueue(request.subscription)
+            replies = ReplyQueue(request.subscription, of: id)
             if let receipt = request.receipt { sendReceipt(receipt) }
             return
         }
@@ -90,8 +90,8 @@ extension Session {
         for consumer in consumers.values { payOwedReceipt(of: consumer) }
         guard let receipt else { return close(.clientDisconnected, with: nil) }
         disconnecting()
-        whenCommandsAreDone { [self] areCarriedOut in
-            guard areCarriedOut else { return close(.clientDisconnected, with: nil) }
+        whenCommandsAreDone { [self] areSettled in
+            guard areSettled else { return close(.clientDisconnected, with: nil) }
             worker.marks.whenCommitted([], user: user, for: self) { isCommitted in
                 // A mark that was given up was logged; the session ends in any case, without the receipt.
                 self.close(.clientDisconnected, with: isCommitted ? receipt : nil)

@@ -41,11 +41,11 @@ extension Session {
     /// - Parameter bytes: that were counted for it when it began.
     private func sendEnded(_ outcome: Result<Void, CommandRefusal>, of command: Command, receipt: String?, bytes: Int) {
         switch outcome {
-        case .success: commandEnded(receipt: receipt, isCarriedOut: true, bytes: bytes)
+        case .success: commandEnded(receipt: receipt, isSettled: true, bytes: bytes)
         case .failure(let refusal):
-            note(refusal, command: command.rawValue)
+            note(refusal, command: command)
             refuse(refusal, of: command, receipt: receipt)
-            commandEnded(receipt: nil, isCarriedOut: false, bytes: bytes)
+            commandEnded(receipt: nil, isSettled: false, bytes: bytes)
         }
     }
 
@@ -156,18 +156,18 @@ extension Session {
         let bytes = request.body.readableBytesView.prefix(64).drop(while: around)
         let text = String(decoding: bytes.reversed().drop(while: around).reversed(), as: UTF8.self)
         guard let message = MessageID(text) else {
-            return refuse(
-                .protocolViolation, "the body must be the message-id of a MESSAGE, such as 42.", message: nil,
-                command: .send, receipt: request.receipt)
+            return refuseCommand(
+                request,
+                CommandRefusal(.invalid, "the body must be the message-id of a MESSAGE, such as 42."), message: nil)
         }
         acknowledge(AckRequest(subscription: nil, message: message, receipt: request.receipt))
     }
 
     private func run(_ request: SendRequest, destination: String, by identity: Identity) {
         guard let command = worker.context.commands.command(for: destination) else {
-            return refuse(
-                .protocolViolation, "there is no command '\(destination.prefix(100))' here.",
-                message: "The command is not served.", command: .send, receipt: request.receipt)
+            return refuseCommand(
+                request, CommandRefusal(.invalid, "there is no command '\(destination.prefix(100))' here."),
+                message: "The command is not served.")
         }
         guard !command.isQuestion || replies != nil else {
             return refuse(
@@ -183,21 +183,57 @@ extension Session {
             try await command.run(asked, by: identity)
         }
         done.whenComplete { outcome in
-            let refused = outcome.mapError { error in
-                error as? CommandRefusal
-                    ?? CommandRefusal(.unavailable, CloseReason.internalError.text, underlying: error)
+            switch outcome {
+            case .success(let reply): self.commandSucceeded(request, reply, bytes: bytes)
+            case .failure(let error):
+                self.commandFailed(
+                    request,
+                    error as? CommandRefusal
+                        ?? CommandRefusal(.unavailable, CloseReason.internalError.text, underlying: error),
+                    bytes: bytes)
             }
-            if case .success(let reply?) = refused, !self.isClosing, let replies = self.replies {
-                self.write(replies.frame(json: reply.json, correlation: asked.headers["correlation-id"]))
-            }
-            self.sendEnded(refused.map { _ in }, of: .send, receipt: request.receipt, bytes: bytes)
         }
     }
 
-    private func note(_ refusal: CommandRefusal, command: String) {
+    private func commandSucceeded(_ request: SendRequest, _ reply: CommandReply?, bytes: Int) {
+        if let reply, !isClosing, let replies {
+            write(replies.answer(reply, correlation: request.correlation))
+        }
+        commandEnded(receipt: request.receipt, isSettled: true, bytes: bytes)
+    }
+
+    private func commandFailed(_ request: SendRequest, _ refusal: CommandRefusal, bytes: Int) {
+        let isAnswered = answer(request, refusal)
+        if !isAnswered {
+            note(refusal, command: .send)
+            refuse(refusal, of: .send, receipt: request.receipt)
+        }
+        commandEnded(receipt: nil, isSettled: isAnswered, bytes: bytes)
+    }
+
+    /// Refuses a command that was not begun.
+    ///
+    /// - Parameter message: the short text of the ERROR, if it comes to that.
+    private func refuseCommand(_ request: SendRequest, _ refusal: CommandRefusal, message: String?) {
+        guard !answer(request, refusal) else { return }
+        refuse(refusal.closeReason, refusal.message, message: message, command: .send, receipt: request.receipt)
+    }
+
+    /// Answers a command by its refusal, without a receipt, where its client hears answers and can tell whose this is.
+    ///
+    /// - Returns: whether that is so; otherwise only the end of the session tells.
+    private func answer(_ request: SendRequest, _ refusal: CommandRefusal) -> Bool {
+        guard !isClosing, let replies, let correlation = request.correlation else { return false }
+        if refusal.underlying != nil, replies.mayNote(at: .now()) { note(refusal, command: .send) }
+        write(replies.answer(refusal, correlation: correlation))
+        return true
+    }
+
+    private func note(_ refusal: CommandRefusal, command: Command) {
         guard let cause = refusal.underlying else { return }
         worker.context.logger.warning(
-            "What a client asked for was not carried out", metadata: ["command": "\(command)", "error": "\(cause)"])
+            "What a client asked for was not carried out",
+            metadata: ["command": "\(command.rawValue)", "error": "\(cause)"])
     }
 
     private func refuse(_ refusal: CommandRefusal, of command: Command, receipt: String?) {
@@ -216,4 +252,9 @@ extension CommandRefusal {
         default: .internalError
         }
     }
+}
+
+extension SendRequest {
+    /// By which a client tells answers apart.
+    fileprivate var correlation: String? { headers["correlation-id"] }
 }

@@ -26,7 +26,7 @@ public final class Session: @unchecked Sendable {
     private(set) var consumers: [UInt32: Consumer] = [:]
     private var commandsUnderWay = 0
     /// What waits for the commands that are under way.
-    private var commandsDone: ((_ areCarriedOut: Bool) -> Void)?
+    private var commandsDone: ((_ areSettled: Bool) -> Void)?
     /// Ends the question whose the session is, while somebody is asked.
     var cancelAuthentication: (() -> Void)?
     /// Where what it asks for is answered, once it has subscribed to that.
@@ -259,20 +259,21 @@ public final class Session: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - receipt: to be sent, if one was asked for and the command was carried out.
-    ///   - isCarriedOut: when not, the receipt of a DISCONNECT that came behind it would be a lie.
+    ///   - isSettled: it was carried out, or its client was told that it is refused. When neither, the receipt of a
+    ///     DISCONNECT that came behind it would be a lie.
     ///   - bytes: as it began.
-    func commandEnded(receipt: String?, isCarriedOut: Bool, bytes: Int) {
+    func commandEnded(receipt: String?, isSettled: Bool, bytes: Int) {
         commandsUnderWay -= 1
         let goesOn = inbound.receiptPaid(bytes: bytes)
         if let receipt { sendReceipt(receipt) }
-        if !isCarriedOut, let body = commandsDone { commandsDone = { _ in body(false) } }
+        if !isSettled, let body = commandsDone { commandsDone = { _ in body(false) } }
         if commandsUnderWay == 0 { exchange(&commandsDone, with: nil)?(true) }
         if goesOn { decode() }
     }
 
-    /// Runs `body` once no command of the session's is under way; tells it whether those that it waited for were
-    /// carried out, all of them.
-    func whenCommandsAreDone(_ body: @escaping (_ areCarriedOut: Bool) -> Void) {
+    /// Runs `body` once no command of the session's is under way; tells it whether those that it waited for are
+    /// settled, all of them.
+    func whenCommandsAreDone(_ body: @escaping (_ areSettled: Bool) -> Void) {
         if commandsUnderWay == 0 { body(true) } else { commandsDone = body }
     }
 

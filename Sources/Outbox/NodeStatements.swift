@@ -28,7 +28,7 @@ enum NodeStatements {
 
     /// The life of PostgreSQL in which an answer's transaction ids were given out; null after a crash, until somebody
     /// has asked for it by `belfry.present_incarnation`.
-    private static let incarnation = "(select i.id::text from belfry.incarnation i where i.only_row)"
+    static let incarnation = "(select i.id::text from belfry.incarnation i where i.only_row)"
 
     /// A row that is visible with a transaction id that was not given out yet comes from another cluster, and the relay
     /// is about to stamp it anew: it has its place in the order of ids.
@@ -38,14 +38,22 @@ enum NodeStatements {
     static let readBacklog = PostgresStatement(
         "belfry_node_read_backlog",
         """
-        with opened as (
+        with \(openedSessions)
+        select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, \(incarnation),
+            pg_current_snapshot()::text, null::bigint, null::bigint
+        union all
+        \(backlogPages)
+        """)
+
+    static let openedSessions = """
+        opened as (
             insert into belfry.session (id, node_id, receiver)
             select s.id::uuid, $1::uuid, s.receiver from unnest($2::text[], $3::text[]) as s(id, receiver)
             on conflict (id) do nothing
         )
-        select 0::bigint as place, null::bigint, null::text, null::boolean, null::text, \(incarnation),
-            pg_current_snapshot()::text, null::bigint, null::bigint
-        union all
+        """
+
+    static let backlogPages = """
         (select r.place, b.message_id, b.xid::text, b.redelivered or other.present,
             belfry.header_lines((b.l).headers), belfry.body(b.l), null, b.candidates,
             \(DeliveryMark.createdAt(of: "(b.l)"))
@@ -75,7 +83,7 @@ enum NodeStatements {
         ) as b
         where b.bytes_before is null or b.bytes_before < \(pageBytes)
         order by r.place, b.message_id)
-        """)
+        """
 
     /// Plan: an index scan on message_log (topic, id) that stops at the limit. A row still in the outbox tells its xid;
     /// one that left it was published long ago and is visible in any snapshot.

@@ -59,22 +59,25 @@ public struct NodeStore: Sendable {
         _ = try await client.execute(PresenceStatements.leave, [.text(nodeID)])
     }
 
-    /// Opens sessions and reads a page of backlog for many subscriptions, in one statement and under one snapshot.
+    /// Opens sessions and reads a page of backlog for many subscriptions, and how much is unread for those that ask for
+    /// it, in one statement and under one snapshot.
     public func readBacklog(
         _ reads: [BacklogRead], opening sessions: [SessionOpening], rowsMax: Int,
         completion: @escaping Completion<BacklogPages>
     ) {
-        client.execute(
-            NodeStatements.readBacklog,
-            [
-                .text(nodeID),
-                .textArray(sessions.map(\.sessionID)), .textArray(sessions.map(\.receiver)),
-                .textArray(reads.map(\.receiver)), .int64Array(reads.map(\.after.rawValue)),
-                .textArray(reads.map { $0.snapshot?.description ?? "" }),
-                .textArray(reads.map { $0.covered?.description ?? "" }),
-                .textArray(reads.map(\.sessionID)), .int64(Int64(rowsMax)),
-            ]
-        ) { completion($0.map(BacklogPages.init)) }
+        var values: [PostgresValue] = [
+            .text(nodeID),
+            .textArray(sessions.map(\.sessionID)), .textArray(sessions.map(\.receiver)),
+            .textArray(reads.map(\.receiver)), .int64Array(reads.map(\.after.rawValue)),
+            .textArray(reads.map { $0.snapshot?.description ?? "" }),
+            .textArray(reads.map { $0.covered?.description ?? "" }),
+            .textArray(reads.map(\.sessionID)), .int64(Int64(rowsMax)),
+        ]
+        let counting = reads.indices.filter { reads[$0].countsUnread }
+        if !counting.isEmpty { values.append(.int64Array(counting.map { Int64($0) + 1 })) }
+        client.execute(counting.isEmpty ? NodeStatements.readBacklog : NodeStatements.countAndReadBacklog, values) {
+            completion($0.map(BacklogPages.init))
+        }
     }
 
     /// Reads what was broadcast to a topic after `after`, from the log, whatever became of it since (except cancelled).

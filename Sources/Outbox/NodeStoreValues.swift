@@ -51,16 +51,19 @@ public struct BacklogRead: Sendable {
     public let covered: TransactionSnapshot?
     /// The reader's session, whose own row does not make a message `redelivered`.
     public let sessionID: String
+    /// Whether how much is unread is to be counted under the same snapshot.
+    public let countsUnread: Bool
 
     public init(
         receiver: String, after: MessageID, snapshot: TransactionSnapshot?, covered: TransactionSnapshot?,
-        sessionID: String
+        sessionID: String, countsUnread: Bool = false
     ) {
         self.receiver = receiver
         self.after = after
         self.snapshot = snapshot
         self.covered = covered
         self.sessionID = sessionID
+        self.countsUnread = countsUnread
     }
 }
 
@@ -72,13 +75,25 @@ public struct BacklogPages: Sendable {
     /// has no name yet.
     public let incarnation: UniqueID?
     private let result: PostgresResult
-    /// Row numbers of messages in the result: the first row holds the snapshot.
-    public var rows: Range<Int> { 1..<max(1, result.rowCount) }
+    /// Row numbers of messages in the result: the first row holds the snapshot, and counts follow it.
+    public let rows: Range<Int>
 
     init(_ result: PostgresResult) {
         self.result = result
+        let counts = result.rowCount > 0 ? Int(result.int64(0, 0) ?? 0) : 0
+        rows = 1 + counts..<max(1 + counts, result.rowCount)
         self.snapshot = result.rowCount > 0 ? TransactionSnapshot(result.string(0, 6)) : nil
         self.incarnation = result.rowCount > 0 ? UniqueID(result.string(0, 5)) : nil
+    }
+
+    /// How much is unread, for one of the reads (from 0) that ask for it; `nil` where histories are not kept.
+    public func unread(_ read: Int) -> InboxStore.Counts? {
+        for row in 1..<rows.lowerBound where self.read(row) == read {
+            guard let changes = result.int64(row, 1) else { return nil }
+            return InboxStore.Counts(
+                unviewed: Int(result.int64(row, 7) ?? 0), unseen: Int(result.int64(row, 8) ?? 0), changes: changes)
+        }
+        return nil
     }
 
     /// Which of the reads (from 0) a row answers; 0 where there was one.

@@ -31,6 +31,7 @@ extension SessionMachine {
         guard let prefetchCount = Self.prefetchCount(headers["prefetch-count"]) else {
             return refuse(frame, "the header prefetch-count must be a whole number of messages from 1 on.")
         }
+        if let sentence = Self.problem(ofUnread: headers["unread"], at: destination) { return refuse(frame, sentence) }
         guard subscriptions.count < subscriptionsMax else {
             return refuse(
                 frame,
@@ -45,7 +46,7 @@ extension SessionMachine {
         return .subscribe(
             SubscriptionRequest(
                 subscription: subscription, lastMessageID: lastMessageID, namesAckMode: headers["ack"] != nil,
-                receipt: headers["receipt"]))
+                wantsUnread: headers["unread"] == "true", receipt: headers["receipt"]))
     }
 
     private func problem(ofSubscriptionID id: String?) -> String? {
@@ -70,6 +71,14 @@ extension SessionMachine {
             let count = Int(text), count > 0
         else { return nil }
         return count
+    }
+
+    private static func problem(ofUnread text: String?, at destination: Destination) -> String? {
+        switch (text, destination) {
+        case (nil, _), ("false", _), ("true", .userQueue): nil
+        case ("true", .topic): "the header unread is for /user/queue/<name>: of a topic nobody counts what is unread."
+        default: "the header unread must be true or false."
+        }
     }
 
     /// "STOMP 1.2, UNSUBSCRIBE".

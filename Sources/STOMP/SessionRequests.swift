@@ -64,15 +64,20 @@ public struct SubscriptionRequest: Hashable, Sendable {
     public let lastMessageID: MessageID?
     /// Whether the client has chosen the ack mode by the header `ack`.
     public let namesAckMode: Bool
+    /// The header `unread`: how much is unread is to be told before the backlog. An extension of Belfry, for a user's
+    /// queue.
+    public let wantsUnread: Bool
     /// The header `receipt`, to be answered once the subscription stands.
     public let receipt: String?
 
     public init(
-        subscription: Subscription, lastMessageID: MessageID?, namesAckMode: Bool = false, receipt: String?
+        subscription: Subscription, lastMessageID: MessageID?, namesAckMode: Bool = false, wantsUnread: Bool = false,
+        receipt: String?
     ) {
         self.subscription = subscription
         self.lastMessageID = lastMessageID
         self.namesAckMode = namesAckMode
+        self.wantsUnread = wantsUnread
         self.receipt = receipt
     }
 }

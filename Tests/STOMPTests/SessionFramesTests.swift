@@ -16,7 +16,7 @@ import Testing
         var machine = Self.connected()
         let headers: Headers = [
             "id": "sub:0", "destination": "/user/queue/msg", "ack": "client-individual", "receipt": "r1",
-            "last-message-id": "41", "prefetch-count": "7",
+            "last-message-id": "41", "prefetch-count": "7", "unread": "true",
         ]
         let request = machine.frameReceived(Frame(.subscribe, headers)).subscriptionRequest
         #expect(request?.subscription.id == "sub:0")
@@ -29,6 +29,7 @@ import Testing
         #expect(request?.receipt == "r1")
         #expect(request?.subscription.prefetchCount == 7)
         #expect(request?.namesAckMode == true)
+        #expect(request?.wantsUnread == true)
         let found = machine.subscription(number: 1)
         #expect(found == request?.subscription)
     }
@@ -43,6 +44,7 @@ import Testing
         #expect(request?.receipt == nil)
         #expect(request?.subscription.prefetchCount == nil)
         #expect(request?.namesAckMode == false)
+        #expect(request?.wantsUnread == false)
         #expect(request?.subscription.ackID(for: MessageID(rawValue: 5)) == nil)
     }
 
@@ -85,6 +87,14 @@ import Testing
             (
                 ["id": "1", "destination": "/topic/a", "prefetch-count": "-1"],
                 "the header prefetch-count must be a whole number of messages from 1 on."
+            ),
+            (
+                ["id": "1", "destination": "/user/queue/a", "unread": "1"],
+                "the header unread must be true or false."
+            ),
+            (
+                ["id": "1", "destination": "/topic/a", "unread": "true"],
+                "the header unread is for /user/queue/<name>: of a topic nobody counts what is unread."
             ),
         ] as [([String: String], String)])
     func subscribeThatDoesNotGo(_ headers: [String: String], _ sentence: String) {

@@ -40,14 +40,19 @@ public struct DeliveryMachine: ~Copyable {
     /// What was in flight when unanswered messages were given back last.
     private var watched: Set<MessageStamp> = []
 
-    /// - Parameter history: of the subscription's event loop.
-    public init(source: Source, ackMode: AckMode, bounds: Bounds, history: DeliveryHistory) {
+    /// - Parameters:
+    ///   - countsUnread: a queue's first page is to come with a count of what is unread, and so is that after another
+    ///     incarnation.
+    ///   - history: of the subscription's event loop.
+    public init(
+        source: Source, countsUnread: Bool = false, ackMode: AckMode, bounds: Bounds, history: DeliveryHistory
+    ) {
         self.inFlightMax = bounds.inFlightMax
         self.history = history
         self.ledger = AckLedger(mode: ackMode)
         switch source {
         case .queue:
-            queue = QueueSplice(bounds: bounds.held)
+            queue = QueueSplice(bounds: bounds.held, countsUnread: countsUnread)
             topic = nil
         case .topic(let after):
             queue = nil
@@ -65,6 +70,9 @@ public struct DeliveryMachine: ~Copyable {
 
     /// Whether `nextPage` would give a page.
     public var wantsPage: Bool { queue?.wantsPage ?? topic?.wantsPage ?? false }
+
+    /// Whether the page that is wanted next is to come with a count of what is unread.
+    public var wantsCount: Bool { queue?.wantsCount ?? false }
 
     /// Whether another message may be in flight.
     public var hasRoom: Bool { ledger.count < inFlightMax }
@@ -126,6 +134,16 @@ public struct DeliveryMachine: ~Copyable {
 
     /// The page that is wanted now, if any. Asking marks it as requested.
     public mutating func nextPage() -> PageRequest? { queue?.nextPage() ?? topic?.nextPage() }
+
+    /// The count that `nextPage` asked for is there, and is to be told before `pageRead`. Under the page's snapshot it
+    /// has counted what the backlog brings, and nothing of what comes behind it.
+    ///
+    /// - Parameter generation: the request's.
+    /// - Returns: whether to tell it; the answer to a request that was overtaken is ignored.
+    public mutating func countRead(generation: Int) -> Bool { queue?.countRead(generation: generation) ?? false }
+
+    /// There is no count to be had: the backlog is to come without.
+    public mutating func countGivenUp() { queue?.countGivenUp() }
 
     /// The answer to `nextPage` is there: sends its rows, as far as there is room, and behind the last page what was
     /// held.

@@ -8,13 +8,19 @@ public struct PageRequest: Equatable, Sendable {
     public let snapshot: TransactionSnapshot?
     /// Rows that it does not see only: an earlier reading brought the others.
     public let covered: TransactionSnapshot?
+    /// It begins a reading that is to tell first how much is unread, under the same snapshot.
+    public let wantsCount: Bool
     /// To be given back with the answer: an answer to a request that has been overtaken is ignored.
     public let generation: Int
 
-    public init(after: MessageID, snapshot: TransactionSnapshot?, covered: TransactionSnapshot?, generation: Int) {
+    public init(
+        after: MessageID, snapshot: TransactionSnapshot?, covered: TransactionSnapshot?, wantsCount: Bool = false,
+        generation: Int
+    ) {
         self.after = after
         self.snapshot = snapshot
         self.covered = covered
+        self.wantsCount = wantsCount
         self.generation = generation
     }
 }

@@ -18,10 +18,18 @@ struct QueueSplice {
     private static let start = MessageID(rawValue: 0)
 
     private let bounds: Reading.Bounds
+    /// A reading of all that there is begins with a count of what is unread.
+    private let countsUnread: Bool
     private var state = State.opening
     private var generation = 0
+    /// The next page begins a reading, and the count is to come with it.
+    private(set) var wantsCount: Bool
 
-    init(bounds: Reading.Bounds) { self.bounds = bounds }
+    init(bounds: Reading.Bounds, countsUnread: Bool = false) {
+        self.bounds = bounds
+        self.countsUnread = countsUnread
+        wantsCount = countsUnread
+    }
 
     // MARK: Questions
 
@@ -79,7 +87,10 @@ struct QueueSplice {
     }
 
     /// PostgreSQL came back as another incarnation: what was seen before says nothing about its transactions.
-    mutating func incarnationChanged() { readAgain() }
+    mutating func incarnationChanged() {
+        wantsCount = countsUnread
+        readAgain()
+    }
 
     /// The backlog is read from its start, whatever was seen before.
     mutating func readAgain() {
@@ -114,10 +125,20 @@ struct QueueSplice {
     /// The page that is wanted now, if any. Asking marks it as requested.
     mutating func nextPage() -> PageRequest? {
         guard wantsPage, case .reading(var reading) = exchange(&state, with: .ended) else { return nil }
-        let page = reading.nextPage()
+        let page = reading.nextPage(wantsCount: wantsCount)
         state = .reading(reading)
         return page
     }
+
+    /// The count that was asked for is there, with its page. Returns whether it is for now: the answer to a request
+    /// that was overtaken is not, and the count is asked for again.
+    mutating func countRead(generation: Int) -> Bool {
+        guard isCurrent(generation: generation) else { return false }
+        return exchange(&wantsCount, with: false)
+    }
+
+    /// There is no count to be had: the backlog comes without.
+    mutating func countGivenUp() { wantsCount = false }
 
     /// A page was sent to the client up to and including `last`; `isLast` when no row follows.
     /// Returns the held live messages that follow it, once the reading is through.

@@ -40,10 +40,11 @@ struct Reading {
     var wantsPage: Bool { !isRequested && !isPaused }
 
     /// The page that is wanted now, if any. Asking marks it as requested.
-    mutating func nextPage() -> PageRequest? {
+    mutating func nextPage(wantsCount: Bool = false) -> PageRequest? {
         guard wantsPage else { return nil }
         isRequested = true
-        return PageRequest(after: after, snapshot: snapshot, covered: covered, generation: generation)
+        return PageRequest(
+            after: after, snapshot: snapshot, covered: covered, wantsCount: wantsCount, generation: generation)
     }
 
     /// Whether an answer belongs to the request that is out.

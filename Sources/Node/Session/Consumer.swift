@@ -1,5 +1,7 @@
 import BelfryModel
 import Delivery
+import Outbox
+import Postgres
 import STOMP
 
 /// One subscription of a session: joins its pure machine with the session that its messages go to. Lives on the
@@ -13,6 +15,8 @@ final class Consumer: @unchecked Sendable {
     /// By SENDs to `/app/ack` alone, one message at a time.
     let isAcknowledgedByCommand: Bool
     private var machine: DeliveryMachine
+    /// How much is unread, if it is to be told of that.
+    private let unread: UnreadNotice?
     /// The receipt that SUBSCRIBE asked for, owed once messages flow.
     private var owedReceipt: String?
     /// The last message appended in mode `auto` since the last flush: it and those before it count as delivered when
@@ -30,13 +34,14 @@ final class Consumer: @unchecked Sendable {
         isAcknowledgedByCommand = session.connection.acknowledgesByCommand && !request.namesAckMode
         ackMode = isAcknowledgedByCommand ? .clientIndividual : request.subscription.ackMode
         self.owedReceipt = request.receipt
+        unread = request.wantsUnread ? UnreadNotice(request.subscription, of: session.id) : nil
         let source: DeliveryMachine.Source =
             switch address {
             case .user: .queue
             case .topic: .topic(after: request.lastMessageID)
             }
         self.machine = DeliveryMachine(
-            source: source, ackMode: ackMode,
+            source: source, countsUnread: request.wantsUnread, ackMode: ackMode,
             bounds: DeliveryMachine.Bounds(
                 inFlightMax: min(limits.inFlightMax, request.subscription.prefetchCount ?? .max),
                 heldMax: limits.heldMessagesMax, heldBytesMax: limits.heldBytesMax),
@@ -57,6 +62,11 @@ final class Consumer: @unchecked Sendable {
     var isOpening: Bool { machine.isOpening }
     var isLive: Bool { machine.isLive }
     var wantsPage: Bool { machine.wantsPage }
+    /// Whether the next page is to come with a count of what is unread.
+    var wantsCount: Bool { machine.wantsCount }
+
+    /// Whether a message was counted by what its client was told to be unread.
+    func hasCounted(_ message: Message) -> Bool { unread?.hasCounted(message.xid) ?? false }
 
     func lacks(_ row: MessageStamp) -> Bool { machine.lacks(row) }
 
@@ -85,6 +95,28 @@ final class Consumer: @unchecked Sendable {
     func takeTurn() -> PageRequest? {
         isQueued = false
         return isEnded ? nil : machine.nextPage()
+    }
+
+    /// How much is unread, under the snapshot of the page that answers `request`, too: said before `pageRead`.
+    ///
+    /// - Parameter counts: `nil` where histories are not kept.
+    func countRead(_ counts: InboxStore.Counts?, under snapshot: TransactionSnapshot, for request: PageRequest) {
+        guard !isEnded, session.mayReceive, let unread, machine.countRead(generation: request.generation) else {
+            return
+        }
+        session.write(unread.frame(counts, under: snapshot))
+    }
+
+    /// A page that was to come with a count could not be read.
+    ///
+    /// - Returns: whether the next one is to come without.
+    func countFailed(_ error: PostgresError) -> Bool {
+        guard !isEnded, session.mayReceive, machine.wantsCount, let notice = unread?.countFailed(error) else {
+            return false
+        }
+        machine.countGivenUp()
+        session.write(notice)
+        return true
     }
 
     /// The answer to `request` is there.

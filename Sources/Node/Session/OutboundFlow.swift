@@ -39,14 +39,22 @@ final class OutboundFlow {
 
     /// Appends a message of one of the session's subscriptions.
     func append(_ message: Message, isRedelivered: Bool, on consumer: Consumer) {
-        let isPresent = version == .v12
+        var headerLines =
+            version == .v12 ? message.headerLines : HeaderLines.converted(message.headerLines, to: version)
+        if consumer.hasCounted(message) { headerLines = Self.counted(headerLines) }
         let frame = OutgoingMessage(
             subscription: consumer.subscription.escapedID, destination: consumer.subscription.escapedDestination,
             messageID: message.id, ackID: consumer.subscription.ackID(for: message.id), redelivered: isRedelivered,
-            headerLines: isPresent ? message.headerLines : HeaderLines.converted(message.headerLines, to: version),
-            body: message.body)
+            headerLines: headerLines, body: message.body)
         transport.append(byteCount: frame.byteCount, isUTF8: message.isUTF8) { frame.write(into: &$0) }
         if consumer.appended(message.id) { unflushed.append(consumer) }
+    }
+
+    /// With a line that tells that the message is in the count of what is unread.
+    private static func counted(_ headerLines: ByteBuffer) -> ByteBuffer {
+        var lines = ByteBuffer(string: "counted:true\n")
+        lines.writeImmutableBuffer(headerLines)
+        return lines
     }
 
     func append(_ frame: Frame) {

@@ -7,6 +7,12 @@ extension Session {
     func subscribe(_ request: SubscriptionRequest) {
         guard let user, let identity else { return }
         if case .userQueue(ReplyQueue.name) = request.subscription.destination {
+            guard !request.wantsUnread else {
+                return refuse(
+                    .protocolViolation,
+                    "the header unread is for the other queues: to /user/queue/\(ReplyQueue.name) come answers alone.",
+                    message: nil, command: .subscribe, receipt: request.receipt)
+            }
             replies = ReplyQueue(request.subscription, of: id)
             if let receipt = request.receipt { sendReceipt(receipt) }
             return

@@ -143,7 +143,8 @@ struct DeliverySimulation {
         } else {
             let rowsMax = client.settings.rowsMax
             answer = SimulatedClient.Page(
-                rows: database.page(request, rowsMax: rowsMax), snapshot: database.snapshot, rowsMax: rowsMax)
+                rows: database.page(request, rowsMax: rowsMax), snapshot: database.snapshot, rowsMax: rowsMax,
+                unread: request.wantsCount ? database.committed.count : nil)
         }
     }
 

@@ -33,6 +33,9 @@ struct DeliverySimulationTests {
 
     private static func fault(in simulation: DeliverySimulation, _ rule: Rule) -> String? {
         let client = simulation.client
+        if client.settings.countsUnread, client.unread != simulation.database.committed.count {
+            return "\(simulation.database.committed.count) are unread, and the client knows of \(client.unread ?? -1)"
+        }
         var position: [MessageID: Int] = [:]
         var seen: Set<SimulatedDatabase.Row> = []
         for (index, row) in client.delivered.enumerated() {
@@ -102,6 +105,16 @@ struct DeliverySimulationTests {
 
     @Test("Applications hold rows that are to be marked: still each once, in order", arguments: UInt64(80)..<84)
     func heldRows(part: UInt64) { check(part: part, faults: .init(busLoss: 20, incarnation: 10, heldRow: 400)) }
+
+    @Test("What was counted and what came since is all that is unread", arguments: UInt64(84)..<94)
+    func unread(part: UInt64) {
+        let faults = DeliverySimulation.Faults(
+            relayCrash: 100, busLoss: 20, silentLoss: 50, pageFailure: 100, incarnation: 10, heldRow: 100)
+        check(part: part, faults: faults, rule: Rule(isInOrder: false)) { seed in
+            .init(
+                inFlightMax: Int(1 + seed % 8), heldMax: Int(seed % 5), rowsMax: Int(1 + seed % 4), countsUnread: true)
+        }
+    }
 
     @Test("All faults at once lose nothing", arguments: UInt64(40)..<50)
     func allFaults(part: UInt64) {

@@ -11,6 +11,7 @@ final class SimulatedClient {
         var heldMax = 4
         var rowsMax = 3
         var isTopic = false
+        var countsUnread = false
         var lastMessageID: MessageID?
     }
 
@@ -19,6 +20,8 @@ final class SimulatedClient {
         let rows: [SimulatedDatabase.Row]
         let snapshot: TransactionSnapshot
         let rowsMax: Int
+        /// How much was unread under the snapshot, if that was asked for: nobody views anything here.
+        var unread: Int?
 
         var rowCount: Int { rows.count }
         var isLast: Bool { rows.count < rowsMax }
@@ -36,6 +39,9 @@ final class SimulatedClient {
     private(set) var delivered: [SimulatedDatabase.Row] = []
     /// What the client has got and not acknowledged.
     private(set) var inFlight: [MessageID] = []
+    /// What it was told to be unread, and what came since.
+    private(set) var unread: Int?
+    private var counted: TransactionSnapshot?
 
     private final class Marks: UncommittedMarks {
         var queue = MarkQueue(marksMax: 10_000)
@@ -54,7 +60,7 @@ final class SimulatedClient {
         history = DeliveryHistory(now: .now(), marks: marks)
         machine = DeliveryMachine(
             source: settings.isTopic ? .topic(after: settings.lastMessageID) : .queue,
-            ackMode: .clientIndividual,
+            countsUnread: settings.countsUnread, ackMode: .clientIndividual,
             bounds: .init(inFlightMax: settings.inFlightMax, heldMax: settings.heldMax, heldBytesMax: .max),
             history: history)
     }
@@ -74,11 +80,15 @@ final class SimulatedClient {
     private func got(_ message: Message) {
         delivered.append(SimulatedDatabase.Row(id: message.id, xid: message.xid))
         inFlight.append(message.id)
+        if counted?.sees(message.xid) == false { unread? += 1 }
     }
 
     func nextPage() -> PageRequest? { machine.nextPage() }
 
     func pageRead(_ page: Page, for request: PageRequest) {
+        if let unread = page.unread, machine.countRead(generation: request.generation) {
+            (self.unread, counted) = (unread, page.snapshot)
+        }
         machine.pageRead(
             page, generation: request.generation, now: 0, takesMore: { true }, send: { message, _ in got(message) })
     }

@@ -7,20 +7,25 @@ import NIOCore
 final class QueueUnderTest {
     private var splice: QueueSplice
 
-    init(heldMax: Int) {
-        splice = QueueSplice(bounds: Reading.Bounds(heldMax: heldMax, heldBytesMax: .max))
+    init(heldMax: Int, countsUnread: Bool = false) {
+        splice = QueueSplice(
+            bounds: Reading.Bounds(heldMax: heldMax, heldBytesMax: .max), countsUnread: countsUnread)
     }
 
     var isOpening: Bool { splice.isOpening }
     var isLive: Bool { splice.isLive }
     var wantsPage: Bool { splice.wantsPage }
     var covered: TransactionSnapshot? { splice.covered }
+    var wantsCount: Bool { splice.wantsCount }
 
     func isCurrent(generation: Int) -> Bool { splice.isCurrent(generation: generation) }
     func nextPage() -> PageRequest? { splice.nextPage() }
     func channelOpened() { splice.channelOpened() }
     func missedRowFound() { splice.missedRowFound() }
     func incarnationChanged() { splice.incarnationChanged() }
+    func readAgain() { splice.readAgain() }
+    func countRead(generation: Int) -> Bool { splice.countRead(generation: generation) }
+    func countGivenUp() { splice.countGivenUp() }
     func liveReceived(_ message: Message, hasRoom: Bool) -> LiveVerdict {
         var message = message
         return splice.liveReceived(&message, hasRoom: hasRoom)

@@ -23,7 +23,7 @@ struct WorkerFaultTests {
     }
 
     /// Tried again: a process that another test starts in this moment holds the directory's lock until it has begun.
-    private static func restart(_ server: PrivatePostgres) async throws {
+    static func restart(_ server: PrivatePostgres) async throws {
         let limit = ContinuousClock.now + .seconds(10)
         while true {
             do {

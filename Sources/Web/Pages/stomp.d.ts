@@ -3,7 +3,11 @@
 export type AckMode = "auto" | "client" | "client-individual";
 
 export class StompError extends Error {
-    readonly code: "connectionLost" | "closed" | "protocolViolation" | "frameTooLarge" | "invalidHeader";
+    constructor(code: StompError["code"], message: string);
+    readonly code:
+        | "connectionLost" | "closed" | "timeout" | "tooManyRequests"
+        | "invalid" | "forbidden" | "unavailable"
+        | "protocolViolation" | "frameTooLarge" | "invalidHeader";
 }
 
 /** Why a connection ended: a close code of the server's, or 1006. */
@@ -35,6 +39,8 @@ export interface ClientOptions {
     retryFirstMilliseconds?: number;
     retryMaxMilliseconds?: number;
     connectTimeoutMilliseconds?: number;
+    /** Until an answer, the time until a connection included; 30,000 when absent. */
+    requestTimeoutMilliseconds?: number;
     onState?: <S extends State>(state: S, detail: StateDetails[S]) => void;
 }
 
@@ -42,6 +48,9 @@ export interface SubscriptionOptions {
     ack?: AckMode;
     lastMessageId?: string;
     headers?: Record<string, string>;
+    /** Asks for the user's counts, which come before the first message. */
+    unread?: boolean;
+    onUnread?: (counts: Counts) => void;
     onRepeat?: (message: StompMessage, confirmation: Promise<void> | null) => void;
 }
 
@@ -66,7 +75,52 @@ export interface Subscription {
     unsubscribe(): void;
 }
 
-export class StompClient {
+/** What a user has not viewed, and what of it no open list has shown: up to 999 exactly, 1,000 for more. */
+export interface Counts {
+    unviewed: number;
+    unseen: number;
+    /** Of two counts the one with more changes is newer. */
+    changes: number;
+}
+
+/** A message as it is in a history, and as the body of a MESSAGE, which lacks `seen`. */
+export interface HistoryMessage {
+    id: string;
+    type: string;
+    receiver: string;
+    data: unknown;
+    viewed: boolean;
+    seen: boolean;
+    /** Milliseconds since 1970. */
+    created: number;
+}
+
+export interface PageOptions {
+    before?: string;
+    after?: string;
+    /** 1 to 100; 50 when absent. */
+    limit?: number;
+    type?: string;
+    unviewed?: boolean;
+}
+
+export interface Page extends Counts {
+    messages: HistoryMessage[];
+    /** Whether not all that were asked for fitted into one answer. */
+    isCut: boolean;
+}
+
+/** What a user has of their messages. Each call rejects with a `StompError`. */
+export interface Inbox {
+    history(page?: PageOptions): Promise<Page>;
+    unread(): Promise<Counts>;
+    markViewed(which: string[] | { upTo: string }): Promise<Counts>;
+    markSeen(upTo: string): Promise<Counts>;
+    deleteMessages(ids: string[]): Promise<Counts>;
+    snooze(id: string, until: Date | number): Promise<{ snoozedAs: string | null }>;
+}
+
+export class StompClient implements Inbox {
     constructor(options?: ClientOptions);
     readonly state: State;
     connect(): void;
@@ -75,6 +129,14 @@ export class StompClient {
     subscribe(
         destination: string, handler: (message: StompMessage) => void, options?: SubscriptionOptions,
     ): Subscription;
+    /** A SEND to `/app/<command>` and its answer. */
+    request(command: string, body?: object): Promise<Record<string, unknown>>;
+    history(page?: PageOptions): Promise<Page>;
+    unread(): Promise<Counts>;
+    markViewed(which: string[] | { upTo: string }): Promise<Counts>;
+    markSeen(upTo: string): Promise<Counts>;
+    deleteMessages(ids: string[]): Promise<Counts>;
+    snooze(id: string, until: Date | number): Promise<{ snoozedAs: string | null }>;
 }
 
 export interface Frame {

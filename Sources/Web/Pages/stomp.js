@@ -29,7 +29,17 @@ const tokenExpiredCode = 4002;
 /** The longest time that a timer of a browser's can have. */
 const timerMax = 2 ** 31 - 1;
 
-/** What went wrong. `code`: `connectionLost`, `closed`, `protocolViolation`, `frameTooLarge` or `invalidHeader`. */
+/** Where a node answers the commands of a session, and how many may be unanswered, those that wait to be sent too. */
+const replyDestination = "/user/queue/reply";
+const requestsMax = 256;
+/** Ids in one call, and messages in one page of a history: more are refused by the node. */
+const idsMax = 1000;
+const pageMax = 100;
+
+/**
+ * What went wrong. `code`: `connectionLost`, `closed`, `timeout`, `tooManyRequests`; `invalid`, `forbidden` and
+ * `unavailable`, a node's refusals; `protocolViolation`, `frameTooLarge`, `invalidHeader`.
+ */
 export class StompError extends Error {
     constructor(code, message) {
         super(message);
@@ -176,6 +186,15 @@ function call(callback, ...values) {
         callback?.(...values);
     } catch (error) {
         reportError(error);
+    }
+}
+
+/** A body read as JSON, or `undefined` when it is none. */
+function readJSON(bytes) {
+    try {
+        return JSON.parse(new TextDecoder().decode(bytes));
+    } catch {
+        return undefined;
     }
 }
 
@@ -365,13 +384,7 @@ export class StompMessage {
 
     /** The body read as JSON, or `undefined` when it is none. */
     get json() {
-        if (this.#json === undefined) {
-            try {
-                this.#json = JSON.parse(this.body);
-            } catch {
-                return undefined;
-            }
-        }
+        this.#json ??= readJSON(this.bytes);
         return this.#json;
     }
 
@@ -388,6 +401,11 @@ export class StompMessage {
     nack() {
         this.#subscription.refuse(this);
     }
+}
+
+/** The counts of a user's messages as they come first on a subscription with `unread`: no message has such an id. */
+function isCounts({ "message-id": id = "", unread }) {
+    return unread === "true" && !/^\d+$/.test(id);
 }
 
 /** What `subscribe` returns: `id`, `destination`, `lastMessageId`, `unsubscribe()`. */
@@ -413,8 +431,9 @@ class Subscription {
 
     open(connection) {
         this.#connection = connection;
-        const { headers: further, ack } = this.#options;
+        const { headers: further, ack, unread } = this.#options;
         const headers = { ...further, id: this.id, destination: this.destination, ack };
+        if (unread) headers.unread = "true";
         // A user's queue has its backlog; only a topic is replayed from where it was left.
         const replays = this.#options.lastMessageId !== undefined || this.destination.startsWith("/topic/");
         if (replays && this.lastMessageId !== undefined) headers["last-message-id"] = this.lastMessageId;
@@ -422,6 +441,11 @@ class Subscription {
     }
 
     receive(frame) {
+        if (isCounts(frame.headers)) {
+            const counts = readJSON(frame.body);
+            if (counts) call(this.#options.onUnread, counts);
+            return;
+        }
         const id = frame.headers["message-id"];
         this.lastMessageId = id;
         const known = this.#seen.get(id);
@@ -493,6 +517,182 @@ class Subscription {
     }
 }
 
+/** Commands to the node, each answered on `/user/queue/reply` under its `correlation-id`. */
+class Requests {
+    #timeoutMilliseconds;
+    #made = 0;
+    /** correlation-id → `{resolve, reject, timer, frame, isSent}` of what is not answered. */
+    #pending = new Map();
+    #connection = null;
+    #isSubscribed = false;
+
+    constructor(timeoutMilliseconds) {
+        this.#timeoutMilliseconds = timeoutMilliseconds;
+    }
+
+    /** Sends a command now or, while there is no connection, as soon as there is one. */
+    ask(command, body) {
+        if (this.#pending.size >= requestsMax) {
+            const text = `${requestsMax} requests are unanswered already.`;
+            return Promise.reject(new StompError("tooManyRequests", text));
+        }
+        const id = `c${++this.#made}`;
+        return new Promise((resolve, reject) => {
+            const frame = ["SEND", { destination: `/app/${command}`, "correlation-id": id }, JSON.stringify(body)];
+            const timer = setTimeout(() => {
+                this.#take(id)?.reject(new StompError("timeout", `/app/${command} was not answered in time.`));
+            }, this.#timeoutMilliseconds);
+            this.#pending.set(id, { resolve, reject, timer, frame, isSent: false });
+            this.#flush();
+        });
+    }
+
+    /** A new connection: what waited goes out. */
+    open(connection) {
+        this.#connection = connection;
+        this.#isSubscribed = false;
+        this.#flush();
+    }
+
+    /** The connection is over: whether the node did what it was sent is not known. */
+    ended(text) {
+        this.#connection = null;
+        this.#rejectAll("connectionLost", `The connection was lost before the answer: ${text}`, ({ isSent }) => isSent);
+    }
+
+    closed(text) {
+        this.ended(text);
+        this.#rejectAll("closed", text, () => true);
+    }
+
+    /** Whether the MESSAGE was the answer to one of these. */
+    receive({ headers, body }) {
+        if (headers.destination !== replyDestination) return false;
+        const request = this.#take(headers["correlation-id"]);
+        if (!request) return false;
+        const answer = readJSON(body);
+        if (headers.error !== undefined) {
+            request.reject(new StompError(headers.error, answer?.error?.message ?? "The command was refused."));
+        } else if (answer === null || typeof answer !== "object") {
+            request.reject(new StompError("protocolViolation", "The server's answer is not a JSON object."));
+        } else {
+            request.resolve(answer);
+        }
+        return true;
+    }
+
+    #flush() {
+        if (!this.#connection?.isOpen) return;
+        for (const request of this.#pending.values()) {
+            if (request.isSent) continue;
+            if (!this.#isSubscribed) {
+                this.#connection.send("SUBSCRIBE", { id: "reply", destination: replyDestination, ack: "auto" });
+                this.#isSubscribed = true;
+            }
+            request.isSent = true;
+            this.#connection.send(...request.frame);
+        }
+    }
+
+    #take(id) {
+        const request = this.#pending.get(id);
+        this.#pending.delete(id);
+        clearTimeout(request?.timer);
+        return request;
+    }
+
+    #rejectAll(code, text, condition) {
+        for (const [id, request] of this.#pending) {
+            if (condition(request)) this.#take(id).reject(new StompError(code, text));
+        }
+    }
+}
+
+/** An id of a message as a string, whether it came as one or as a number. */
+function checkedID(id) {
+    if (!/^\d{1,19}$/.test(String(id))) throw new StompError("invalid", `"${id}" is no message's id.`);
+    return String(id);
+}
+
+function checkedIDs(ids) {
+    if (!Array.isArray(ids) || ids.length > idsMax) {
+        throw new StompError("invalid", `Ids are a list of at most ${idsMax}.`);
+    }
+    return ids.map(checkedID);
+}
+
+/**
+ * What a user has of their messages, on all devices alike. Each call is answered by the node; while there is no
+ * connection it waits for one. It rejects with `StompError`: `closed` in that state, `connectionLost` where it is not
+ * known whether the node did it, `timeout` after 30 s, or the node's refusal.
+ *
+ * Counts are `{unviewed, unseen, changes}`: up to 999 exactly, 1,000 for more; of two counts the one with more changes
+ * is newer.
+ */
+class Inbox {
+    /**
+     * A page of the user's messages, newest first: `{messages, isCut, unviewed, unseen, changes}`. `isCut` tells that
+     * not all that were asked for fitted into one answer.
+     *
+     * @param {object} [page]
+     * @param {string} [page.before] the last id of the page before this one.
+     * @param {string} [page.after] the first id that is known: what is newer, and joins it.
+     * @param {number} [page.limit] 1 to 100; 50 when absent.
+     * @param {string} [page.type] messages of this type only.
+     * @param {boolean} [page.unviewed] only what was not viewed.
+     */
+    async history({ before, after, limit, type, unviewed } = {}) {
+        if (before !== undefined && after !== undefined) {
+            throw new StompError("invalid", "A page lies before a message or after one, not both.");
+        }
+        if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= pageMax)) {
+            throw new StompError("invalid", `limit is ${limit}; a page has 1 to ${pageMax} messages.`);
+        }
+        return this.request("history", {
+            before: before === undefined ? undefined : checkedID(before),
+            after: after === undefined ? undefined : checkedID(after),
+            limit, type, unviewed,
+        });
+    }
+
+    /** The counts. */
+    async unread() {
+        return this.request("unread", {});
+    }
+
+    /**
+     * Marks messages as viewed; resolves with the counts after it.
+     *
+     * @param {string[] | {upTo: string}} which up to 1,000 ids, or everything up to an id.
+     */
+    async markViewed(which) {
+        const body = Array.isArray(which) ? { ids: checkedIDs(which) } : { upTo: checkedID(which?.upTo) };
+        return this.request("viewed", body);
+    }
+
+    /** Notes that an open list has shown everything up to an id; resolves with the counts after it. */
+    async markSeen(upTo) {
+        return this.request("seen", { upTo: checkedID(upTo) });
+    }
+
+    /** Takes up to 1,000 messages out of the user's history; resolves with the counts after it. */
+    async deleteMessages(ids) {
+        return this.request("delete", { ids: checkedIDs(ids) });
+    }
+
+    /**
+     * Has a message go away until a time within a year, when it comes as a new one. Resolves with `{snoozedAs}`: the id
+     * under which it comes, `null` when the user has no such message.
+     *
+     * @param {Date | number} until a time, or milliseconds since 1970.
+     */
+    async snooze(id, until) {
+        const milliseconds = Math.round(Number(until));
+        if (!Number.isSafeInteger(milliseconds)) throw new StompError("invalid", `"${until}" is no time.`);
+        return this.request("snooze", { id: checkedID(id), until: milliseconds });
+    }
+}
+
 /**
  * A client that stays connected.
  *
@@ -500,7 +700,7 @@ class Subscription {
  * `reconnecting` with `{reason: {code, text}, attempt, retryAt}` (milliseconds since 1970, `null` while it tries);
  * `closed` with `{reason}`, after `disconnect()` or when trying again makes no sense.
  */
-export class StompClient {
+export class StompClient extends Inbox {
     #options;
     #url;
     #state = "closed";
@@ -508,6 +708,7 @@ export class StompClient {
     #connectedAt = 0;
     #subscriptions = new Map();
     #subscriptionsMade = 0;
+    #requests;
     #attempt = 0;
     #failures = 0;
     #timer;
@@ -526,13 +727,16 @@ export class StompClient {
      * @param {number} [options.retryFirstMilliseconds] the pause after the first failure; it doubles with each.
      * @param {number} [options.retryMaxMilliseconds] the longest pause. Jitter takes off up to a half.
      * @param {number} [options.connectTimeoutMilliseconds] time until CONNECTED.
+     * @param {number} [options.requestTimeoutMilliseconds] time until an answer, that until a connection included.
      * @param {(state: string, detail: object) => void} [options.onState]
      */
     constructor(options = {}) {
+        super();
         this.#options = {
             heartBeat: [10000, 10000], seenMax: 2000, retryFirstMilliseconds: 500, retryMaxMilliseconds: 30000,
-            connectTimeoutMilliseconds: 10000, ...options,
+            connectTimeoutMilliseconds: 10000, requestTimeoutMilliseconds: 30000, ...options,
         };
+        this.#requests = new Requests(this.#options.requestTimeoutMilliseconds);
         const url = new URL(options.url ?? "/ws", globalThis.location?.href);
         url.protocol = url.protocol.replace("http", "ws");
         this.#url = url.href;
@@ -575,6 +779,9 @@ export class StompClient {
      * @param {"auto" | "client" | "client-individual"} [options.ack]
      * @param {string} [options.lastMessageId] replay what came after it first.
      * @param {object} [options.headers] further headers of SUBSCRIBE.
+     * @param {boolean} [options.unread] asks for the user's counts, which come before the first message.
+     * @param {(counts: {unviewed: number, unseen: number, changes: number}) => void} [options.onUnread] told of them,
+     *     again after every reconnect.
      * @param {(message: StompMessage, confirmation: ?Promise) => void} [options.onRepeat] told when a message came
      *     again: the one handed over before, still to be acknowledged, with `null`; or one that was acknowledged, and
      *     is once more, with the promise of its receipt.
@@ -587,6 +794,18 @@ export class StompClient {
         this.#subscriptions.set(subscription.id, subscription);
         if (this.#state === "connected") subscription.open(this.#connection);
         return subscription;
+    }
+
+    /**
+     * Asks the node for something: a SEND to `/app/<command>`, with a JSON object. Resolves with the answer, another
+     * one. The node answers on `/user/queue/reply`, to which this client subscribes by itself: leave that to it.
+     *
+     * @param {string} command such as `history`; for those on a user's messages there are methods.
+     * @param {object} [body]
+     */
+    async request(command, body = {}) {
+        if (this.#state === "closed") throw new StompError("closed", "The client is closed: call connect() first.");
+        return this.#requests.ask(command, body);
     }
 
     /** Called by `Subscription.unsubscribe`. */
@@ -602,7 +821,7 @@ export class StompClient {
             const { heartBeat, connectTimeoutMilliseconds } = this.#options;
             this.#connection = new Connection(this.#url, token, heartBeat, connectTimeoutMilliseconds, {
                 connected: (headers) => this.#connected(headers),
-                message: (frame) => this.#subscriptions.get(frame.headers.subscription)?.receive(frame),
+                message: (frame) => this.#received(frame),
                 ended: (reason) => this.#ended(reason),
             });
         } catch (error) {
@@ -610,9 +829,15 @@ export class StompClient {
         }
     }
 
+    #received(frame) {
+        if (this.#requests.receive(frame)) return;
+        this.#subscriptions.get(frame.headers.subscription)?.receive(frame);
+    }
+
     #connected(headers) {
         this.#connectedAt = performance.now();
         for (const subscription of this.#subscriptions.values()) subscription.open(this.#connection);
+        this.#requests.open(this.#connection);
         this.#refreshInTime(headers);
         this.#setState("connected", { headers });
     }
@@ -659,6 +884,7 @@ export class StompClient {
         this.#connectedAt = 0;
         this.#connection = null;
         clearTimeout(this.#refreshTimer);
+        this.#requests.ended(reason.text);
         if (finalCodes.has(reason.code) || (reason.code === tokenExpiredCode && !tokenProvider)) {
             this.#close(reason);
             return;
@@ -678,6 +904,7 @@ export class StompClient {
         globalThis.removeEventListener?.("online", this.#online);
         this.#connection = null;
         this.#connectedAt = 0;
+        this.#requests.closed(reason.text);
         if (this.#state !== "closed") this.#setState("closed", { reason });
     }
 

@@ -266,6 +266,12 @@ class Connection {
         this.end(reason);
     }
 
+    /** The end at once, without a farewell; no handler is called any more. */
+    abandon() {
+        this.#handlers = { connected() {}, message() {}, ended() {} };
+        this.end({ code: 1000, text: "The client left." });
+    }
+
     end(reason) {
         if (!this.isOpen) return;
         this.isOpen = false;
@@ -474,15 +480,7 @@ class Subscription {
     async acknowledge(message, receipt) {
         const delivery = this.#deliveries.get(message);
         const live = this.#isLive(delivery);
-        this.#markAcknowledged(message);
-        if (live && this.#options.ack === "client") {
-            for (const earlier of this.#seen.values()) {
-                const other = earlier && this.#deliveries.get(earlier);
-                if (other?.connection === delivery.connection && other.place < delivery.place) {
-                    this.#markAcknowledged(earlier);
-                }
-            }
-        }
+        this.#markAnswered(message, delivery);
         if (this.#options.ack === "auto") return;
         if (live) {
             if (receipt) await delivery.connection.sendWithReceipt("ACK", { id: delivery.ackId });
@@ -490,6 +488,12 @@ class Subscription {
         } else if (receipt) {
             throw new StompError("connectionLost", "The connection was lost before the acknowledgement.");
         }
+    }
+
+    /** Another tab has acknowledged a message of the present connection. */
+    acknowledgedElsewhere(id) {
+        const message = this.#seen.get(id);
+        if (message) this.#markAnswered(message, this.#deliveries.get(message));
     }
 
     refuse(message) {
@@ -502,6 +506,17 @@ class Subscription {
 
     #isLive(delivery) {
         return delivery?.connection.isOpen && delivery.connection === this.#connection;
+    }
+
+    #markAnswered(message, delivery) {
+        this.#markAcknowledged(message);
+        if (this.#options.ack !== "client" || !this.#isLive(delivery)) return;
+        for (const earlier of this.#seen.values()) {
+            const other = earlier && this.#deliveries.get(earlier);
+            if (other?.connection === delivery.connection && other.place < delivery.place) {
+                this.#markAcknowledged(earlier);
+            }
+        }
     }
 
     #markAcknowledged(message) {
@@ -520,14 +535,17 @@ class Subscription {
 /** Commands to the node, each answered on `/user/queue/reply` under its `correlation-id`. */
 class Requests {
     #timeoutMilliseconds;
+    #repeated;
     #made = 0;
-    /** correlation-id → `{resolve, reject, timer, frame, isSent}` of what is not answered. */
+    /** correlation-id → `{resolve, reject, timer, command, frame, isSent}` of what is not answered. */
     #pending = new Map();
     #connection = null;
     #isSubscribed = false;
 
-    constructor(timeoutMilliseconds) {
+    /** @param {Set<string>} repeated commands that are sent again when their connection ends without an answer. */
+    constructor(timeoutMilliseconds, repeated) {
         this.#timeoutMilliseconds = timeoutMilliseconds;
+        this.#repeated = repeated;
     }
 
     /** Sends a command now or, while there is no connection, as soon as there is one. */
@@ -542,7 +560,7 @@ class Requests {
             const timer = setTimeout(() => {
                 this.#take(id)?.reject(new StompError("timeout", `/app/${command} was not answered in time.`));
             }, this.#timeoutMilliseconds);
-            this.#pending.set(id, { resolve, reject, timer, frame, isSent: false });
+            this.#pending.set(id, { resolve, reject, timer, command, frame, isSent: false });
             this.#flush();
         });
     }
@@ -557,6 +575,7 @@ class Requests {
     /** The connection is over: whether the node did what it was sent is not known. */
     ended(text) {
         this.#connection = null;
+        for (const request of this.#pending.values()) request.isSent &&= !this.#repeated.has(request.command);
         this.#rejectAll("connectionLost", `The connection was lost before the answer: ${text}`, ({ isSent }) => isSent);
     }
 
@@ -605,6 +624,67 @@ class Requests {
         for (const [id, request] of this.#pending) {
             if (condition(request)) this.#take(id).reject(new StompError(code, text));
         }
+    }
+}
+
+/** What a client has on its connections, one after the other: subscriptions, and requests. */
+class Exchange {
+    #seenMax;
+    #requests;
+    #subscriptions = new Map();
+    #made = 0;
+    #connection = null;
+
+    constructor({ seenMax, requestTimeoutMilliseconds }, repeated = new Set()) {
+        this.#seenMax = seenMax;
+        this.#requests = new Requests(requestTimeoutMilliseconds, repeated);
+    }
+
+    subscribe(destination, handler, options) {
+        const subscription = new Subscription(this, `s${++this.#made}`, destination, handler, {
+            ack: "auto", seenMax: this.#seenMax, ...options,
+        });
+        this.#subscriptions.set(subscription.id, subscription);
+        if (this.#connection?.isOpen) subscription.open(this.#connection);
+        return subscription;
+    }
+
+    subscription(id) {
+        return this.#subscriptions.get(id);
+    }
+
+    /** Called by `Subscription.unsubscribe`. */
+    remove(subscription) {
+        this.#subscriptions.delete(subscription.id);
+    }
+
+    ask(command, body) {
+        return this.#requests.ask(command, body);
+    }
+
+    /** A connection is there: it gets all subscriptions, and the requests that wait. */
+    open(connection) {
+        this.#connection = connection;
+        for (const subscription of this.#subscriptions.values()) subscription.open(connection);
+        this.#requests.open(connection);
+    }
+
+    /** Takes a MESSAGE. */
+    receive(frame) {
+        if (this.#requests.receive(frame)) return;
+        this.#subscriptions.get(frame.headers.subscription)?.receive(frame);
+    }
+
+    /** The connection is over; there may be another. */
+    ended(text) {
+        this.#connection = null;
+        this.#requests.ended(text);
+    }
+
+    /** There will be no other, unless the client is told to connect. */
+    closed(text) {
+        this.#connection = null;
+        this.#requests.closed(text);
     }
 }
 
@@ -693,22 +773,26 @@ class Inbox {
     }
 }
 
-/**
- * A client that stays connected.
- *
- * `onState(state, detail)` is told of every change: `connecting`; `connected` with `{headers}` of CONNECTED;
- * `reconnecting` with `{reason: {code, text}, attempt, retryAt}` (milliseconds since 1970, `null` while it tries);
- * `closed` with `{reason}`, after `disconnect()` or when trying again makes no sense.
- */
-export class StompClient extends Inbox {
+const defaultOptions = {
+    heartBeat: [10000, 10000], seenMax: 2000, retryFirstMilliseconds: 500, retryMaxMilliseconds: 30000,
+    connectTimeoutMilliseconds: 10000, requestTimeoutMilliseconds: 30000, tabTimeoutMilliseconds: 3000,
+};
+
+/** The address of the WebSocket: `ws:`, `wss:`, or relative to the page. */
+function socketURL(address = "/ws") {
+    const url = new URL(address, globalThis.location?.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    return url.href;
+}
+
+/** Connections to a server, one after the other: each that was lost is followed by another, while that makes sense. */
+class Link {
     #options;
+    #handlers;
     #url;
     #state = "closed";
     #connection = null;
     #connectedAt = 0;
-    #subscriptions = new Map();
-    #subscriptionsMade = 0;
-    #requests;
     #attempt = 0;
     #failures = 0;
     #timer;
@@ -717,36 +801,23 @@ export class StompClient extends Inbox {
     #online = () => this.reconnectNow();
 
     /**
-     * @param {object} options
-     * @param {string} [options.url] `ws:`, `wss:`, or relative to the page; `/ws` by default.
-     * @param {string} [options.token] goes into CONNECT as `Authorization: Bearer …`.
-     * @param {() => (string | Promise<string>)} [options.tokenProvider] asked for a token before each connection, and
-     *     before the one in use expires.
-     * @param {[number, number]} [options.heartBeat] what we send and what we want, in milliseconds; 0 for none.
-     * @param {number} [options.seenMax] ids remembered for each subscription, to hand over every message once.
-     * @param {number} [options.retryFirstMilliseconds] the pause after the first failure; it doubles with each.
-     * @param {number} [options.retryMaxMilliseconds] the longest pause. Jitter takes off up to a half.
-     * @param {number} [options.connectTimeoutMilliseconds] time until CONNECTED.
-     * @param {number} [options.requestTimeoutMilliseconds] time until an answer, that until a connection included.
-     * @param {(state: string, detail: object) => void} [options.onState]
+     * @param options those of `StompClient`, complete.
+     * @param handlers `{opened(connection), received(frame), ended(text), closed(text), changed(state, detail)}`
      */
-    constructor(options = {}) {
-        super();
-        this.#options = {
-            heartBeat: [10000, 10000], seenMax: 2000, retryFirstMilliseconds: 500, retryMaxMilliseconds: 30000,
-            connectTimeoutMilliseconds: 10000, requestTimeoutMilliseconds: 30000, ...options,
-        };
-        this.#requests = new Requests(this.#options.requestTimeoutMilliseconds);
-        const url = new URL(options.url ?? "/ws", globalThis.location?.href);
-        url.protocol = url.protocol.replace("http", "ws");
-        this.#url = url.href;
+    constructor(options, handlers) {
+        this.#options = options;
+        this.#handlers = handlers;
+        this.#url = socketURL(options.url);
     }
 
     get state() {
         return this.#state;
     }
 
-    /** Starts connecting; does nothing unless `closed`. */
+    get detail() {
+        return this.#detail;
+    }
+
     connect() {
         if (this.#state !== "closed") return;
         this.#failures = 0;
@@ -755,7 +826,6 @@ export class StompClient extends Inbox {
         this.#open();
     }
 
-    /** Ends the pause between two tries. */
     reconnectNow() {
         if (this.#state !== "reconnecting" || this.#detail.retryAt === null) return;
         clearTimeout(this.#timer);
@@ -763,54 +833,17 @@ export class StompClient extends Inbox {
         this.#open();
     }
 
-    /** Says DISCONNECT and closes. Subscriptions are kept for another `connect()`. */
     async disconnect() {
         const connection = this.#connection;
         this.#close({ code: 1000, text: "The client disconnected." });
         await connection?.disconnect();
     }
 
-    /**
-     * Subscribes now, and again after every reconnect.
-     *
-     * @param {string} destination
-     * @param {(message: StompMessage) => void} handler told of each message once.
-     * @param {object} [options]
-     * @param {"auto" | "client" | "client-individual"} [options.ack]
-     * @param {string} [options.lastMessageId] replay what came after it first.
-     * @param {object} [options.headers] further headers of SUBSCRIBE.
-     * @param {boolean} [options.unread] asks for the user's counts, which come before the first message.
-     * @param {(counts: {unviewed: number, unseen: number, changes: number}) => void} [options.onUnread] told of them,
-     *     again after every reconnect.
-     * @param {(message: StompMessage, confirmation: ?Promise) => void} [options.onRepeat] told when a message came
-     *     again: the one handed over before, still to be acknowledged, with `null`; or one that was acknowledged, and
-     *     is once more, with the promise of its receipt.
-     * @returns {Subscription}
-     */
-    subscribe(destination, handler, options = {}) {
-        const subscription = new Subscription(this, `s${++this.#subscriptionsMade}`, destination, handler, {
-            ack: "auto", seenMax: this.#options.seenMax, ...options,
-        });
-        this.#subscriptions.set(subscription.id, subscription);
-        if (this.#state === "connected") subscription.open(this.#connection);
-        return subscription;
-    }
-
-    /**
-     * Asks the node for something: a SEND to `/app/<command>`, with a JSON object. Resolves with the answer, another
-     * one. The node answers on `/user/queue/reply`, to which this client subscribes by itself: leave that to it.
-     *
-     * @param {string} command such as `history`; for those on a user's messages there are methods.
-     * @param {object} [body]
-     */
-    async request(command, body = {}) {
-        if (this.#state === "closed") throw new StompError("closed", "The client is closed: call connect() first.");
-        return this.#requests.ask(command, body);
-    }
-
-    /** Called by `Subscription.unsubscribe`. */
-    remove(subscription) {
-        this.#subscriptions.delete(subscription.id);
+    /** Closes at once, for a page that has no time left. */
+    abandon() {
+        const connection = this.#connection;
+        this.#close({ code: 1000, text: "The client left." });
+        connection?.abandon();
     }
 
     async #open() {
@@ -821,7 +854,7 @@ export class StompClient extends Inbox {
             const { heartBeat, connectTimeoutMilliseconds } = this.#options;
             this.#connection = new Connection(this.#url, token, heartBeat, connectTimeoutMilliseconds, {
                 connected: (headers) => this.#connected(headers),
-                message: (frame) => this.#received(frame),
+                message: (frame) => this.#handlers.received(frame),
                 ended: (reason) => this.#ended(reason),
             });
         } catch (error) {
@@ -829,15 +862,9 @@ export class StompClient extends Inbox {
         }
     }
 
-    #received(frame) {
-        if (this.#requests.receive(frame)) return;
-        this.#subscriptions.get(frame.headers.subscription)?.receive(frame);
-    }
-
     #connected(headers) {
         this.#connectedAt = performance.now();
-        for (const subscription of this.#subscriptions.values()) subscription.open(this.#connection);
-        this.#requests.open(this.#connection);
+        this.#handlers.opened(this.#connection);
         this.#refreshInTime(headers);
         this.#setState("connected", { headers });
     }
@@ -884,7 +911,7 @@ export class StompClient extends Inbox {
         this.#connectedAt = 0;
         this.#connection = null;
         clearTimeout(this.#refreshTimer);
-        this.#requests.ended(reason.text);
+        this.#handlers.ended(reason.text);
         if (finalCodes.has(reason.code) || (reason.code === tokenExpiredCode && !tokenProvider)) {
             this.#close(reason);
             return;
@@ -904,13 +931,104 @@ export class StompClient extends Inbox {
         globalThis.removeEventListener?.("online", this.#online);
         this.#connection = null;
         this.#connectedAt = 0;
-        this.#requests.closed(reason.text);
+        this.#handlers.closed(reason.text);
         if (this.#state !== "closed") this.#setState("closed", { reason });
     }
 
     #setState(state, detail) {
         this.#state = state;
         this.#detail = detail;
-        call(this.#options.onState, state, detail);
+        this.#handlers.changed(state, detail);
+    }
+}
+
+/**
+ * A client that stays connected.
+ *
+ * `onState(state, detail)` is told of every change: `connecting`; `connected` with `{headers}` of CONNECTED;
+ * `reconnecting` with `{reason: {code, text}, attempt, retryAt}` (milliseconds since 1970, `null` while it tries);
+ * `closed` with `{reason}`, after `disconnect()` or when trying again makes no sense.
+ */
+export class StompClient extends Inbox {
+    #exchange;
+    #link;
+
+    /**
+     * @param {object} options
+     * @param {string} [options.url] `ws:`, `wss:`, or relative to the page; `/ws` by default.
+     * @param {string} [options.token] goes into CONNECT as `Authorization: Bearer …`.
+     * @param {() => (string | Promise<string>)} [options.tokenProvider] asked for a token before each connection, and
+     *     before the one in use expires.
+     * @param {[number, number]} [options.heartBeat] what we send and what we want, in milliseconds; 0 for none.
+     * @param {number} [options.seenMax] ids remembered for each subscription, to hand over every message once.
+     * @param {number} [options.retryFirstMilliseconds] the pause after the first failure; it doubles with each.
+     * @param {number} [options.retryMaxMilliseconds] the longest pause. Jitter takes off up to a half.
+     * @param {number} [options.connectTimeoutMilliseconds] time until CONNECTED.
+     * @param {number} [options.requestTimeoutMilliseconds] time until an answer, that until a connection included.
+     * @param {(state: string, detail: object) => void} [options.onState]
+     */
+    constructor(options = {}) {
+        super();
+        const complete = { ...defaultOptions, ...options };
+        this.#exchange = new Exchange(complete);
+        this.#link = new Link(complete, {
+            opened: (connection) => this.#exchange.open(connection),
+            received: (frame) => this.#exchange.receive(frame),
+            ended: (text) => this.#exchange.ended(text),
+            closed: (text) => this.#exchange.closed(text),
+            changed: (state, detail) => call(complete.onState, state, detail),
+        });
+    }
+
+    get state() {
+        return this.#link.state;
+    }
+
+    /** Starts connecting; does nothing unless `closed`. */
+    connect() {
+        this.#link.connect();
+    }
+
+    /** Ends the pause between two tries. */
+    reconnectNow() {
+        this.#link.reconnectNow();
+    }
+
+    /** Says DISCONNECT and closes. Subscriptions are kept for another `connect()`. */
+    async disconnect() {
+        await this.#link.disconnect();
+    }
+
+    /**
+     * Subscribes now, and again after every reconnect.
+     *
+     * @param {string} destination
+     * @param {(message: StompMessage) => void} handler told of each message once.
+     * @param {object} [options]
+     * @param {"auto" | "client" | "client-individual"} [options.ack]
+     * @param {string} [options.lastMessageId] replay what came after it first.
+     * @param {object} [options.headers] further headers of SUBSCRIBE.
+     * @param {boolean} [options.unread] asks for the user's counts, which come before the first message.
+     * @param {(counts: {unviewed: number, unseen: number, changes: number}) => void} [options.onUnread] told of them,
+     *     again after every reconnect.
+     * @param {(message: StompMessage, confirmation: ?Promise) => void} [options.onRepeat] told when a message came
+     *     again: the one handed over before, still to be acknowledged, with `null`; or one that was acknowledged, and
+     *     is once more, with the promise of its receipt.
+     * @returns {Subscription}
+     */
+    subscribe(destination, handler, options = {}) {
+        return this.#exchange.subscribe(destination, handler, options);
+    }
+
+    /**
+     * Asks the node for something: a SEND to `/app/<command>`, with a JSON object. Resolves with the answer, another
+     * one. The node answers on `/user/queue/reply`, to which this client subscribes by itself: leave that to it.
+     *
+     * @param {string} command such as `history`; for those on a user's messages there are methods.
+     * @param {object} [body]
+     */
+    async request(command, body = {}) {
+        if (this.state === "closed") throw new StompError("closed", "The client is closed: call connect() first.");
+        return this.#exchange.ask(command, body);
     }
 }

@@ -120,8 +120,8 @@ export interface Inbox {
     snooze(id: string, until: Date | number): Promise<{ snoozedAs: string | null }>;
 }
 
-export class StompClient implements Inbox {
-    constructor(options?: ClientOptions);
+/** What both clients can do. */
+export interface Client extends Inbox {
     readonly state: State;
     connect(): void;
     reconnectNow(): void;
@@ -131,12 +131,28 @@ export class StompClient implements Inbox {
     ): Subscription;
     /** A SEND to `/app/<command>` and its answer. */
     request(command: string, body?: object): Promise<Record<string, unknown>>;
-    history(page?: PageOptions): Promise<Page>;
-    unread(): Promise<Counts>;
-    markViewed(which: string[] | { upTo: string }): Promise<Counts>;
-    markSeen(upTo: string): Promise<Counts>;
-    deleteMessages(ids: string[]): Promise<Counts>;
-    snooze(id: string, until: Date | number): Promise<{ snoozedAs: string | null }>;
+}
+
+/** A client with a connection of its own. */
+export interface StompClient extends Client {}
+export class StompClient {
+    constructor(options?: ClientOptions);
+}
+
+export interface SharedClientOptions extends ClientOptions {
+    /** Whose session it is: tabs with the same `url` and `user`, without it the same `token`, share a connection. */
+    user?: string;
+    /** Time in which the leading tab has to answer; 3,000 when absent. */
+    tabTimeoutMilliseconds?: number;
+}
+
+/** A client that has one connection together with all tabs of this browser that are the same user's. */
+export interface SharedStompClient extends Client {}
+export class SharedStompClient {
+    /** Needs `user`, or a `token` and no `tokenProvider`. */
+    constructor(options: SharedClientOptions);
+    /** Whether this tab has the connection. */
+    readonly isLeading: boolean;
 }
 
 export interface Frame {

@@ -1032,3 +1032,973 @@ export class StompClient extends Inbox {
         return this.#exchange.ask(command, body);
     }
 }
+
+// One connection for all tabs. Each tab is a client of its own, with its own subscriptions, requests and memory of what
+// it has shown; but its connection is a `TabConnection`, whose other end is the `TabHub` of the tab that leads. The hub
+// has the one connection to the server, as a relay of STOMP frames. A lost leader is to the tabs what a lost server is
+// to a client: they connect to the next one, subscribe again, and know what they have had.
+
+/** Part of the channel's name: tabs with another version of this file, that speak otherwise, are left alone. */
+const tabProtocol = 1;
+/** Tabs, subscriptions of one tab, and those of the shared session: a node allows 64, one of which is for answers. */
+const tabsMax = 256;
+const tabSubscriptionsMax = 64;
+const sharedSubscriptionsMax = 60;
+/** What is kept of one subscription for tabs that come later, and acknowledgements that are known of all. */
+const heldMax = 1000;
+const heldBytesMax = 2 * 1024 * 1024;
+const deliveriesMax = 10000;
+/** What a page may get from another one. */
+const tabTextMax = 8 * 1024;
+const tabHeadersMax = 128;
+const tabBytesMax = 4 * 1024 * 1024;
+/** Refusals of a token. Another tab may have a better one. */
+const tokenRefusedCodes = new Set([4001, tokenExpiredCode]);
+/** Commands that may be done twice: asked again when it is not known whether they were done. */
+const repeatedCommands = new Set(["history", "unread", "viewed", "seen", "delete"]);
+/** Time until a tab that joins a subscription gets its messages without the counts, which did not come. */
+const countsTimeoutMilliseconds = 5000;
+const clientStates = new Set(["connecting", "connected", "reconnecting", "closed"]);
+
+/** What a tab has instead of a connection to the server: frames go to the leading tab. Ends once. */
+class TabConnection {
+    #post;
+    #receipts = new Map();
+    #receiptsMade = 0;
+    isOpen = true;
+
+    /** @param post takes `{command, headers, body, receipt}` to the leading tab. */
+    constructor(post) {
+        this.#post = post;
+    }
+
+    send(command, headers, body, receipt) {
+        // What cannot be written is an error here, not in the leading tab.
+        encodeFrame(command, headers, body);
+        if (this.isOpen) this.#post({ command, headers: { ...headers }, body, receipt });
+    }
+
+    sendWithReceipt(command, headers) {
+        const receipt = `r${++this.#receiptsMade}`;
+        return new Promise((resolve, reject) => {
+            this.#receipts.set(receipt, { resolve, reject });
+            this.send(command, headers, undefined, receipt);
+        });
+    }
+
+    /** The receipt, or that it will not come. */
+    receipt(id, headers) {
+        const text = "The message is not in flight any more.";
+        if (headers) this.#receipts.get(id)?.resolve(headers);
+        else this.#receipts.get(id)?.reject(new StompError("connectionLost", text));
+        this.#receipts.delete(id);
+    }
+
+    end(text) {
+        this.isOpen = false;
+        for (const { reject } of this.#receipts.values()) reject(new StompError("connectionLost", text));
+        this.#receipts.clear();
+    }
+}
+
+/** One subscription of the shared session: the tabs that have it, and what one that comes later has to get. */
+class SharedSubscription {
+    #isTopic;
+    #isCumulative;
+    /** Where the topic's replay began; `undefined` without one. */
+    #from;
+    #isComplete = true;
+    /** `ack` id, for a topic `message-id` → `{headers, body}`: what is not acknowledged, for a topic what came last. */
+    #held = new Map();
+    #heldBytes = 0;
+    /** tab → ids of its subscriptions. */
+    holders = new Map();
+    /** `{tab, id}` of those that get the counts which the server sends first. */
+    wantsCounts = [];
+
+    constructor(id, key, headers) {
+        this.id = id;
+        this.key = key;
+        this.#isTopic = headers.destination.startsWith("/topic/");
+        this.#isCumulative = headers.ack === "client";
+        this.#from = headers["last-message-id"];
+    }
+
+    /** Whether a tab that has seen a topic up to `last` can have the rest from here. */
+    serves(last) {
+        if (!this.#isTopic || last === undefined || this.#held.has(last)) return true;
+        return this.#isComplete && SharedSubscription.#isUpTo(this.#from, last);
+    }
+
+    /** What comes before the live messages for a tab that has seen a topic up to `last`. */
+    replay(last) {
+        if (!this.#isTopic) return [...this.#held.values()];
+        if (last === undefined) return [];
+        const ids = [...this.#held.keys()];
+        const wanted = ids.includes(last)
+            ? ids.slice(ids.indexOf(last) + 1)
+            : ids.filter((id) => !SharedSubscription.#isUpTo(id, last));
+        return wanted.map((id) => this.#held.get(id));
+    }
+
+    hold({ headers, body }) {
+        const key = this.#isTopic ? headers["message-id"] : headers.ack;
+        if (key === undefined) return;
+        this.#release(key);
+        this.#held.set(key, { headers, body });
+        this.#heldBytes += body.length;
+        while (this.#held.size > heldMax || this.#heldBytes > heldBytesMax) {
+            this.#isComplete = false;
+            this.#release(this.#held.keys().next().value);
+        }
+    }
+
+    /** What was acknowledged or refused is not replayed; in mode `client` what came before it neither. */
+    answered(ackID) {
+        if (this.#isTopic || !this.#held.has(ackID)) return;
+        if (this.#isCumulative) {
+            for (const earlier of [...this.#held.keys()]) {
+                if (earlier === ackID) break;
+                this.#release(earlier);
+            }
+        }
+        this.#release(ackID);
+    }
+
+    #release(key) {
+        this.#heldBytes -= this.#held.get(key)?.body.length ?? 0;
+        this.#held.delete(key);
+    }
+
+    static #isUpTo(id, last) {
+        return /^\d+$/.test(id) && /^\d+$/.test(last) && BigInt(id) <= BigInt(last);
+    }
+}
+
+/** The leading tab's part: the one connection to the server, for all tabs. */
+class TabHub {
+    #link;
+    #handlers;
+    #isSuccessor;
+    #isOver = false;
+    #connection = null;
+    #session = 0;
+    #hasReplies = false;
+    #made = 0;
+    /** tab → `{subscriptions: its subscription's id → SharedSubscription, stopWatching}` */
+    #tabs = new Map();
+    /** STOMP id → SharedSubscription */
+    #shared = new Map();
+    /** `ack` id → `{shared, message}` of what was sent in this session; the oldest leave first. */
+    #deliveries = new Map();
+    /** number → who waits for the counts before its messages. */
+    #joining = new Map();
+
+    /**
+     * @param options those of the tab's client.
+     * @param isSuccessor whether another tab had the connection before.
+     * @param handlers `{say(message): to all tabs, watch(tab, gone): () => void, closed(reason)}`
+     */
+    constructor(options, isSuccessor, handlers) {
+        this.#handlers = handlers;
+        this.#isSuccessor = isSuccessor;
+        this.#link = new Link(options, {
+            opened: (connection) => this.#opened(connection),
+            received: (frame) => this.#received(frame),
+            ended: () => this.#reset(),
+            closed: () => this.#reset(),
+            changed: (state, detail) => this.#changed(state, detail),
+        });
+    }
+
+    start() {
+        this.#say({ kind: "lead" });
+        this.#link.connect();
+    }
+
+    /** Leaves the other tabs to the next leader; resolves when the server knows. */
+    end() {
+        this.#over("The tab that held the connection left.");
+        return this.#link.disconnect();
+    }
+
+    /** The same at once. */
+    abandon() {
+        this.#over("The tab that held the connection left.");
+        this.#link.abandon();
+    }
+
+    /** A sign of life. */
+    beat() {
+        if (this.#tabs.size > 1) this.#say({ kind: "beat" });
+    }
+
+    /** Takes what a tab says, this one's included. */
+    receive({ kind, from, session, attempt, command, headers, body, receipt }) {
+        switch (kind) {
+        case "hello":
+            this.#admit(from);
+            break;
+        case "ping":
+            this.#say({ kind: "beat" });
+            break;
+        case "reconnect":
+            if (attempt === undefined || attempt === this.#link.detail.attempt) this.#link.reconnectNow();
+            break;
+        case "leave":
+            this.#drop(from);
+            break;
+        case "frame":
+            // What was meant for an earlier session has lost its meaning: the tab will know, and begin anew.
+            if (!this.#connection?.isOpen || session !== this.#session || !this.#tabs.has(from)) return;
+            this.#frame(from, command, headers, body, receipt);
+            break;
+        }
+    }
+
+    #say(message) {
+        if (!this.#isOver) this.#handlers.say(message);
+    }
+
+    #over(text) {
+        this.#say({ kind: "bye", text });
+        this.#isOver = true;
+        for (const { stopWatching } of this.#tabs.values()) stopWatching();
+        this.#tabs.clear();
+    }
+
+    // Tabs
+
+    #admit(tab) {
+        this.#drop(tab);
+        if (this.#tabs.size >= tabsMax) {
+            this.#say({ kind: "refused", to: tab, text: `More than ${tabsMax} tabs are open.` });
+            return;
+        }
+        this.#tabs.set(tab, { subscriptions: new Map(), stopWatching: () => {} });
+        this.#tabs.get(tab).stopWatching = this.#handlers.watch(tab, () => this.#drop(tab));
+        this.#say({ kind: "welcome", to: tab, ...this.#present() });
+    }
+
+    #drop(tab) {
+        const known = this.#tabs.get(tab);
+        if (!known) return;
+        known.stopWatching();
+        for (const id of [...known.subscriptions.keys()]) this.#unsubscribe(tab, id);
+        this.#tabs.delete(tab);
+    }
+
+    // The session
+
+    #opened(connection) {
+        this.#connection = connection;
+        this.#session++;
+    }
+
+    #changed(state, detail) {
+        if (this.#isOver) return;
+        if (state !== "closed") {
+            this.#say({ kind: "state", ...this.#present() });
+            return;
+        }
+        // Where one tab's token was refused another one's may do: it leads next.
+        if (!tokenRefusedCodes.has(detail.reason.code)) this.#say({ kind: "state", ...this.#present() });
+        this.#over(detail.reason.text);
+        this.#handlers.closed(detail.reason);
+    }
+
+    /** The state as the tabs are told: to them, connecting after another tab did is reconnecting. */
+    #present() {
+        const { state, detail } = this.#link;
+        const session = this.#session;
+        if (!this.#isSuccessor || state !== "connecting") return { session, state, detail };
+        return { session, state: "reconnecting", detail: leaderGone("The tab that held the connection is gone.") };
+    }
+
+    #reset() {
+        this.#connection = null;
+        this.#hasReplies = false;
+        this.#shared.clear();
+        this.#deliveries.clear();
+        for (const { timer } of this.#joining.values()) clearTimeout(timer);
+        this.#joining.clear();
+        for (const { subscriptions } of this.#tabs.values()) subscriptions.clear();
+    }
+
+    // Frames of the server
+
+    #received({ headers, body }) {
+        if (headers.destination === replyDestination) {
+            this.#answered(headers, body);
+            return;
+        }
+        const shared = this.#shared.get(headers.subscription);
+        if (!shared) return;
+        const message = { kind: "message", session: this.#session, shared: shared.id, headers: { ...headers }, body };
+        if (isCounts(headers)) {
+            for (const { tab, id } of shared.wantsCounts) this.#say({ ...message, to: tab, id });
+            return;
+        }
+        shared.hold(message);
+        if (headers.ack !== undefined) {
+            this.#deliveries.set(headers.ack, { shared, message: headers["message-id"] });
+            if (this.#deliveries.size > deliveriesMax) this.#deliveries.delete(this.#deliveries.keys().next().value);
+        }
+        this.#say(message);
+    }
+
+    /** Answers go to the tab that asked: it is the first part of the `correlation-id`. */
+    #answered(headers, body) {
+        const [, tab, id] = /^(.*)\/(.*)$/.exec(headers["correlation-id"] ?? "") ?? [];
+        const join = tab === "hub" ? this.#joining.get(id) : undefined;
+        if (join) {
+            this.#joining.delete(id);
+            this.#join(join, headers.error === undefined ? body : null);
+        } else if (this.#tabs.has(tab)) {
+            const answer = { headers: { ...headers, "correlation-id": id }, body };
+            this.#say({ kind: "answer", to: tab, session: this.#session, ...answer });
+        }
+    }
+
+    // Frames of the tabs
+
+    #frame(tab, command, headers, body, receipt) {
+        switch (command) {
+        case "SUBSCRIBE":
+            // The hub subscribes to answers itself.
+            if (headers.destination !== replyDestination) this.#subscribe(tab, headers);
+            break;
+        case "UNSUBSCRIBE":
+            this.#unsubscribe(tab, headers.id);
+            break;
+        case "ACK":
+        case "NACK":
+            this.#answer(tab, command, headers.id, receipt);
+            break;
+        case "SEND":
+            this.#ask(headers.destination, `${tab}/${headers["correlation-id"]}`, body);
+            break;
+        }
+    }
+
+    #ask(destination, correlationID, body) {
+        if (!this.#hasReplies) {
+            this.#hasReplies = true;
+            this.#connection.send("SUBSCRIBE", { id: "reply", destination: replyDestination, ack: "auto" });
+        }
+        this.#connection.send("SEND", { destination, "correlation-id": correlationID }, body);
+    }
+
+    #answer(tab, command, ackID, receipt) {
+        const delivery = this.#deliveries.get(ackID);
+        if (!delivery) {
+            if (receipt) this.#say({ kind: "receipt", to: tab, session: this.#session, receipt, headers: null });
+            return;
+        }
+        const session = this.#session;
+        if (receipt) {
+            this.#connection.sendWithReceipt(command, { id: ackID }).then(
+                (headers) => this.#say({ kind: "receipt", to: tab, session, receipt, headers: { ...headers } }),
+                () => {}); // The tab knows by the end of the session.
+        } else {
+            this.#connection.send(command, { id: ackID });
+        }
+        delivery.shared.answered(ackID);
+        if (command === "ACK") {
+            this.#say({ kind: "acknowledged", session, shared: delivery.shared.id, message: delivery.message });
+        }
+    }
+
+    #subscribe(tab, { id, unread, "last-message-id": last, ...headers }) {
+        const { subscriptions } = this.#tabs.get(tab);
+        if (subscriptions.has(id)) return;
+        const key = JSON.stringify(Object.entries(headers).sort());
+        const existing = [...this.#shared.values()].find((shared) => shared.key === key && shared.serves(last));
+        const isFull = subscriptions.size >= tabSubscriptionsMax;
+        if (isFull || (!existing && this.#shared.size >= sharedSubscriptionsMax)) {
+            const text = isFull ? `A tab has at most ${tabSubscriptionsMax} subscriptions.`
+                : `All tabs together have at most ${sharedSubscriptionsMax} different subscriptions.`;
+            this.#say({ kind: "refused", to: tab, text });
+            return;
+        }
+        const shared = existing ?? this.#open(headers, key, last, unread);
+        subscriptions.set(id, shared);
+        shared.holders.set(tab, (shared.holders.get(tab) ?? new Set()).add(id));
+        const join = { tab, id, shared, last };
+        if (existing && unread === "true") {
+            this.#joinWithCounts(join);
+        } else {
+            if (unread === "true") shared.wantsCounts.push({ tab, id });
+            this.#join(join, null);
+        }
+    }
+
+    #open(headers, key, last, unread) {
+        const complete = { ...headers, id: `t${++this.#made}` };
+        if (last !== undefined) complete["last-message-id"] = last;
+        if (unread !== undefined) complete.unread = unread;
+        const shared = new SharedSubscription(complete.id, key, complete);
+        this.#shared.set(shared.id, shared);
+        this.#connection.send("SUBSCRIBE", complete);
+        return shared;
+    }
+
+    /** A tab that comes later gets the counts first, too: those of now. */
+    #joinWithCounts(join) {
+        const number = String(++this.#made);
+        const timer = setTimeout(() => {
+            this.#joining.delete(number);
+            this.#join(join, null);
+        }, countsTimeoutMilliseconds);
+        this.#joining.set(number, { ...join, timer });
+        this.#ask("/app/unread", `hub/${number}`, "{}");
+    }
+
+    #join({ tab, id, shared, last, timer }, counts) {
+        clearTimeout(timer);
+        if (this.#tabs.get(tab)?.subscriptions.get(id) !== shared) return;
+        this.#say({
+            kind: "subscribed", to: tab, session: this.#session, id, shared: shared.id, counts,
+            replay: shared.replay(last),
+        });
+    }
+
+    #unsubscribe(tab, id) {
+        const known = this.#tabs.get(tab);
+        const shared = known?.subscriptions.get(id);
+        if (!shared) return;
+        known.subscriptions.delete(id);
+        shared.holders.get(tab)?.delete(id);
+        if (shared.holders.get(tab)?.size === 0) shared.holders.delete(tab);
+        if (shared.holders.size > 0) return;
+        this.#shared.delete(shared.id);
+        for (const [ackID, delivery] of this.#deliveries) {
+            if (delivery.shared === shared) this.#deliveries.delete(ackID);
+        }
+        if (this.#connection?.isOpen) this.#connection.send("UNSUBSCRIBE", { id: shared.id });
+    }
+}
+
+function leaderGone(text) {
+    return { reason: { code: 1006, text }, attempt: 1, retryAt: null };
+}
+
+/** Reads what came over the channel, where any script of the origin may speak: a message as it has to be, or `null`. */
+function readTabMessage(data) {
+    const isText = (value, max = tabTextMax) => typeof value === "string" && value.length <= max;
+    const isTextOrNone = (value) => value === undefined || isText(value);
+    const isNumberOrNone = (value) => value === undefined || Number.isSafeInteger(value);
+    const isHeaders = (value) => value !== null && typeof value === "object" && Object.keys(value).length
+        <= tabHeadersMax && Object.entries(value).every(([name, text]) => isText(name) && isText(text, 65536));
+    const isBody = (value) => value instanceof Uint8Array ? value.length <= tabBytesMax
+        : value === undefined || value === null || isText(value, tabBytesMax);
+    const isFrame = (value) => isHeaders(value?.headers) && value.body instanceof Uint8Array && isBody(value.body);
+    const isReplay = (value) => value === undefined
+        || (Array.isArray(value) && value.length <= heldMax && value.every(isFrame));
+    const isReason = (value) => value === undefined || (Number.isSafeInteger(value?.code) && isText(value.text));
+    const isDetail = (value) => value === undefined || (value !== null && typeof value === "object"
+        && isReason(value.reason) && isNumberOrNone(value.attempt) && (value.headers === undefined
+        || isHeaders(value.headers)) && (value.retryAt ?? 0) >= 0);
+    if (data === null || typeof data !== "object") return null;
+    const { kind, epoch, n, from, to, session, attempt, command, receipt, state, id, shared, message, text } = data;
+    const { headers, body, counts, replay, detail } = data;
+    const isRight = isText(kind) && Number.isSafeInteger(epoch) && epoch <= (Date.now() + 86400000) * 1000
+        && [n, session, attempt].every(isNumberOrNone)
+        && [from, to, command, receipt, id, shared, message, text].every(isTextOrNone)
+        && (state === undefined || clientStates.has(state)) && isDetail(detail) && isReplay(replay)
+        && (headers === undefined || headers === null || isHeaders(headers)) && isBody(body) && isBody(counts);
+    return isRight ? data : null;
+}
+
+/**
+ * The tabs of one origin that share a connection: a channel between them, a lock for the one that leads, and one for
+ * each tab, by which the leader knows that it is there still. A lock is let go by the browser, however a tab ends.
+ */
+class TabGroup {
+    #name;
+    #handlers;
+    #channel = null;
+    #letGo = () => {};
+    /** The present wait for the lead, or the lead itself: `{stop: AbortController, end()}`. */
+    #turn = null;
+    #isOver = false;
+    id = crypto.randomUUID();
+
+    static get isPossible() {
+        return Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel && globalThis.crypto?.subtle);
+    }
+
+    /**
+     * @param name the same for all that share; no secret can be read from it.
+     * @param handlers `{leads(), deposed(), received(message)}`
+     */
+    constructor(name, handlers) {
+        this.#name = name;
+        this.#handlers = handlers;
+    }
+
+    /** The name for a server's address and a user or, where that is not told, a token. */
+    static async nameFor(url, user, token) {
+        const key = JSON.stringify([url, ...(user === undefined ? ["token", token] : ["user", user])]);
+        const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
+        const hexadecimal = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
+        return `belfry-${tabProtocol}-${hexadecimal.join("")}`;
+    }
+
+    /** Rejects where the browser does not give locks to this page. */
+    async join() {
+        await new Promise((resolve, reject) => {
+            const held = new Promise((letGo) => { this.#letGo = letGo; });
+            navigator.locks.request(this.#lockOf(this.id), () => {
+                resolve();
+                return held;
+            }).catch(reject);
+        });
+        if (this.#isOver) return;
+        this.#channel = new BroadcastChannel(this.#name);
+        this.#channel.onmessage = ({ data }) => {
+            const message = readTabMessage(data);
+            if (message && !this.#isOver) this.#handlers.received(message);
+        };
+        this.#waitToLead();
+    }
+
+    post(message) {
+        if (!this.#isOver) this.#channel?.postMessage(message);
+    }
+
+    /** Takes the lead from a tab that does not answer. */
+    seize() {
+        this.#endTurn();
+        this.#waitToLead({ steal: true });
+    }
+
+    /** Gives the lead up, and queues for it again. */
+    abdicate() {
+        this.#endTurn();
+        this.#waitToLead();
+    }
+
+    /** Calls `gone` when a tab has ended; returns what stops that. */
+    watch(id, gone) {
+        if (id === this.id) return () => {};
+        const stop = new AbortController();
+        const options = { mode: "shared", signal: stop.signal };
+        navigator.locks.request(this.#lockOf(id), options, () => gone()).catch(() => {});
+        return () => stop.abort();
+    }
+
+    leave() {
+        this.#isOver = true;
+        this.#endTurn();
+        this.#letGo();
+        this.#channel?.close();
+    }
+
+    #lockOf(id) {
+        return `${this.#name}-tab-${id}`;
+    }
+
+    #waitToLead(options) {
+        const turn = { stop: new AbortController(), end: () => {} };
+        this.#turn = turn;
+        navigator.locks.request(`${this.#name}-leader`, options ?? { signal: turn.stop.signal }, () => {
+            if (this.#turn !== turn) return undefined;
+            const held = new Promise((resolve) => { turn.end = resolve; });
+            this.#handlers.leads();
+            return held;
+        }).catch(() => {
+            // Another tab has seized it.
+            if (this.#turn === turn) this.#handlers.deposed();
+        });
+    }
+
+    #endTurn() {
+        const turn = this.#turn;
+        this.#turn = null;
+        turn?.stop.abort();
+        turn?.end();
+    }
+}
+
+/**
+ * A `StompClient` that has one connection together with all tabs of this browser that are the same user's: they are
+ * one session of the server's. Each tab has every message once; one that any of them acknowledges is acknowledged.
+ *
+ * One of the tabs leads: it has the connection, made with its token. When it is closed, crashes, is frozen, or does not
+ * answer, another one takes its place, for the others as after a lost connection. Where the browser lacks Web Locks or
+ * BroadcastChannel (they need a secure context), a tab has a connection of its own.
+ *
+ * `onState` tells every tab the same. Histories, counts, marks and deletions that were under way when the connection
+ * ended are asked for again; others reject with `connectionLost`.
+ */
+export class SharedStompClient extends Inbox {
+    #options;
+    #exchange;
+    #url;
+    #state = "closed";
+    #group = null;
+    #hub = null;
+    /** Counts the times that this tab went in or out. */
+    #entries = 0;
+    /** Which leader this tab follows, and the number that its next message must have; `null` before its welcome. */
+    #epoch = 0;
+    #next = null;
+    #session = 0;
+    #connection = null;
+    /** The hub's subscription → ids of this tab's. */
+    #shared = new Map();
+    #heardAt = 0;
+    #strikes = 0;
+    #ticker;
+    #retryTimer;
+    #isSuspended = false;
+    #suspend = () => this.#leaveFor("The page is suspended.");
+    #resume = () => this.#comeBack();
+    #look = () => this.#lookWhenShown();
+
+    /**
+     * @param {object} options those of `StompClient`, and:
+     * @param {string} [options.user] whose session it is. Tabs share a connection where `url` and `user` are the same;
+     *     without it, where `url` and `token` are. Has to be given with a `tokenProvider`.
+     * @param {number} [options.tabTimeoutMilliseconds] time in which the leading tab has to answer.
+     */
+    constructor(options = {}) {
+        super();
+        if (options.user === undefined && (options.token === undefined || options.tokenProvider)) {
+            throw new StompError("invalid", "Say whose session is shared: the option user, or a token that stays.");
+        }
+        this.#options = { ...defaultOptions, ...options };
+        this.#url = socketURL(options.url);
+        this.#exchange = new Exchange(this.#options, repeatedCommands);
+    }
+
+    get state() {
+        return this.#state;
+    }
+
+    /** Whether this tab has the connection. */
+    get isLeading() {
+        return this.#hub !== null;
+    }
+
+    /** Joins the other tabs, and with them the server; does nothing unless `closed`. */
+    connect() {
+        if (this.#state !== "closed") return;
+        this.#listen("addEventListener");
+        this.#setState("connecting", {});
+        this.#enter();
+    }
+
+    /** Ends the pause between two tries, for all tabs. */
+    reconnectNow() {
+        this.#toLeader({ kind: "reconnect" });
+    }
+
+    /** Leaves the other tabs, which stay connected. The last one says DISCONNECT. */
+    async disconnect() {
+        const reason = { code: 1000, text: "The client disconnected." };
+        const left = this.#hub?.end();
+        this.#close(reason);
+        await left;
+    }
+
+    /** As that of `StompClient`. Equal subscriptions of several tabs are one to the server. */
+    subscribe(destination, handler, options = {}) {
+        return this.#exchange.subscribe(destination, handler, options);
+    }
+
+    /** As that of `StompClient`, by way of the leading tab. */
+    async request(command, body = {}) {
+        if (this.#state === "closed") throw new StompError("closed", "The client is closed: call connect() first.");
+        return this.#exchange.ask(command, body);
+    }
+
+    // Coming and going
+
+    async #enter() {
+        const entry = ++this.#entries;
+        const isCurrent = () => entry === this.#entries;
+        let group = null;
+        try {
+            if (TabGroup.isPossible) {
+                const name = await TabGroup.nameFor(this.#url, this.#options.user, this.#options.token);
+                if (!isCurrent()) return;
+                group = this.#group = new TabGroup(name, {
+                    leads: () => this.#lead(),
+                    deposed: () => this.#deposed(),
+                    received: (message) => this.#received(message),
+                });
+                await group.join();
+            }
+        } catch {
+            // This page may not use locks, for example in a frame without an origin.
+            group?.leave();
+            group = null;
+        }
+        if (!isCurrent()) return;
+        this.#group = group;
+        if (!group) {
+            this.#lead();
+            return;
+        }
+        this.#heardAt = Date.now();
+        this.#ticker = setInterval(() => this.#tick(), this.#options.tabTimeoutMilliseconds);
+        if (!this.#hub) this.#greet();
+    }
+
+    #leave() {
+        this.#entries++;
+        clearInterval(this.#ticker);
+        clearTimeout(this.#retryTimer);
+        this.#hub?.abandon();
+        this.#hub = null;
+        if (this.#next !== null) this.#toLeader({ kind: "leave" });
+        this.#group?.leave();
+        this.#group = null;
+        this.#next = null;
+    }
+
+    #close(reason) {
+        if (this.#state === "closed") return;
+        this.#leave();
+        this.#listen("removeEventListener");
+        this.#isSuspended = false;
+        this.#lose(reason.text);
+        this.#exchange.closed(reason.text);
+        this.#setState("closed", { reason });
+    }
+
+    /** A page that is frozen, or kept in the back/forward cache, leads nobody and hears nothing. */
+    #leaveFor(text) {
+        if (this.#state === "closed" || this.#isSuspended) return;
+        this.#isSuspended = true;
+        this.#leave();
+        this.#lose(text);
+        this.#setState("reconnecting", leaderGone(text));
+    }
+
+    #comeBack() {
+        if (!this.#isSuspended) return;
+        this.#isSuspended = false;
+        this.#enter();
+    }
+
+    #listen(method) {
+        globalThis.document?.[method]("freeze", this.#suspend);
+        globalThis.document?.[method]("resume", this.#resume);
+        globalThis.document?.[method]("visibilitychange", this.#look);
+        globalThis[method]?.("pagehide", this.#suspend);
+        globalThis[method]?.("pageshow", this.#resume);
+    }
+
+    // Leading
+
+    #lead() {
+        const isSuccessor = this.#epoch > 0;
+        // Later leaders have greater numbers, and no two have the same.
+        this.#epoch = Math.max(this.#epoch + 1, Date.now() * 1000 + Math.floor(Math.random() * 1000));
+        this.#lose("The tab that held the connection is gone.");
+        const epoch = this.#epoch;
+        let said = 0;
+        this.#hub = new TabHub(this.#options, isSuccessor, {
+            say: (message) => {
+                const whole = { ...message, epoch, n: ++said };
+                this.#group?.post(whole);
+                if (whole.to === undefined || whole.to === this.#id) this.#take(whole);
+            },
+            watch: (tab, gone) => this.#group?.watch(tab, gone) ?? (() => {}),
+            closed: (reason) => {
+                this.#hub = null;
+                this.#close(reason);
+            },
+        });
+        this.#hub.start();
+        this.#greet();
+    }
+
+    /** Another tab has taken the lead, as this one did not answer. */
+    #deposed() {
+        this.#hub?.abandon();
+        this.#hub = null;
+        this.#forget("Another tab has taken the connection over.");
+        this.#group.abdicate();
+        this.#greet();
+    }
+
+    get #id() {
+        return this.#group?.id ?? "alone";
+    }
+
+    // Following
+
+    #greet() {
+        this.#toLeader({ kind: "hello" });
+    }
+
+    #toLeader(message) {
+        const whole = { ...message, from: this.#id, epoch: this.#epoch };
+        if (this.#hub) this.#hub.receive(whole);
+        else this.#group?.post(whole);
+    }
+
+    /** Takes what came over the channel. */
+    #received(message) {
+        if (message.from !== undefined) {
+            if (!this.#hub || (message.kind !== "hello" && message.epoch !== this.#epoch)) return;
+            try {
+                this.#hub.receive(message);
+            } catch (error) {
+                // A frame that cannot be written: no tab sends one.
+                if (!(error instanceof StompError)) throw error;
+            }
+            return;
+        }
+        const { kind, epoch, n, to } = message;
+        if (epoch < this.#epoch || (this.#hub && epoch === this.#epoch)) return;
+        this.#heardAt = Date.now();
+        this.#strikes = 0;
+        if (epoch > this.#epoch) {
+            this.#epoch = epoch;
+            if (this.#hub) {
+                this.#deposed();
+                return;
+            }
+            this.#forget("Another tab has taken the connection over.");
+            if (kind !== "welcome") this.#greet();
+        }
+        if (kind === "welcome" && to === this.#id) this.#next = n;
+        if (this.#next === null) return;
+        if (n !== this.#next) {
+            // Something is missing.
+            this.#forget("A message between tabs was lost.");
+            this.#greet();
+            return;
+        }
+        this.#next++;
+        if (to === undefined || to === this.#id) this.#take(message);
+    }
+
+    /** Takes what the leader says, in its order. */
+    #take({ kind, session, state, detail, shared, id, headers, body, message, receipt, replay, counts, text }) {
+        if (kind === "welcome" || kind === "state") {
+            this.#follow(session, state, detail);
+        } else if (kind === "bye") {
+            if (!this.#hub) this.#forget(text);
+        } else if (kind === "refused") {
+            this.#close({ code: 1002, text });
+        } else if (this.#connection?.isOpen && session === this.#session) {
+            switch (kind) {
+            case "message":
+                if (id === undefined) this.#deliverToAll(shared, headers, body);
+                else this.#deliver(id, headers, body);
+                break;
+            case "acknowledged":
+                for (const own of this.#shared.get(shared) ?? []) {
+                    this.#exchange.subscription(own)?.acknowledgedElsewhere(message);
+                }
+                break;
+            case "answer":
+                this.#exchange.receive({ headers, body });
+                break;
+            case "receipt":
+                this.#connection.receipt(receipt, headers);
+                break;
+            case "subscribed":
+                this.#shared.set(shared, (this.#shared.get(shared) ?? new Set()).add(id));
+                if (counts) this.#deliver(id, { unread: "true" }, counts);
+                for (const frame of replay) this.#deliver(id, frame.headers, frame.body);
+                break;
+            }
+        }
+    }
+
+    #deliverToAll(shared, headers, body) {
+        const ids = this.#shared.get(shared) ?? new Set();
+        for (const id of ids) {
+            if (this.#exchange.subscription(id)) this.#deliver(id, headers, body);
+            else ids.delete(id);
+        }
+    }
+
+    #deliver(id, headers, body) {
+        const own = Object.assign(Object.create(null), headers, { subscription: id });
+        this.#exchange.subscription(id)?.receive({ headers: own, body });
+    }
+
+    #follow(session, state, detail) {
+        clearTimeout(this.#retryTimer);
+        if (state !== "connected") {
+            this.#lose(detail.reason?.text ?? "");
+            if (state === "closed") this.#close(detail.reason);
+            else this.#setState(state, detail);
+            // The leading tab may be hidden, and its timers slow.
+            const { retryAt, attempt } = detail;
+            if (!retryAt || this.#hub) return;
+            const pause = Math.min(timerMax, Math.max(0, retryAt - Date.now()) + 250);
+            this.#retryTimer = setTimeout(() => this.#toLeader({ kind: "reconnect", attempt }), pause);
+            return;
+        }
+        if (this.#connection?.isOpen && session === this.#session) return;
+        this.#lose("");
+        this.#session = session;
+        this.#connection = new TabConnection((frame) => this.#toLeader({ kind: "frame", session, ...frame }));
+        this.#exchange.open(this.#connection);
+        this.#setState("connected", detail);
+    }
+
+    /** The connection that this tab had by its leader is over. */
+    #lose(text) {
+        const connection = this.#connection;
+        this.#connection = null;
+        this.#shared.clear();
+        connection?.end(text);
+        if (connection) this.#exchange.ended(text);
+    }
+
+    /** The leader is gone, or was not understood; the next one, or itself, will say welcome. */
+    #forget(text) {
+        this.#next = null;
+        clearTimeout(this.#retryTimer);
+        this.#lose(text);
+        if (this.#state !== "connecting") this.#setState("reconnecting", leaderGone(text));
+    }
+
+    #tick() {
+        if (this.#hub) {
+            this.#hub.beat();
+        } else if (this.#next === null || this.#silence > 3 * this.#options.tabTimeoutMilliseconds) {
+            this.#lookForLeader();
+        }
+    }
+
+    /** Whoever looks at a tab does not want to wait for a leader that the browser has put to sleep. */
+    #lookWhenShown() {
+        const isShown = globalThis.document?.visibilityState === "visible";
+        if (isShown && !this.#hub && this.#group && this.#silence > this.#options.tabTimeoutMilliseconds) {
+            this.#lookForLeader();
+        }
+    }
+
+    /** Twice: whatever has come while this tab itself did not run is read between two ticks. */
+    #lookForLeader() {
+        if (++this.#strikes > 2) {
+            this.#strikes = 0;
+            this.#group.seize();
+        } else if (this.#next === null) {
+            this.#greet();
+        } else {
+            this.#toLeader({ kind: "ping" });
+        }
+    }
+
+    get #silence() {
+        return Date.now() - this.#heardAt;
+    }
+
+    #setState(state, detail) {
+        if (state === this.#state && state === "connecting") return;
+        this.#state = state;
+        call(this.#options.onState, state, detail);
+    }
+}

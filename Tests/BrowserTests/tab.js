@@ -2,15 +2,24 @@
 globalThis.makeTab = async (options) => {
     const tab = { shown: [], repeats: [], states: [], counts: [], posted: [], sent: [], messages: new Map() };
     globalThis.tab = tab;
-    const record = (prototype, method, log) => {
+    const record = (prototype, method, note) => {
         const real = prototype[method];
         prototype[method] = function (data) {
-            log.push(data);
+            note(data, this);
             return real.call(this, data);
         };
     };
-    record(WebSocket.prototype, "send", tab.sent);
-    if (globalThis.BroadcastChannel) record(BroadcastChannel.prototype, "postMessage", tab.posted);
+    record(WebSocket.prototype, "send", (data, socket) => {
+        tab.sent.push(data);
+        tab.socket = socket;
+    });
+    record(BroadcastChannel.prototype, "postMessage", (data, channel) => {
+        tab.posted.push(data);
+        tab.channel = channel.name;
+    });
+    for (const missing of options.lacks ?? []) {
+        Object.defineProperty(missing === "locks" ? navigator : globalThis, missing, { value: undefined });
+    }
     const module = await import("/stomp.js");
     Object.assign(tab, module);
     tab.client = new module.SharedStompClient({

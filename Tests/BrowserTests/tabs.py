@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from selenium.common.exceptions import WebDriverException
+
 from browser import URL, BrowserTestCase, psql
 
 PAGE_SCRIPT = (pathlib.Path(__file__).parent / "tab.js").read_text(encoding="utf-8")
@@ -48,6 +50,14 @@ class Tab:
     def devtools(self, command, **parameters):
         self.driver.switch_to.window(self.handle)
         return self.driver.execute_cdp_cmd(command, parameters)
+
+    def crash(self):
+        """Its renderer ends, as by a fault or for want of memory."""
+        try:
+            self.devtools("Page.crash")
+        except WebDriverException as error:
+            if "tab crashed" not in str(error):
+                raise
 
     @property
     def state(self):

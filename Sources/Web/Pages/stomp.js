@@ -1366,7 +1366,9 @@ class TabHub {
         switch (command) {
         case "SUBSCRIBE":
             // The hub subscribes to answers itself.
-            if (headers.destination !== replyDestination) this.#subscribe(tab, headers);
+            if (headers.id && headers.destination && headers.destination !== replyDestination) {
+                this.#subscribe(tab, headers);
+            }
             break;
         case "UNSUBSCRIBE":
             this.#unsubscribe(tab, headers.id);
@@ -1376,6 +1378,7 @@ class TabHub {
             this.#answer(tab, command, headers.id, receipt);
             break;
         case "SEND":
+            if (!headers.destination?.startsWith("/app/") || typeof body !== "string") return;
             this.#ask(headers.destination, `${tab}/${headers["correlation-id"]}`, body);
             break;
         }
@@ -1392,7 +1395,7 @@ class TabHub {
     #answer(tab, command, ackID, receipt) {
         const delivery = this.#deliveries.get(ackID);
         if (!delivery) {
-            if (receipt) this.#say({ kind: "receipt", to: tab, session: this.#session, receipt, headers: null });
+            if (receipt) this.#say({ kind: "receipt", to: tab, session: this.#session, receipt });
             return;
         }
         const session = this.#session;
@@ -1483,31 +1486,55 @@ function leaderGone(text) {
     return { reason: { code: 1006, text }, attempt: 1, retryAt: null };
 }
 
+/** What is said between tabs, and what each message has to have: `from` a tab to the leader, `n` from the leader. */
+const tabMessages = {
+    hello: ["from"],
+    ping: ["from"],
+    reconnect: ["from"],
+    leave: ["from"],
+    frame: ["from", "session", "command", "headers"],
+    lead: ["n"],
+    beat: ["n"],
+    bye: ["n", "text"],
+    refused: ["n", "to", "text"],
+    welcome: ["n", "to", "session", "state", "detail"],
+    state: ["n", "session", "state", "detail"],
+    subscribed: ["n", "to", "session", "id", "shared", "replay"],
+    message: ["n", "session", "shared", "headers", "body"],
+    acknowledged: ["n", "session", "shared", "message"],
+    answer: ["n", "to", "session", "headers", "body"],
+    receipt: ["n", "to", "session", "receipt"],
+};
+
+const isObject = (value) => value !== null && typeof value === "object";
+const isNumber = (value) => Number.isSafeInteger(value);
+const isText = (value) => typeof value === "string" && value.length <= tabTextMax;
+const isBytes = (value) => value instanceof Uint8Array && value.length <= tabBytesMax;
+const isHeaders = (value) => isObject(value) && Object.keys(value).length <= tabHeadersMax
+    && Object.values(value).every((text) => typeof text === "string");
+const isDetailOf = (state, detail) => isObject(detail) && (detail.headers === undefined || isHeaders(detail.headers))
+    && (!["reconnecting", "closed"].includes(state) || (isNumber(detail.reason?.code) && isText(detail.reason.text)));
+
+/** The parts of messages between tabs: what each may be. */
+const tabMessageParts = {
+    from: isText, to: isText, command: isText, receipt: isText, id: isText, shared: isText, message: isText, text: isText,
+    n: isNumber, session: isNumber, attempt: isNumber, state: (value) => clientStates.has(value), detail: isObject,
+    headers: isHeaders,
+    body: (value) => typeof value === "string" ? value.length <= tabBytesMax : isBytes(value),
+    counts: (value) => value === null || isBytes(value),
+    replay: (value) => Array.isArray(value) && value.length <= heldMax
+        && value.every((frame) => isHeaders(frame?.headers) && isBytes(frame.body)),
+};
+
 /** Reads what came over the channel, where any script of the origin may speak: a message as it has to be, or `null`. */
 function readTabMessage(data) {
-    const isText = (value, max = tabTextMax) => typeof value === "string" && value.length <= max;
-    const isTextOrNone = (value) => value === undefined || isText(value);
-    const isNumberOrNone = (value) => value === undefined || Number.isSafeInteger(value);
-    const isHeaders = (value) => value !== null && typeof value === "object" && Object.keys(value).length
-        <= tabHeadersMax && Object.entries(value).every(([name, text]) => isText(name) && isText(text, 65536));
-    const isBody = (value) => value instanceof Uint8Array ? value.length <= tabBytesMax
-        : value === undefined || value === null || isText(value, tabBytesMax);
-    const isFrame = (value) => isHeaders(value?.headers) && value.body instanceof Uint8Array && isBody(value.body);
-    const isReplay = (value) => value === undefined
-        || (Array.isArray(value) && value.length <= heldMax && value.every(isFrame));
-    const isReason = (value) => value === undefined || (Number.isSafeInteger(value?.code) && isText(value.text));
-    const isDetail = (value) => value === undefined || (value !== null && typeof value === "object"
-        && isReason(value.reason) && isNumberOrNone(value.attempt) && (value.headers === undefined
-        || isHeaders(value.headers)) && (value.retryAt ?? 0) >= 0);
-    if (data === null || typeof data !== "object") return null;
-    const { kind, epoch, n, from, to, session, attempt, command, receipt, state, id, shared, message, text } = data;
-    const { headers, body, counts, replay, detail } = data;
-    const isRight = isText(kind) && Number.isSafeInteger(epoch) && epoch <= (Date.now() + 86400000) * 1000
-        && [n, session, attempt].every(isNumberOrNone)
-        && [from, to, command, receipt, id, shared, message, text].every(isTextOrNone)
-        && (state === undefined || clientStates.has(state)) && isDetail(detail) && isReplay(replay)
-        && (headers === undefined || headers === null || isHeaders(headers)) && isBody(body) && isBody(counts);
-    return isRight ? data : null;
+    if (!isObject(data) || !Object.hasOwn(tabMessages, data.kind)) return null;
+    // The leaders' numbers are made of the time, in microseconds; this machine's clock may be set meanwhile.
+    if (!isNumber(data.epoch) || data.epoch > (Date.now() + 86400000) * 1000) return null;
+    const isComplete = tabMessages[data.kind].every((part) => data[part] !== undefined);
+    const isRight = Object.entries(tabMessageParts).every(([part, is]) => data[part] === undefined || is(data[part]));
+    if (!isComplete || !isRight || (data.state !== undefined && !isDetailOf(data.state, data.detail))) return null;
+    return data;
 }
 
 /**
@@ -1844,18 +1871,29 @@ export class SharedStompClient extends Inbox {
 
     /** Takes what came over the channel. */
     #received(message) {
-        if (message.from !== undefined) {
-            if (!this.#hub || (message.kind !== "hello" && message.epoch !== this.#epoch)) return;
-            try {
-                this.#hub.receive(message);
-            } catch (error) {
-                // A frame that cannot be written: no tab sends one.
-                if (!(error instanceof StompError)) throw error;
-            }
+        if (message.from === undefined) this.#receivedOfLeader(message);
+        else if (this.#hub && message.from !== this.#id) this.#receivedOfTab(message);
+    }
+
+    #receivedOfTab(message) {
+        // Whoever greets does not know yet who leads.
+        if (message.kind !== "hello" && message.epoch !== this.#epoch) return;
+        try {
+            this.#hub.receive(message);
+        } catch (error) {
+            // A frame that cannot be written: no tab sends one.
+            if (!(error instanceof StompError)) throw error;
+        }
+    }
+
+    #receivedOfLeader(message) {
+        const { kind, epoch, n, to } = message;
+        if (epoch < this.#epoch) {
+            // The lead may come sooner than the last word of who had it: that all tabs are refused.
+            if (kind === "state" && message.state === "closed" && !this.#connection) this.#close(message.detail.reason);
             return;
         }
-        const { kind, epoch, n, to } = message;
-        if (epoch < this.#epoch || (this.#hub && epoch === this.#epoch)) return;
+        if (this.#hub && epoch === this.#epoch) return;
         this.#heardAt = Date.now();
         this.#strikes = 0;
         if (epoch > this.#epoch) {
@@ -1960,8 +1998,9 @@ export class SharedStompClient extends Inbox {
     #forget(text) {
         this.#next = null;
         clearTimeout(this.#retryTimer);
+        if (!this.#connection) return;
         this.#lose(text);
-        if (this.#state !== "connecting") this.#setState("reconnecting", leaderGone(text));
+        this.#setState("reconnecting", leaderGone(text));
     }
 
     #tick() {

@@ -5,7 +5,7 @@ import pathlib
 
 from selenium.common.exceptions import WebDriverException
 
-from browser import URL, BrowserTestCase, psql
+from browser import URL, BrowserTestCase, new_driver, psql
 
 PAGE_SCRIPT = (pathlib.Path(__file__).parent / "tab.js").read_text(encoding="utf-8")
 SILENCE_MILLISECONDS = 400
@@ -79,6 +79,12 @@ class ScriptError(Exception):
 
 class TabsTestCase(BrowserTestCase):
     """Each test opens tabs of its own."""
+
+    def new_device(self):
+        """Another browser, with a profile of its own."""
+        driver = new_driver(False)
+        self.addCleanup(driver.quit)
+        return driver
 
     def open_tabs(self, count, user=None, driver=None, **options):
         tabs = []

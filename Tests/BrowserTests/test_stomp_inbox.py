@@ -143,14 +143,14 @@ class InboxTests(BrowserTestCase):
             client.subscribe("/user/queue/msg", ({ id }) => log.push(id), {
                 ack: "client-individual", unread: true, onUnread: ({ unviewed }) => log.push(`unviewed ${unviewed}`),
             });
-            const counts = (socket, body) => socket.say("MESSAGE", {
+            const counts = (socket, body, headers = {}) => socket.say("MESSAGE", {
                 subscription: "s1", destination: "/user/queue/msg", "content-type": "application/json",
-                unread: "true" }, body);
+                "message-id": "unread-1", unread: "true", ...headers }, body);
             counts(sockets[0], '{"unviewed":3,"unseen":2,"changes":17}');
             sockets[0].message("7", { ack: "a1" });
             // A row may have a header of that name: it is a message all the same.
             sockets[0].message("8", { ack: "a2", unread: "true" });
-            counts(sockets[0], "not JSON");
+            counts(sockets[0], '{"error":{"code":"unavailable","message":"Not now."}}', { error: "unavailable" });
             sockets[0].lose();
             (await socket(2)).accept();
             counts(sockets[1], '{"unviewed":4,"unseen":2,"changes":18}');

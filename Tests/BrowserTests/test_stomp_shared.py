@@ -323,7 +323,8 @@ class SharedTests(BrowserTestCase):
             const counts = (unviewed) => JSON.stringify({ unviewed, unseen: 0, changes: 1 });
             all[0].subscribe(destination, { unread: true });
             await read(all);
-            sockets[0].say("MESSAGE", { subscription: "t1", destination, unread: "true" }, counts(3));
+            sockets[0].say("MESSAGE", {
+                subscription: "t1", destination, "message-id": "unread-1", unread: "true" }, counts(3));
             deliver("1");
             all[1].subscribe(destination, { unread: true });
             all[2].subscribe();

@@ -448,8 +448,8 @@ class Subscription {
 
     receive(frame) {
         if (isCounts(frame.headers)) {
-            const counts = readJSON(frame.body);
-            if (counts) call(this.#options.onUnread, counts);
+            // Where they cannot be had now there is an `error` in their place.
+            if (frame.headers.error === undefined) call(this.#options.onUnread, readJSON(frame.body));
             return;
         }
         const id = frame.headers["message-id"];
@@ -1010,7 +1010,7 @@ export class StompClient extends Inbox {
      * @param {object} [options.headers] further headers of SUBSCRIBE.
      * @param {boolean} [options.unread] asks for the user's counts, which come before the first message.
      * @param {(counts: {unviewed: number, unseen: number, changes: number}) => void} [options.onUnread] told of them,
-     *     again after every reconnect.
+     *     again after every reconnect; not where the node cannot tell them.
      * @param {(message: StompMessage, confirmation: ?Promise) => void} [options.onRepeat] told when a message came
      *     again: the one handed over before, still to be acknowledged, with `null`; or one that was acknowledged, and
      *     is once more, with the promise of its receipt.

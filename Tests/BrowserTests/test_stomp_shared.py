@@ -107,6 +107,22 @@ class SharedTests(BrowserTestCase):
         self.assertEqual(seen["last"][2][1]["headers"]["user-name"], "alice")
         self.assertEqual(seen["sockets"], 2)
 
+    def test_states_are_told_to_whoever_watches_from_the_present_one_on(self):
+        seen = self.run_script(r"""
+            const told = [[], []];
+            const all = await connected(1);
+            const own = new StompClient(quick);
+            const ends = [all[0].client, own].map((client, index) =>
+                client.watch((state) => told[index].push(state)));
+            own.connect();
+            (await socket(2)).accept();
+            ends[0]();
+            ends[1]();
+            all[0].client.disconnect();
+            own.disconnect();
+            return told;""")
+        self.assertEqual(seen, [["connected"], ["closed", "connecting", "connected"]])
+
     def test_no_token_is_ever_told_to_another_tab(self):
         seen = self.run_script(r"""
             const all = [member({ token: "secret-1" })];

@@ -126,6 +126,8 @@ export interface Client extends Inbox {
     connect(): void;
     reconnectNow(): void;
     disconnect(): Promise<void>;
+    /** Told of the state now and of every change; returns a function that ends that. */
+    watch(watcher: <S extends State>(state: S, detail: StateDetails[S]) => void): () => void;
     subscribe(
         destination: string, handler: (message: StompMessage) => void, options?: SubscriptionOptions,
     ): Subscription;

@@ -942,6 +942,28 @@ class Link {
     }
 }
 
+/** Who is told of a client's states. */
+class Watchers {
+    #watchers = new Set();
+    #latest = ["closed", {}];
+
+    constructor(first) {
+        if (first) this.#watchers.add(first);
+    }
+
+    tell(state, detail) {
+        this.#latest = [state, detail];
+        for (const watcher of this.#watchers) call(watcher, state, detail);
+    }
+
+    /** Returns a function that takes it off again. */
+    add(watcher) {
+        this.#watchers.add(watcher);
+        call(watcher, ...this.#latest);
+        return () => this.#watchers.delete(watcher);
+    }
+}
+
 /**
  * A client that stays connected.
  *
@@ -952,6 +974,7 @@ class Link {
 export class StompClient extends Inbox {
     #exchange;
     #link;
+    #watchers;
 
     /**
      * @param {object} options
@@ -970,18 +993,24 @@ export class StompClient extends Inbox {
     constructor(options = {}) {
         super();
         const complete = { ...defaultOptions, ...options };
+        this.#watchers = new Watchers(complete.onState);
         this.#exchange = new Exchange(complete);
         this.#link = new Link(complete, {
             opened: (connection) => this.#exchange.open(connection),
             received: (frame) => this.#exchange.receive(frame),
             ended: (text) => this.#exchange.ended(text),
             closed: (text) => this.#exchange.closed(text),
-            changed: (state, detail) => call(complete.onState, state, detail),
+            changed: (state, detail) => this.#watchers.tell(state, detail),
         });
     }
 
     get state() {
         return this.#link.state;
+    }
+
+    /** Has `watcher(state, detail)` told of the state now and of every change; returns a function that ends that. */
+    watch(watcher) {
+        return this.#watchers.add(watcher);
     }
 
     /** Starts connecting; does nothing unless `closed`. */
@@ -1661,6 +1690,7 @@ class TabGroup {
  */
 export class SharedStompClient extends Inbox {
     #options;
+    #watchers;
     #exchange;
     #url;
     #state = "closed";
@@ -1696,12 +1726,18 @@ export class SharedStompClient extends Inbox {
             throw new StompError("invalid", "Say whose session is shared: the option user, or a token that stays.");
         }
         this.#options = { ...defaultOptions, ...options };
+        this.#watchers = new Watchers(options.onState);
         this.#url = socketURL(options.url);
         this.#exchange = new Exchange(this.#options, repeatedCommands);
     }
 
     get state() {
         return this.#state;
+    }
+
+    /** As that of `StompClient`. */
+    watch(watcher) {
+        return this.#watchers.add(watcher);
     }
 
     /** Whether this tab has the connection. */
@@ -2038,6 +2074,6 @@ export class SharedStompClient extends Inbox {
     #setState(state, detail) {
         if (state === this.#state && state === "connecting") return;
         this.#state = state;
-        call(this.#options.onState, state, detail);
+        this.#watchers.tell(state, detail);
     }
 }

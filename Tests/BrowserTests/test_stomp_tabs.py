@@ -230,8 +230,8 @@ class TabsTests(TabsTestCase):
                 "state", "subscribed", "message", "acknowledged", "answer", "receipt", "toString", "__proto__"];
             const parts = [undefined, null, 7, -1, NaN, "", "x", "x".repeat(9000), [], {}, { headers: {} }, new Date(),
                 [null], new Uint8Array(3), "connected", "closed", "SUBSCRIBE", "ACK", { destination: "x", id: "\0" }];
-            const names = ["from", "to", "n", "session", "command", "headers", "body", "receipt", "state", "detail", "id",
-                "shared", "message", "replay", "counts", "text", "attempt"];
+            const names = ["from", "to", "n", "session", "command", "headers", "body", "receipt", "state", "detail",
+                "id", "shared", "message", "replay", "counts", "text", "attempt"];
             let seed = 7;
             const any = (list) => list[(seed = (seed * 48271) % 2147483647) % list.length];
             for (const nonsense of [null, 1, "x", [], {}, { kind: null }]) channel.postMessage(nonsense);

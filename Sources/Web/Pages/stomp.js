@@ -1546,7 +1546,8 @@ const isDetailOf = (state, detail) => isObject(detail) && (detail.headers === un
 
 /** The parts of messages between tabs: what each may be. */
 const tabMessageParts = {
-    from: isText, to: isText, command: isText, receipt: isText, id: isText, shared: isText, message: isText, text: isText,
+    from: isText, to: isText, command: isText, receipt: isText,
+    id: isText, shared: isText, message: isText, text: isText,
     n: isNumber, session: isNumber, attempt: isNumber, state: (value) => clientStates.has(value), detail: isObject,
     headers: isHeaders,
     body: (value) => typeof value === "string" ? value.length <= tabBytesMax : isBytes(value),

@@ -34,6 +34,16 @@ class TabsTests(TabsTestCase):
         self.wait_shown([late], ids[0], ids[2], ids[3], live)
         self.assertEqual(self.sessions(), 1)
 
+    def test_a_tab_that_comes_later_is_not_shown_what_was_deleted(self):
+        tabs = self.open_tabs(2)
+        ids = [insert(self.user) for _ in range(2)]
+        self.wait_shown(tabs, *ids)
+        tabs[1].run("await tab.client.deleteMessages([values[0]]);", ids[0])
+        for tab in tabs:
+            self.wait_for(lambda tab=tab: len(tab.shown) == 3, "the news of it")
+        late = self.open_tabs(1)[0]
+        self.wait_shown([late], ids[1])
+
     def test_thirty_tabs_are_one_session(self):
         tabs = self.open_tabs(30)
         first = insert(self.user)

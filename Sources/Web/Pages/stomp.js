@@ -1194,6 +1194,14 @@ class SharedSubscription {
         this.#release(ackID);
     }
 
+    /** Messages that were deleted. */
+    forget(ids) {
+        if (this.#isTopic) return;
+        for (const [key, { headers }] of this.#held) {
+            if (ids.has(headers["message-id"])) this.#release(key);
+        }
+    }
+
     #release(key) {
         this.#heldBytes -= this.#held.get(key)?.body.length ?? 0;
         this.#held.delete(key);
@@ -1368,12 +1376,27 @@ class TabHub {
             for (const { tab, id } of shared.wantsCounts) this.#say({ ...message, to: tab, id });
             return;
         }
-        shared.hold(message);
+        this.#hold(shared, message);
         if (headers.ack !== undefined) {
             this.#deliveries.set(headers.ack, { shared, message: headers["message-id"] });
             if (this.#deliveries.size > deliveriesMax) this.#deliveries.delete(this.#deliveries.keys().next().value);
         }
         this.#say(message);
+    }
+
+    /**
+     * Keeps a message for tabs that come later, but for the news of what the user does: that is soon out of date, and
+     * whoever comes asks for the counts. What was deleted is for nobody any more.
+     */
+    #hold(shared, message) {
+        const mayBeNews = new TextDecoder().decode(message.body).includes('"NOTIFY_');
+        const { type, data } = (mayBeNews && readJSON(message.body)) || {};
+        if (type === "NOTIFY_DELETED") {
+            const ids = new Set(Array.isArray(data?.ids) ? data.ids : []);
+            for (const each of this.#shared.values()) each.forget(ids);
+        } else if (type !== "NOTIFY_VIEWED") {
+            shared.hold(message);
+        }
     }
 
     /** Answers go to the tab that asked: it is the first part of the `correlation-id`. */
@@ -1695,6 +1718,7 @@ export class SharedStompClient extends Inbox {
     #exchange;
     #url;
     #state = "closed";
+    #told = "";
     #group = null;
     #hub = null;
     /** Counts the times that this tab went in or out. */
@@ -2073,7 +2097,9 @@ export class SharedStompClient extends Inbox {
     }
 
     #setState(state, detail) {
-        if (state === this.#state && state === "connecting") return;
+        const told = JSON.stringify([state, detail]);
+        if (told === this.#told) return;
+        this.#told = told;
         this.#state = state;
         this.#watchers.tell(state, detail);
     }

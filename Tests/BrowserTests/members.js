@@ -11,8 +11,10 @@ const until = async (condition) => {
 const posts = [];
 const realPost = BroadcastChannel.prototype.postMessage;
 let loses = () => false;
+let channelName;
 BroadcastChannel.prototype.postMessage = function (data) {
     posts.push(data);
+    channelName = this.name;
     if (!loses(data)) realPost.call(this, data);
 };
 const destination = "/user/queue/msg";

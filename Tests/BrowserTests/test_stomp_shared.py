@@ -141,6 +141,19 @@ class SharedTests(BrowserTestCase):
             return [reasons, all.map(({ client }) => client.state)];""")
         self.assertEqual(seen, [["Not allowed."] * 3, ["closed", "connected", "closed"]])
 
+    def test_a_final_refusal_that_is_read_after_the_lead_is_final_too(self):
+        seen = self.run_script(r"""
+            const all = await connected(3);
+            let late;
+            loses = (data) => data.state === "closed" && (late = data);
+            sockets[0].lose(4003, "Not allowed.");
+            await socket(2);
+            loses = () => false;
+            new BroadcastChannel(channelName).postMessage(late);
+            await until(() => all.every(({ client }) => client.state === "closed"));
+            return [sockets.length, all.map(({ details }) => details.at(-1).reason.text)];""")
+        self.assertEqual(seen, [2, ["Not allowed."] * 3])
+
     def test_what_can_be_asked_twice_is_asked_again_and_the_rest_is_lost(self):
         seen = self.run_script(r"""
             const all = await connected(2);

@@ -250,6 +250,15 @@ class TabsTests(TabsTestCase):
                 for (const name of names) if (any([0, 1])) made[name] = any(parts);
                 channel.postMessage(made);
             }
+            // What the present leader does not say, and what a tab of its does not.
+            const { from } = tab.posted.find(({ kind }) => kind === "frame");
+            for (const kind of kinds.slice(5)) {
+                for (const n of [undefined, "1", NaN, null]) channel.postMessage({ kind, epoch, n, to: from });
+            }
+            for (const headers of [undefined, null, 7, [1], { id: 1 }, { id: "x" }]) {
+                channel.postMessage({ kind: "frame", epoch, from, session: 1, command: "SUBSCRIBE", headers });
+                channel.postMessage({ kind: "frame", epoch, from, session: 1, command: "SEND", headers });
+            }
             // As a tab that there is not, of the present leader.
             for (let count = 0; count < 3000; count++) {
                 const made = { kind: any(kinds.slice(0, 5)), epoch, from: any(["ghost", "", "x/y"]) };
@@ -264,7 +273,7 @@ class TabsTests(TabsTestCase):
         self.assertTrue(leader.is_leading)
         self.assertEqual(self.sessions(), 1)
         for tab in tabs:
-            self.driver.switch_to.window(tab.handle)
+            self.assertEqual([state for state, _ in tab.run("return tab.states;")], ["connecting", "connected"])
             self.assert_console_clean()
 
 

@@ -1298,7 +1298,7 @@ class TabHub {
     }
 
     #over(text) {
-        this.#say({ kind: "bye", text });
+        this.#say({ kind: "bye", text: text.slice(0, tabTextMax) });
         this.#isOver = true;
         for (const { stopWatching } of this.#tabs.values()) stopWatching();
         this.#tabs.clear();
@@ -1348,7 +1348,12 @@ class TabHub {
     #present() {
         const { state, detail } = this.#link;
         const session = this.#session;
-        if (!this.#isSuccessor || state !== "connecting") return { session, state, detail };
+        if (!this.#isSuccessor || state !== "connecting") {
+            const { reason } = detail;
+            if (!reason) return { session, state, detail };
+            const { code, text } = reason;
+            return { session, state, detail: { ...detail, reason: { code, text: text.slice(0, tabTextMax) } } };
+        }
         return { session, state: "reconnecting", detail: leaderGone("The tab that held the connection is gone.") };
     }
 
@@ -1731,6 +1736,7 @@ export class SharedStompClient extends Inbox {
     /** The hub's subscription → ids of this tab's. */
     #shared = new Map();
     #heardAt = 0;
+    #greetedAt = 0;
     #strikes = 0;
     #ticker;
     #retryTimer;
@@ -1921,6 +1927,7 @@ export class SharedStompClient extends Inbox {
     // Following
 
     #greet() {
+        this.#greetedAt = Date.now();
         this.#toLeader({ kind: "hello" });
     }
 
@@ -1969,9 +1976,10 @@ export class SharedStompClient extends Inbox {
         if (kind === "welcome" && to === this.#id) this.#next = n;
         if (this.#next === null) return;
         if (n !== this.#next) {
-            // Something is missing.
+            // Something is missing. If that goes on, the next tick is soon enough.
+            const isOften = Date.now() - this.#greetedAt < 100;
             this.#forget("A message between tabs was lost.");
-            this.#greet();
+            if (!isOften) this.#greet();
             return;
         }
         this.#next++;

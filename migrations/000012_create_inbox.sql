@@ -13,7 +13,13 @@ comment on column belfry.message_log.xid is
     'The transaction that wrote it: whether a watermark of belfry.inbox holds for it. Of a message that was held back '
     'when one was set, the transaction that set it.';
 
-alter table belfry.setting add column keeps_history boolean not null default true;
+alter table belfry.setting
+    add column keeps_history boolean not null default true,
+    add column foreign_up_to bigint not null default 0;
+grant update (foreign_up_to) on belfry.setting to belfry_service;
+comment on column belfry.setting.foreign_up_to is
+    'Messages up to this id were written in another cluster, from which this database was restored: their transaction '
+    'ids mean nothing here. Written by the relay when it starts over.';
 comment on column belfry.setting.keeps_history is
     'Whether belfry migrate makes the index that histories are read by; changed by belfry migrate --history.';
 
@@ -142,6 +148,21 @@ return status not in ('expired', 'cancelled')
 comment on function belfry.is_listed is
     'Whether a message that is not hidden belongs into its receiver''s history now.';
 
+-- Inlined as well.
+create function belfry.is_under(
+    id bigint, xid xid8, up_to bigint, snapshot pg_snapshot, later bigint[], foreign_up_to bigint
+) returns boolean
+language sql stable parallel safe
+return id <= up_to and (pg_visible_in_snapshot(xid, snapshot) or id <= foreign_up_to and id <> all (later));
+comment on function belfry.is_under is
+    'Whether a watermark holds for a message: it had committed when the mark was set, as whatever came from another '
+    'cluster had.';
+
+create function belfry.foreign_up_to() returns bigint
+language sql stable
+as $$ select s.foreign_up_to from belfry.setting s $$;
+comment on function belfry.foreign_up_to is 'See belfry.setting.';
+
 create function belfry.unviewed_messages(inbox belfry.inbox, before bigint, "limit" integer)
     returns table (id bigint, xid xid8)
 language plpgsql stable
@@ -157,6 +178,7 @@ as $$
 declare
     -- Messages under a watermark that are looked at.
     look_back constant integer := 200;
+    foreign_up_to constant bigint := belfry.foreign_up_to();
 begin
     -- Index message_log_history from the watermark on, newest first.
     return query
@@ -172,6 +194,7 @@ begin
                 select m.id, m.xid, m.status, m.not_before, m.expires_at from belfry.message_log m
                 where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
                     and m.hidden_at is null and m.id <= inbox.viewed_up_to and m.id < before
+                    and m.id > foreign_up_to
                 order by m.id desc limit look_back) l
             where not pg_visible_in_snapshot(l.xid, inbox.viewed_snapshot) and l.id <> all (inbox.later)
                 and belfry.is_listed(l.status, l.not_before, l.expires_at);
@@ -205,12 +228,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     inbox constant belfry.inbox := belfry.inbox_of(unread.receiver);
+    foreign_up_to constant bigint := belfry.foreign_up_to();
 begin
     perform belfry.require_history();
     return query
         select least(count(*), 1000)::integer,
             least(1000, count(*) filter (
-                where n.id > inbox.seen_up_to or not pg_visible_in_snapshot(n.xid, inbox.seen_snapshot)))::integer,
+                where not belfry.is_under(
+                    n.id, n.xid, inbox.seen_up_to, inbox.seen_snapshot, inbox.later, foreign_up_to)))::integer,
             inbox.changes
         from belfry.unviewed_messages(inbox, 9223372036854775807, 1000) n;
 end
@@ -242,6 +267,7 @@ as $$
 #variable_conflict use_column
 declare
     inbox constant belfry.inbox := belfry.inbox_of(history.receiver);
+    foreign_up_to constant bigint := belfry.foreign_up_to();
     -- The bounds themselves are not in the page.
     low constant bigint := coalesce(history.after, 0);
     high constant bigint := coalesce(history.before, 9223372036854775807);
@@ -304,11 +330,13 @@ begin
         select m.id, m.type, m.data, m.headers, m.created_at,
             coalesce(
                 m.viewed_at,
-                case when m.id <= inbox.viewed_up_to and pg_visible_in_snapshot(m.xid, inbox.viewed_snapshot)
+                case when belfry.is_under(
+                    m.id, m.xid, inbox.viewed_up_to, inbox.viewed_snapshot, inbox.later, foreign_up_to)
                     then inbox.viewed_at end),
             m.viewed_at is not null
-                or m.id <= inbox.viewed_up_to and pg_visible_in_snapshot(m.xid, inbox.viewed_snapshot)
-                or m.id <= inbox.seen_up_to and pg_visible_in_snapshot(m.xid, inbox.seen_snapshot)
+                or belfry.is_under(
+                    m.id, m.xid, inbox.viewed_up_to, inbox.viewed_snapshot, inbox.later, foreign_up_to)
+                or belfry.is_under(m.id, m.xid, inbox.seen_up_to, inbox.seen_snapshot, inbox.later, foreign_up_to)
         from belfry.message_log m
         where m.id = any (ids) and (history.type is null or m.type = history.type)
         order by m.id desc
@@ -433,7 +461,8 @@ begin
             select m.id from belfry.message_log m
             where m.id = any (mark_viewed.ids) and m.receiver = mark_viewed.receiver and m.hidden_at is null
                 and m.viewed_at is null and belfry.is_listed(m.status, m.not_before, m.expires_at)
-                and not (m.id <= inbox.viewed_up_to and pg_visible_in_snapshot(m.xid, inbox.viewed_snapshot))
+                and not belfry.is_under(
+                    m.id, m.xid, inbox.viewed_up_to, inbox.viewed_snapshot, inbox.later, belfry.foreign_up_to())
             order by m.id
             for no key update);
     else
@@ -655,6 +684,7 @@ where name = 'NOTIFY_DELETED';
 
 revoke all on function
     belfry.require_history(), belfry.own_inbox(text), belfry.is_listed(text, timestamptz, timestamptz),
+    belfry.is_under(bigint, xid8, bigint, pg_snapshot, bigint[], bigint), belfry.foreign_up_to(),
     belfry.unviewed_messages(belfry.inbox, bigint, integer), belfry.inbox_of(text), belfry.unread(text),
     belfry.history(text, bigint, bigint, integer, text, boolean), belfry.announce(text, text, jsonb),
     belfry.ids_as_text(bigint[]), belfry.check_ids(bigint[]), belfry.keep_for_later(belfry.inbox, bigint),

@@ -9,7 +9,8 @@ alter table belfry.presence
     add column answered_at timestamptz,
     add column unacknowledged integer;
 create index presence_asked on belfry.presence (node_id) where asked_at is not null;
-comment on column belfry.presence.client is 'What the client calls itself: User-Agent; null when it does not, or is not known.';
+comment on column belfry.presence.client is
+    'What the client calls itself: User-Agent; null when it does not, or is not known.';
 comment on column belfry.presence.topics is 'The topics that it is subscribed to.';
 comment on column belfry.presence.token is
     'The first 16 bytes of the token''s SHA-256, in hexadecimal; null when there was none.';

@@ -81,7 +81,8 @@ enum RestartStatements {
         """)
 
     /// Makes the listing's snapshot, with the stamp as the one that runs, the cursor. What nodes know of the rows'
-    /// stamps means nothing from now on, so this is another incarnation.
+    /// stamps means nothing from now on, so this is another incarnation. Nor do transaction ids in the log, by which
+    /// the watermarks of histories hold.
     /// Plan: by primary key.
     static let finish = PostgresStatement(
         "",
@@ -100,6 +101,10 @@ enum RestartStatements {
             returning c.snapshot::text as snapshot
         ), renamed as (
             update belfry.incarnation i set id = gen_random_uuid() where exists (select 1 from changed)
+        ), histories as (
+            update belfry.setting s
+            set foreign_up_to = greatest(s.foreign_up_to, (select max(m.id) from belfry.message_log m))
+            where exists (select 1 from changed)
         )
         select snapshot from changed
         """)

@@ -121,7 +121,9 @@ def main():
                  f"{servers.url}/api/openapi.json", "--header", f"Authorization: Bearer {servers.token}", "--seed",
                  SEED, "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing", "--generation-database",
                  "none", "--request-timeout", "20", "--no-color"],
-                env={**os.environ, "PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"}, check=False)
+                # It keeps notes in the folder in which it is started.
+                cwd=folder, env={**os.environ, "PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"},
+                check=False)
             # It serves after all that.
             ask(f"{servers.url}/api/v1/unread", servers.token)
             return result.returncode

@@ -48,6 +48,8 @@ import Testing
         #expect(term.mustStartOver)
         let cursor = try #require(try await store.startOver(term: term.number))
         #expect(try await store.page(after: cursor).rows.count == 1)
+        let upTo = try await connection.execute(PostgresStatement("", "select foreign_up_to from belfry.setting"))
+        #expect(upTo.int64(0, 0) == 1, "histories know which transaction ids mean nothing any more")
         await connection.close()
     }
 

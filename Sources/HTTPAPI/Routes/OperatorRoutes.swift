@@ -1,4 +1,5 @@
 import Authentication
+import BelfryModel
 import Commands
 import HTTPTypes
 import Hummingbird
@@ -28,7 +29,11 @@ struct OperatorRoutes: Sendable {
             },
             Route(.get, "/api/v1/topics/{name}/sessions") { request throws(Problem) in
                 _ = try request.query()
-                return try await list(.topic(try request.parameter("name")), request)
+                let topic = try request.parameter("name")
+                guard topic.utf8.count <= Destination.nameBytesMax else {
+                    throw .invalid("A topic has \(Destination.nameBytesMax) bytes at most.")
+                }
+                return try await list(.topic(topic), request)
             },
         ]
     }

@@ -19,6 +19,8 @@ public struct PostedMessage: Sendable {
         "destination", "content-length", "content-type", "receipt", "transaction", "type", "idempotency-key",
         "expires-at", "not-before", "authorization", "token", "login", "passcode", "id", "ack", "message-id",
         "subscription", "redelivered", "receipt-id", "heart-beat",
+        // What the node says of messages by itself.
+        "unread", "counted",
     ]
 
     private static let ownHeaderBytesMax = 16

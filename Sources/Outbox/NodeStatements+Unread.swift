@@ -6,8 +6,8 @@ extension NodeStatements {
     /// how many they are. A user's count and page are of one snapshot, as the function is stable.
     ///
     /// Without the index for histories the counts are null, and the pages are there all the same. A lock that an
-    /// operator has on the table of marks is waited for some milliseconds; then the statement fails with 55P03. One that
-    /// hangs holds up everybody on an event loop, and so is given less time than others.
+    /// operator has on the table of marks is waited for some milliseconds; then the statement fails with 55P03. One
+    /// that hangs holds up everybody on an event loop, and so is given less time than others.
     ///
     /// Plan: that of `readBacklog`; the function says which index it goes by, and is called once a count: its argument
     /// comes from a subquery that has no row where it is not to be called.

@@ -62,6 +62,7 @@ import Testing
             [
                 "destination": "/topic/a", "content-type": "text/plain", "x": "1", "x": "2", "AUTHORIZATION": "secret",
                 "token": "secret", "passcode": "secret", "receipt": "r", "transaction": "t", "content-length": "1",
+                "unread": "true", "Counted": "true",
             ])
         #expect(row.headers == "{\"x\":\"1\"}")
     }

@@ -156,8 +156,8 @@ final class BacklogReader: @unchecked Sendable {
         line.scheduleLook()
     }
 
-    /// A statement has failed, because it counts perhaps: the others in line need not wait for its next try. Whoever has
-    /// waited for a count for too long gets the backlog without.
+    /// A statement has failed, because it counts perhaps: the others in line need not wait for its next try. Whoever
+    /// has waited for a count for too long gets the backlog without.
     private func countsFailed(_ batch: [Read], _ error: PostgresError) {
         guard batch.contains(where: \.page.wantsCount) else { return }
         line.scheduleLook()

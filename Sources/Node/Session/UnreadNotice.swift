@@ -60,8 +60,8 @@ final class UnreadNotice {
 }
 
 extension PostgresError {
-    /// Whether it may be this statement that PostgreSQL can't carry out now, and another could: not a connection that is
-    /// lost, nor a server that stops, starts, or is a standby.
+    /// Whether it may be this statement that PostgreSQL can't carry out now, and another could: not a connection that
+    /// is lost, nor a server that stops, starts, or is a standby.
     var isOfItsStatement: Bool {
         guard code != .timeout else { return true }
         guard code == .server, let sqlState, sqlState != "25006" else { return false }

@@ -81,8 +81,8 @@ import Testing
 
     // MARK: Devices
 
-    /// What has come and is to be acknowledged: once the relay has published it, as what is acknowledged before does not
-    /// go to the user's other sessions.
+    /// What has come and is to be acknowledged: once the relay has published it, as what is acknowledged before does
+    /// not go to the user's other sessions.
     private struct Unanswered {
         private let application: Application
         private var messages: [Int64: Frame] = [:]

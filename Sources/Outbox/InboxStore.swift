@@ -117,58 +117,52 @@ extension InboxStore.Listed {
 
 /// The statements behind it, each one call; the functions say which index they go by.
 ///
-/// A change waits for a lock for ten milliseconds, as `NodeMarkStatements.markDeliveredAtOnce` does, and fails with
-/// 55P03: it holds the user's row meanwhile, for which an application may come to wait.
+/// They wait for a lock for ten milliseconds, as `NodeMarkStatements.markDeliveredAtOnce` does, and fail with 55P03: a
+/// change holds the user's row meanwhile, for which an application may come to wait, and a read a connection.
 enum InboxStatements {
     /// A server process that hangs holds up what others ask for on its connection.
     private static let timeLimit = Duration.seconds(20)
 
-    /// A function's call with the user as its first argument, once it is known how long to wait.
-    private static func changing(_ name: String, _ columns: String, _ call: String) -> PostgresStatement {
+    /// A function's call with the user as its first argument, `u.receiver`, once it is known how long to wait.
+    private static func patient(_ name: String, _ columns: String, _ call: String) -> PostgresStatement {
         PostgresStatement(
             name,
             """
             with \(NodeMarkStatements.patience)
             select \(columns)
             from (select case when p.milliseconds <> '' then $1::text end as receiver from patience p offset 0) u
-            cross join lateral \(call) c
+            cross join lateral \(call)
             """, timeLimit: timeLimit)
     }
 
     private static let counts = "c.unviewed, c.unseen, c.changes"
+    private static let listed =
+        "belfry.body(h.id, h.type, u.receiver, null, h.data, h.viewed_at, h.created_at), h.seen, h.id"
 
-    static let history = PostgresStatement(
-        "belfry_inbox_history",
-        """
-        select belfry.body(h.id, h.type, $1, null, h.data, h.viewed_at, h.created_at), h.seen, h.id
-        from belfry.history($1, $2::bigint, $3::bigint, $4::bigint::integer, $5, $6::boolean) h
-        """, timeLimit: timeLimit)
+    static let history = patient(
+        "belfry_inbox_history", listed,
+        "belfry.history(u.receiver, $2::bigint, $3::bigint, $4::bigint::integer, $5, $6::boolean) h")
 
     /// A page of one: the newest below the next id.
-    static let message = PostgresStatement(
-        "belfry_inbox_message",
-        """
-        select belfry.body(h.id, h.type, $1, null, h.data, h.viewed_at, h.created_at), h.seen, h.id
-        from belfry.history($1, before => $2::bigint, "limit" => 1) h
-        where h.id = $3::bigint
-        """, timeLimit: timeLimit)
+    static let message = patient(
+        "belfry_inbox_message", listed,
+        "belfry.history(u.receiver, before => $2::bigint, \"limit\" => 1) h where h.id = $3::bigint")
 
-    static let unread = PostgresStatement(
-        "belfry_inbox_unread", "select \(counts) from belfry.unread($1) c", timeLimit: timeLimit)
+    static let unread = patient("belfry_inbox_unread", counts, "belfry.unread(u.receiver) c")
 
-    static let markViewed = changing(
-        "belfry_inbox_viewed", counts, "belfry.mark_viewed(u.receiver, ids => $2::bigint[])")
+    static let markViewed = patient(
+        "belfry_inbox_viewed", counts, "belfry.mark_viewed(u.receiver, ids => $2::bigint[]) c")
 
-    static let markViewedUpTo = changing(
-        "belfry_inbox_viewed_up_to", counts, "belfry.mark_viewed(u.receiver, up_to => $2::bigint)")
+    static let markViewedUpTo = patient(
+        "belfry_inbox_viewed_up_to", counts, "belfry.mark_viewed(u.receiver, up_to => $2::bigint) c")
 
-    static let markSeen = changing("belfry_inbox_seen", counts, "belfry.mark_seen(u.receiver, $2::bigint)")
+    static let markSeen = patient("belfry_inbox_seen", counts, "belfry.mark_seen(u.receiver, $2::bigint) c")
 
-    static let delete = changing("belfry_inbox_delete", counts, "belfry.delete_for(u.receiver, $2::bigint[])")
+    static let delete = patient("belfry_inbox_delete", counts, "belfry.delete_for(u.receiver, $2::bigint[]) c")
 
-    static let snooze = changing(
+    static let snooze = patient(
         "belfry_inbox_snooze", "c.id",
         """
-        (select belfry.snooze(u.receiver, $2::bigint, to_timestamp($3::bigint / 1000.0::float8)) as id)
+        (select belfry.snooze(u.receiver, $2::bigint, to_timestamp($3::bigint / 1000.0::float8)) as id) c
         """)
 }

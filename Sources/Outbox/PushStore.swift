@@ -119,7 +119,7 @@ enum PushStatements {
     static let earlier = PostgresStatement(
         "belfry_push_earlier",
         """
-        with \(asked)
+        with \(NodeMarkStatements.patience), \(asked)
         select a.place, m.id,
             m.receiver is not distinct from a.receiver and m.topic is not distinct from a.topic and m.type = a.type
                 and m.data = a.data
@@ -127,6 +127,7 @@ enum PushStatements {
         cross join lateral (
             select m.* from belfry.message_log m where m.idempotency_key = a.idempotency_key limit 1
         ) m
+        where (select p.milliseconds from patience p) <> ''
         """, timeLimit: timeLimit)
 
     /// Plan: message_log by primary key.

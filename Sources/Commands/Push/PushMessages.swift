@@ -44,12 +44,12 @@ public struct PushMessages: Sendable {
         let hasKeys = rows.contains { $0.idempotencyKey != nil }
         do {
             // What is not to be written with one of them is not to be written at all.
-            if hasKeys, rows.count > 1 { _ = try checked(try await store.earlier(rows, json: bytes)) }
+            if hasKeys, rows.count > 1 { _ = try checked(try await earlier(rows, bytes)) }
             let written = try await LockPatience.retrying { () async throws(PostgresError) in
                 try await store.push(rows, json: bytes)
             }
             guard written.contains(nil) else { return written.compactMap(\.self) }
-            let earlier = try checked(try await store.earlier(rows, json: bytes))
+            let earlier = try checked(try await earlier(rows, bytes))
             return try written.enumerated().map { place, id throws(CommandRefusal) in
                 guard let id = id ?? earlier[place] else {
                     throw CommandRefusal(.unavailable, "what was sent before was deleted just now; try again.")
@@ -60,6 +60,12 @@ public struct PushMessages: Sendable {
             throw refusal
         } catch {
             throw Self.refusal(error)
+        }
+    }
+
+    private func earlier(_ rows: [SendRow], _ json: [UInt8]) async throws(PostgresError) -> [PushStore.Earlier] {
+        try await LockPatience.retrying { () async throws(PostgresError) in
+            try await store.earlier(rows, json: json)
         }
     }
 

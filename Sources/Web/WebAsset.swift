@@ -10,6 +10,8 @@ public struct WebAsset: Sendable {
     public static let all: [WebAsset] = [
         WebAsset(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
         WebAsset(path: "/demo.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.demo_js),
+        WebAsset(path: "/bell.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.bell_js),
+        WebAsset(path: "/bell.d.ts", contentType: "text/plain; charset=utf-8", bytes: PackageResources.bell_d_ts),
         WebAsset(path: "/stomp.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.stomp_js),
         WebAsset(path: "/stomp.d.ts", contentType: "text/plain; charset=utf-8", bytes: PackageResources.stomp_d_ts),
         WebAsset(path: "/style.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.style_css),

@@ -1,0 +1,1 @@
+/** Types of /bell.js; that file says more of each member. */

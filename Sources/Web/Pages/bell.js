@@ -440,8 +440,14 @@ class NotificationList {
         this.#max = max;
     }
 
-    get isFull() {
+    get #isFull() {
         return this.#items.size >= this.#max;
+    }
+
+    /** Whether more of a tab can be shown: below its floor there is room, or what can make some. */
+    hasRoom(tab) {
+        const { floor } = this.listings[tab];
+        return !this.#isFull || floor === null || compareIDs(this.#sorted.at(-1).anchor, floor) < 0;
     }
 
     get(id) {
@@ -530,7 +536,7 @@ class NotificationList {
 
     /** Notes how far a tab has been read; no further down than to what there was room for. */
     setFloor(tab, floor, isComplete) {
-        const lowest = this.isFull ? this.#sorted.at(-1).anchor : null;
+        const lowest = this.#isFull ? this.#sorted.at(-1).anchor : null;
         const isCut = lowest !== null && compareIDs(lowest, floor) > 0;
         Object.assign(this.listings[tab], { floor: isCut ? lowest : floor, isComplete: isComplete && !isCut });
     }
@@ -746,7 +752,7 @@ class Feed {
         if (!this.keepsHistory || !isFree || listing.isComplete || this.state.name !== "connected") return;
         if (listing.floor === null) {
             this.refresh(tab);
-        } else if (!this.list.isFull) {
+        } else if (this.list.hasRoom(tab)) {
             const page = await this.#read(tab, listing.run, listing.floor);
             if (page !== null) this.#readTo(tab, page);
         }
@@ -1669,7 +1675,7 @@ class Panel {
             tab.tabIndex = isSelected ? 0 : -1;
             const number = name === "unread" && feed.counts.unviewed > 0
                 ? make("span", { class: "number" }, countText(feed.counts.unviewed)) : "";
-            tab.replaceChildren(this.#texts.get(name), number);
+            tab.replaceChildren(this.#texts.get(name), " ", number);
         }
         this.#scroll.setAttribute("aria-labelledby", `tab-${this.tab}`);
         this.#markAll.disabled = feed.counts.unviewed === 0;
@@ -1765,7 +1771,7 @@ class Panel {
             : isEmpty && isRead && !isLoading ? `empty-${this.tab}-${feed.keepsHistory}`
             : !feed.keepsHistory ? "notKept"
             : listing.isComplete ? "end"
-            : isRead && feed.list.isFull ? "cut"
+            : isRead && !feed.list.hasRoom(this.tab) ? "cut"
             : isLoading || (isEmpty && feed.state.name === "connecting") ? isEmpty ? "bones" : "loading" : "";
         if (name === this.#footName) return;
         this.#footName = name;
@@ -2031,11 +2037,15 @@ export class BelfryBell extends (globalThis.HTMLElement ?? class {}) {
     #stop() {
         this.#feed?.stop();
         this.#feed = null;
+        this.close(false);
         this.#toasts.clear();
         this.#panel.reset(this.#texts);
+        this.#update();
     }
 
     #start() {
+        // A page that hands messages over has a client, or will have one.
+        if (this.#client === null && this.hasAttribute("manual")) return;
         const client = this.#client ?? new StompClient({
             url: new URL(this.url, document.baseURI).href,
             token: this.token || undefined, tokenProvider: this.#tokenProvider ?? undefined,
@@ -2154,8 +2164,9 @@ export class BelfryBell extends (globalThis.HTMLElement ?? class {}) {
     }
 
     open() {
-        if (this.isOpen || !this.isConnected || !this.#dispatch("belfry-opened", {}, true)) return;
+        if (this.isOpen || !this.isConnected) return;
         if (this.#feed === null) this.#start();
+        if (this.#feed === null || !this.#dispatch("belfry-opened", {}, true)) return;
         this.#toasts.clear();
         this.#bell.setAttribute("aria-expanded", "true");
         this.#panel.open(this.#bell);

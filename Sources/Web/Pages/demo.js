@@ -1,4 +1,7 @@
-/** The demo page: sign in, see notifications arrive, acknowledge them. */
+/**
+ * The demo page: sign in, see notifications arrive, acknowledge them. Beside it the bell, by the page's own client: what
+ * comes is handed to it, and stays unacknowledged until a button of this page says so.
+ */
 import { StompClient } from "/stomp.js";
 
 const shownMax = 500;
@@ -97,7 +100,8 @@ function signIn() {
     element("sign-in").hidden = true;
     element("inbox").hidden = element("who").hidden = false;
     client = new StompClient({ url: "/ws", token: saved.token, onState: showState });
-    client.subscribe("/user/queue/msg", show, { ack: "client-individual", onRepeat: showRepeat });
+    client.subscribe("/user/queue/msg", receive, { ack: "client-individual", onRepeat: showRepeat });
+    element("bell").client = client;
     for (const [topic, last] of Object.entries(saved.topics)) subscribe(topic, last ?? undefined);
     client.connect();
 }
@@ -113,7 +117,7 @@ function signOut() {
 
 /** Back to an empty page with nobody signed in. */
 function forget() {
-    client = null;
+    client = element("bell").client = null;
     topics.clear();
     element("topics").replaceChildren();
     entries.clear();
@@ -218,6 +222,12 @@ function retry() {
 
 // Notifications
 
+/** What the user's devices tell each other of is no notification. */
+function receive(message) {
+    if (element("bell").receive(message)) show(message);
+    else message.ack();
+}
+
 function show(message) {
     const item = element("notification").content.firstElementChild.cloneNode(true);
     const entry = { message, item, status: "waiting" };
@@ -306,7 +316,7 @@ function makeScrollable(data) {
 function showRepeat(message, confirmation) {
     const entry = entries.get(message.id);
     if (entry === undefined) {
-        if (confirmation === null) show(message);
+        if (confirmation === null) receive(message);
         return;
     }
     entry.item.querySelector(".redelivered").hidden = false;

@@ -9,7 +9,7 @@
  *
  * From top to bottom: texts, what a message shows, the list and the counts without a page, their feed, the view.
  */
-import { StompClient } from "./stomp.js";
+import { SharedStompClient, StompClient } from "./stomp.js";
 
 /** Where a user's messages come from, and the types by which devices tell each other what changed. */
 const queue = "/user/queue/msg";
@@ -2046,10 +2046,7 @@ export class BelfryBell extends (globalThis.HTMLElement ?? class {}) {
     #start() {
         // A page that hands messages over has a client, or will have one.
         if (this.#client === null && this.hasAttribute("manual")) return;
-        const client = this.#client ?? new StompClient({
-            url: new URL(this.url, document.baseURI).href,
-            token: this.token || undefined, tokenProvider: this.#tokenProvider ?? undefined,
-        });
+        const client = this.#client ?? this.#makeClient();
         this.#feed = new Feed(client, {
             changed: () => this.#update(),
             arrived: (item, isNew) => this.#arrived(item, isNew),
@@ -2062,6 +2059,15 @@ export class BelfryBell extends (globalThis.HTMLElement ?? class {}) {
         this.#feed.start();
         this.#looked();
         this.#update();
+    }
+
+    /** All tabs are one session where it is known that they are one user's. */
+    #makeClient() {
+        const options = { url: new URL(this.url, document.baseURI).href };
+        if (this.#tokenProvider !== null) options.tokenProvider = this.#tokenProvider;
+        else if (this.token !== "") options.token = this.token;
+        if (this.user === "" && !options.token) return new StompClient(options);
+        return new SharedStompClient(this.user === "" ? options : { ...options, user: this.user });
     }
 
     // What a page sets and asks

@@ -47,8 +47,9 @@ return [...root.querySelectorAll(".item")].map((item) => ({
 """
 OVERFLOW = """
 const wide = (node) => node.scrollWidth > node.clientWidth + 1;
-return [document.documentElement, ...root.querySelectorAll(".panel, .scroll, .item, .body, .toast, .menu, .header")]
-    .filter(wide).map((node) => node.className || node.tagName);
+const parts = ".panel, .header, .scroll, .item, .open, .text, .actions, .toast, .menu";
+return [document.documentElement, ...root.querySelectorAll(parts)].filter(wide)
+    .map((node) => node.className || node.tagName);
 """
 
 
@@ -119,8 +120,10 @@ class BellTestCase(BrowserTestCase):
     def wait_counts(self, unseen, unviewed):
         """The bell counts so, and PostgreSQL does."""
         wanted = {"unseen": unseen, "unviewed": unviewed}
-        self.wait_for(lambda: self.run_js("return bell.counts") == wanted, f"the bell's counts {wanted}")
-        self.wait_for(lambda: self.stored_counts() == wanted, f"PostgreSQL's counts {wanted}")
+        try:
+            self.wait_for(lambda: self.run_js("return bell.counts") == wanted == self.stored_counts(), "the counts")
+        except AssertionError:
+            self.assertEqual((self.run_js("return bell.counts"), self.stored_counts()), (wanted, wanted))
 
     def stored_counts(self):
         unviewed, unseen = psql("select unviewed, unseen from belfry.unread(:'v1');", self.user)[0]
@@ -137,6 +140,10 @@ class BellTestCase(BrowserTestCase):
 
     def wait_ids(self, *ids):
         self.wait_for(lambda: self.ids() == list(ids), f"the items {ids}")
+
+    def wait_unviewed(self, *marks):
+        """Which items of the list are marked as unread, from the top."""
+        self.wait_for(lambda: [item["isUnviewed"] for item in self.items()] == list(marks), f"unread: {marks}")
 
     def banner(self):
         return self.run_js(

@@ -28,9 +28,13 @@ const toastMilliseconds = 6000;
 const errorToastMilliseconds = 12000;
 /** How long it stays to be read that something could not be done. */
 const errorMilliseconds = 8000;
-/** Of arrivals that come together, one sentence is read out; of changes that come together, one picture is drawn. */
+/** Arrivals that come together are marked as seen by one call, read out by one sentence, drawn in one picture. */
+const seenMilliseconds = 300;
 const announcementMilliseconds = 500;
 const drawingMilliseconds = 50;
+/** Counts and a message that come within this time of each other may overlap: then the server is asked again. */
+const overlapMilliseconds = 1000;
+const recountMilliseconds = 1500;
 /** Characters that are shown; addresses over their length are refused. */
 const titleMax = 200;
 const textMax = 2000;
@@ -516,6 +520,7 @@ class NotificationList {
      * @param {?string} before where the page begins; null for the newest.
      * @param {boolean} isLast whether it reaches the end of the history.
      * @param {number} place how many had come when it was asked for.
+     * @returns {Item[]} those that were not known.
      */
     takePage(tab, before, messages, isLast, place) {
         const last = messages.at(-1)?.id ?? null;
@@ -527,11 +532,13 @@ class NotificationList {
             if (tab === "all") this.#drop(item.id);
             else item.viewed = true;
         }
+        const added = [];
         for (const message of messages) {
-            const known = this.#items.get(message.id);
-            if (known === undefined) this.add(new Item(message, false));
-            known?.note(message);
+            const known = this.#items.get(message.id) ?? new Item(message, false);
+            known.note(message);
+            if (this.add(known)) added.push(known);
         }
+        return added;
     }
 
     /** Notes how far a tab has been read; no further down than to what there was room for. */
@@ -644,7 +651,7 @@ class Counts {
  * A client's messages, history and changes on their way into list and counts. Changes are shown at once, and taken back
  * when the server refuses them.
  *
- * `events`: `changed()`; `arrived(item, isNew)`, not new when it waited before this page was there; `state(state)`;
+ * `events`: `changed()`; `arrived(item)`, not for what had come before this page was there; `state(state)`;
  * `refused(error)`.
  */
 class Feed {
@@ -654,14 +661,18 @@ class Feed {
     #subscription = null;
     #unwatch = null;
     #isStopped = false;
-    /** Arrivals of which is not known yet whether they are new: the history's head tells. */
-    #early = [];
+    /** Whether the history's head has been read on this connection; until then it is not known what of those is new. */
     #isJoined = false;
+    #early = [];
+    /** The newest id when the connection before was there. */
+    #knownUpTo = null;
     #running = 0;
     #isOpen = false;
+    /** Something came that no mark can hold yet; the newest id that was marked. */
     #seenDue = false;
-    #seenTimer;
-    #recountTimer;
+    #seenUpTo = null;
+    #seenTimer = null;
+    #recountTimer = null;
     #arrivedAt = -Infinity;
     #countedAt = -Infinity;
     list = new NotificationList();
@@ -683,7 +694,6 @@ class Feed {
     }
 
     start() {
-        this.#unwatch = this.#client.watch((state, detail) => this.#stateChanged(state, detail ?? {}));
         if (this.#options.subscribes) {
             this.#subscription = this.#client.subscribe(queue, (message) => this.#received(message), {
                 ack: "client-individual", unread: true,
@@ -692,6 +702,7 @@ class Feed {
             });
         }
         if (this.#options.owns) this.#client.connect();
+        this.#unwatch = this.#client.watch((state, detail) => this.#stateChanged(state, detail ?? {}));
     }
 
     stop() {
@@ -714,16 +725,18 @@ class Feed {
     #stateChanged(state, { reason, retryAt = null }) {
         if (this.#isStopped) return;
         const name = state === "closed" && refusedCodes.has(reason?.code) ? "refused" : state;
+        const isOther = name !== this.state.name;
         this.state = { name, text: reason?.text ?? "", retryAt };
         if (state === "connected") {
             this.counts.restart();
             this.keepsHistory = true;
+            if (this.#isJoined) this.#knownUpTo = this.list.newestID ?? "0";
             this.#isJoined = false;
             this.#early = [];
             this.refresh("all");
             if (this.list.listings.unread.run > 0) this.refresh("unread");
         }
-        this.#events.state(this.state);
+        if (isOther) this.#events.state(this.state);
         this.#events.changed();
     }
 
@@ -736,7 +749,7 @@ class Feed {
         const target = listing.floor;
         let page = { floor: null, isComplete: false };
         // Until it is through, what is there stays on show.
-        listing.floor = null;
+        Object.assign(listing, { floor: null, isComplete: false });
         for (let pages = 0; pages < refreshPagesMax && !page.isComplete; pages++) {
             page = await this.#read(tab, run, page.floor);
             if (page === null) return;
@@ -778,10 +791,10 @@ class Feed {
             const messages = page.messages.filter(({ id }) => isID(id));
             const isLast = !page.isCut && messages.length < pageSize;
             const hasArrivals = this.list.place > place;
-            this.list.takePage(tab, before, messages, isLast, place);
+            const added = this.list.takePage(tab, before, messages, isLast, place);
             this.#counted(page);
             if (hasArrivals) this.#recountSoon();
-            if (tab === "all" && before === null) this.#joined(messages[0]?.id ?? "0");
+            if (tab === "all" && before === null) this.#joined(messages[0]?.id ?? "0", added.reverse());
             return { floor: messages.at(-1)?.id ?? before ?? "0", isComplete: isLast };
         } catch (error) {
             if (!this.#isStopped && run === listing.run) this.#notRead(tab, error);
@@ -803,20 +816,31 @@ class Feed {
             listing.status = "failed";
             listing.error = error;
         }
-        if (!this.#isJoined) this.#joined(null);
+        this.#joined(null);
         this.#events.changed();
     }
 
-    /** The head is read: what came meanwhile is new if it is newer than that; with `null` nothing is known of it. */
-    #joined(newestID) {
+    /**
+     * The head of the history is read, or cannot be. New is what is newer than all that this page knew before it was
+     * connected; when it knew nothing, than the head.
+     *
+     * @param {?string} newestID the head's; null when it is not known.
+     * @param {Item[]} added what the head brought, the oldest first.
+     */
+    #joined(newestID, added = []) {
+        if (this.#isJoined) return;
         const early = this.#early;
+        const bound = this.#knownUpTo ?? newestID;
+        const isNew = (item) => bound !== null && (compareIDs(item.id, bound) > 0
+            || (this.#knownUpTo !== null && item.isSnoozed));
         this.#early = [];
         this.#isJoined = true;
         for (const item of early) {
-            const isNew = newestID !== null && compareIDs(item.id, newestID) > 0;
-            if (isNew) this.counts.arrived();
-            this.#events.arrived(item, isNew);
+            // The counts that came with the head hold what the head holds.
+            if (newestID !== null && compareIDs(item.id, newestID) > 0) this.counts.arrived();
+            if (isNew(item)) this.#events.arrived(item);
         }
+        for (const item of added) if (isNew(item) && !item.viewed) this.#events.arrived(item);
         if (this.#isOpen) this.#markSeen();
     }
 
@@ -852,8 +876,8 @@ class Feed {
         }
         this.counts.arrived();
         // Counts that were under way may hold it already.
-        if (this.#arrivedAt - this.#countedAt < 1000) this.#recountSoon();
-        this.#events.arrived(item, true);
+        if (this.#arrivedAt - this.#countedAt < overlapMilliseconds) this.#recountSoon();
+        this.#events.arrived(item);
         if (this.#isOpen) this.#markSeenSoon();
     }
 
@@ -873,7 +897,8 @@ class Feed {
     #counted(counts) {
         if (!this.counts.take(counts)) return false;
         this.#countedAt = performance.now();
-        if (this.#countedAt - this.#arrivedAt < 1000) this.#recountSoon();
+        if (this.#countedAt - this.#arrivedAt < overlapMilliseconds) this.#recountSoon();
+        if (this.#isOpen && this.#isSeenDue) this.#markSeenSoon();
         this.#events.changed();
         return true;
     }
@@ -884,15 +909,16 @@ class Feed {
             this.counts.count(this.list.shown("all"));
             return;
         }
-        clearTimeout(this.#recountTimer);
-        this.#recountTimer = setTimeout(async () => {
+        if (this.#isStopped) return;
+        this.#recountTimer ??= setTimeout(async () => {
+            this.#recountTimer = null;
             if (this.state.name !== "connected") return;
             try {
                 this.#counted(await this.#client.unread());
             } catch {
                 // The next count comes with the next change, page or connection.
             }
-        }, 1500);
+        }, recountMilliseconds);
     }
 
     // Changes
@@ -906,14 +932,24 @@ class Feed {
     }
 
     #markSeenSoon() {
-        clearTimeout(this.#seenTimer);
-        this.#seenTimer = setTimeout(() => { if (this.#isOpen) this.#markSeen(); }, 300);
+        this.#seenTimer ??= setTimeout(() => {
+            this.#seenTimer = null;
+            if (this.#isOpen && this.#isJoined) this.#markSeen();
+        }, seenMilliseconds);
+    }
+
+    /** Whether there is something to be marked that was not marked already. */
+    get #isSeenDue() {
+        const { newestID } = this.list;
+        const isNewer = this.#seenUpTo === null || (newestID !== null && compareIDs(newestID, this.#seenUpTo) > 0);
+        return this.#seenDue || (isNewer && this.counts.unseen > 0);
     }
 
     #markSeen() {
         const upTo = this.list.newestID;
-        if (upTo === null || !(this.#seenDue || this.counts.unseen > 0)) return;
+        if (upTo === null || !this.#isSeenDue) return;
         this.#seenDue = false;
+        this.#seenUpTo = upTo;
         const items = this.list.matching({ upTo }, (item) => !item.seen);
         for (const item of items) item.seen = true;
         this.#change({ clears: ["unseen"] }, () => this.#client.markSeen(upTo), () => {
@@ -1042,11 +1078,11 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
 
 .bell { position: relative; display: grid; place-items: center; width: var(--belfry-bell-size, 2.5rem);
     height: var(--belfry-bell-size, 2.5rem); border-radius: var(--belfry-bell-radius, 50%);
-    color: var(--belfry-bell-color, var(--_ink)); transition: background 120ms; }
+    color: var(--belfry-bell-color, var(--_ink)); }
 .bell > slot > svg { width: 1.5rem; height: 1.5rem; }
 .bell:hover, .bell[aria-expanded="true"] { background: var(--_raised); }
-.badge { position: absolute; inset-block-start: 0.0625rem; inset-inline-start: 54%; min-width: 1.125rem; height: 1.125rem;
-    padding: 0 0.3125rem; border-radius: 1rem; background: var(--_badge); color: var(--_on-badge);
+.badge { position: absolute; inset-block-start: 0.0625rem; inset-inline-start: 54%; min-width: 1.125rem;
+    height: 1.125rem; padding: 0 0.3125rem; border-radius: 1rem; background: var(--_badge); color: var(--_on-badge);
     box-shadow: 0 0 0 2px var(--belfry-bell-background, var(--_surface)); font-size: 0.6875rem; font-weight: 650;
     line-height: 1.125rem; text-align: center; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .lamp { position: absolute; inset-block-end: 0.375rem; inset-inline-end: 0.375rem; width: 0.5625rem;
@@ -1065,6 +1101,8 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
 .panel.narrow { width: 100%; height: 100vh; border-radius: 0; border-width: 1px 0 0; }
 .panel:focus { outline: none; }
 @media (prefers-reduced-motion: no-preference) {
+    .bell { transition: background 120ms; }
+    .tools { transition: opacity 80ms; }
     .panel, .menu { animation: appear 140ms ease-out; }
     .toast { animation: arrive 220ms cubic-bezier(0.2, 0.8, 0.2, 1); }
     .bone { animation: breathe 1.4s ease-in-out infinite; }
@@ -1106,7 +1144,7 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
 .open::after { content: ""; position: absolute; inset: 0; }
 .open:focus-visible { outline: none; }
 .open:focus-visible::after { outline: 2px solid var(--_accent); outline-offset: -2px; border-radius: 6px; }
-.unviewed .open { font-weight: 600; }
+.unviewed .open:not(.long) { font-weight: 600; }
 .icon { display: grid; place-items: center; width: 2rem; height: 2rem; flex: none; border-radius: 50%;
     background: var(--_raised); color: var(--_muted); overflow: hidden; }
 .icon svg { width: 1.0625rem; height: 1.0625rem; }
@@ -1132,8 +1170,7 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
     font-size: 0.8571em; }
 .mark { display: inline-flex; align-items: center; gap: 0.25rem; }
 .mark svg { width: 0.8125rem; height: 0.8125rem; }
-.tools { position: relative; display: flex; margin: -0.25rem -0.375rem -0.25rem auto; opacity: 0;
-    transition: opacity 80ms; }
+.tools { position: relative; display: flex; margin: -0.25rem -0.375rem -0.25rem auto; opacity: 0; }
 .item:hover .tools, .item:focus-within .tools, .item.busy .tools { opacity: 1; }
 @media (hover: none) { .tools { opacity: 1; } }
 ::slotted(*) { position: relative; }
@@ -1151,7 +1188,7 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
 .bone.long { width: 85%; }
 .lines { flex: 1; display: grid; gap: 0.625rem; align-content: center; }
 
-.menu { min-width: 13rem; padding: 0.25rem; background: var(--_surface); border: 1px solid var(--_line);
+.menu { width: max-content; max-width: calc(100vw - 1rem); min-width: 13rem; padding: 0.25rem; background: var(--_surface); border: 1px solid var(--_line);
     border-radius: 10px; box-shadow: var(--_shadow); }
 .choice { display: flex; justify-content: space-between; gap: 1.5rem; width: 100%; padding: 0.4375rem 0.625rem;
     border-radius: 6px; }
@@ -1163,7 +1200,8 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
     overflow: visible; }
 .toast { padding-inline-end: 0.625rem; background: var(--_surface); border: 1px solid var(--_line);
     border-radius: var(--belfry-radius, 12px); box-shadow: var(--_shadow); }
-.toast .open { font-weight: 600; -webkit-line-clamp: 2; }
+.toast .open { -webkit-line-clamp: 2; }
+.toast .open:not(.long) { font-weight: 600; }
 .toast .text { -webkit-line-clamp: 2; }
 .toast .tool { position: relative; margin: -0.25rem 0 0; }
 @media (max-width: 480px) { .toasts { inset: auto 0.5rem 0.5rem; width: auto; } }
@@ -1245,6 +1283,7 @@ function showContent(content, opened) {
         : content.url ? make("a", { class: "open", href: content.url, rel: "noopener" })
         : make("button", { type: "button", class: "open" });
     open.setAttribute("part", "item-title");
+    open.classList.toggle("long", content.title?.length > 120);
     open.dir = "auto";
     open.textContent = content.title ?? "";
     open.addEventListener("click", opened);
@@ -1333,7 +1372,13 @@ class ItemView {
         const { node } = this.content;
         this.content.light = node instanceof Element ? node : make("div", {}, node);
         this.content.light.slot = name;
-        return make("slot", { name });
+        // A click on it is one on the message, unless it is on something that does something itself.
+        const clicked = (event) => {
+            if (!event.target.closest("a, button, input, select, textarea, label, summary")) {
+                this.#events.opened(this, event);
+            }
+        };
+        return make("slot", { name, onclick: clicked });
     }
 
     #snoozedMark() {
@@ -1411,8 +1456,12 @@ class SnoozeMenu {
             },
         }, make("span", {}, texts.get(name)), make("span", { class: "when" }, texts.clock(time)))));
         showBox(this.element);
-        placeBox(this.element, anchor, { gap: 4 });
+        this.place();
         this.element.firstChild.focus();
+    }
+
+    place() {
+        if (this.#anchor !== null) placeBox(this.element, this.#anchor, { gap: 4 });
     }
 
     close(returnsFocus) {
@@ -1663,6 +1712,7 @@ class Panel {
         const isNarrow = document.documentElement.clientWidth <= 480;
         this.element.classList.toggle("narrow", isNarrow);
         placeBox(this.element, anchor, { gap: 8, isWhole: isNarrow });
+        this.menu.place();
     }
 
     // What is shown
@@ -2049,7 +2099,7 @@ export class BelfryBell extends (globalThis.HTMLElement ?? class {}) {
         const client = this.#client ?? this.#makeClient();
         this.#feed = new Feed(client, {
             changed: () => this.#update(),
-            arrived: (item, isNew) => this.#arrived(item, isNew),
+            arrived: (item) => this.#arrived(item),
             state: (state) => this.#stateChanged(state),
             refused: (error) => {
                 this.#panel.showError(this.#texts.get("notDone", { reason: error.message }));
@@ -2230,9 +2280,8 @@ export class BelfryBell extends (globalThis.HTMLElement ?? class {}) {
 
     // What the feed tells
 
-    #arrived(item, isNew) {
-        const isWanted = this.#dispatch("belfry-message", { message: item.message, isNew }, true);
-        if (!isNew || !isWanted) return;
+    #arrived(item) {
+        if (!this.#dispatch("belfry-message", { message: item.message }, true)) return;
         const content = Content.of(item.message, this.#render);
         this.#announceArrival(content.title ?? typeInWords(item.type));
         if (!this.isOpen && this.getAttribute("toasts") !== "off") this.#toasts.show(item, content, this.#texts);

@@ -81,7 +81,6 @@ const languages = {
         cut: "The newest {count} are shown.",
         notKept: "Earlier notifications are not kept here.",
         offline: "You are offline.",
-        connecting: "Connecting…",
         reconnecting: "The connection was lost.",
         reconnectingIn: "The connection was lost. Trying again in {seconds} s.",
         reconnectNow: "Try now",
@@ -91,7 +90,6 @@ const languages = {
         arrivedOne: "New notification: {title}",
         arrived: { one: "{count} new notification", other: "{count} new notifications" },
         toasts: "New notifications",
-        show: "Show",
     },
     de: {
         title: "Mitteilungen",
@@ -125,7 +123,6 @@ const languages = {
         cut: "Die neuesten {count} werden gezeigt.",
         notKept: "Frühere Mitteilungen werden hier nicht aufbewahrt.",
         offline: "Sie sind offline.",
-        connecting: "Verbindung wird hergestellt …",
         reconnecting: "Die Verbindung ist unterbrochen.",
         reconnectingIn: "Die Verbindung ist unterbrochen. Neuer Versuch in {seconds} s.",
         reconnectNow: "Jetzt versuchen",
@@ -135,7 +132,6 @@ const languages = {
         arrivedOne: "Neue Mitteilung: {title}",
         arrived: { one: "{count} neue Mitteilung", other: "{count} neue Mitteilungen" },
         toasts: "Neue Mitteilungen",
-        show: "Anzeigen",
     },
     zh: {
         title: "通知",
@@ -169,7 +165,6 @@ const languages = {
         cut: "仅显示最新的 {count} 条。",
         notKept: "此处不保留更早的通知。",
         offline: "您已离线。",
-        connecting: "正在连接…",
         reconnecting: "连接已断开。",
         reconnectingIn: "连接已断开，{seconds} 秒后重试。",
         reconnectNow: "立即重试",
@@ -179,7 +174,6 @@ const languages = {
         arrivedOne: "新通知：{title}",
         arrived: { other: "{count} 条新通知" },
         toasts: "新通知",
-        show: "查看",
     },
 };
 

@@ -6,7 +6,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from bell_page import BellTestCase, notice
-from browser import URL, insert, psql
+from browser import URL, insert, psql, status_of
 
 
 class CountTests(BellTestCase):
@@ -328,6 +328,36 @@ class ArrivalTests(BellTestCase):
             self.wait_counts(0, 0)
         self.wait_counts(0, 0)
         self.wait_for(lambda: not any(item["isUnviewed"] for item in self.items()), "no item marked as unread")
+
+
+class DemoTests(BellTestCase):
+    """The bell beside the demo page, which keeps its messages until they are acknowledged there."""
+
+    def test_the_demo_page_hands_its_messages_over(self):
+        self.sign_in()
+        self.wait_connected()
+        first, second = insert(self.user, '"One"'), insert(self.user, notice(title="Two"), "NOTICE")
+        self.notification(second)
+        self.wait_counts(2, 2)
+        self.assertEqual([status_of(message) for message in (first, second)], ["pending", "pending"])
+        self.open_list()
+        self.assertEqual([item["title"] for item in self.items()], ["Two", "One"])
+        self.click_item(second)
+        self.wait_counts(0, 1)
+        self.control(first, "Delete").click()
+        self.wait_ids(second)
+        self.wait_counts(0, 0)
+        # What the devices tell each other is acknowledged and not shown.
+        self.wait_for(lambda: psql("select count(*) from belfry.message_log where receiver = :'v1'"
+                                   " and type like 'NOTIFY%' and status <> 'delivered';", self.user) == [["0"]],
+                      "the changes being delivered")
+        self.assertEqual(self.shown_ids(), [second, first])
+        self.press(Keys.ESCAPE)
+        self.acknowledge(second)
+        self.wait_status(second)
+        self.find("#sign-out").click()
+        self.wait_js("bell.state === 'closed' && bell.counts.unseen === 0", "the bell without a user")
+        self.assert_console_clean()
 
 
 if __name__ == "__main__":

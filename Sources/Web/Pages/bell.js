@@ -625,10 +625,12 @@ class Counts {
         change.isDone = true;
     }
 
-    /** The server has told everybody of a change, whose counts hold it from now on. */
+    /** The server has told everybody of a change: the counts hold it from now on, whatever will be answered. */
     told(ids) {
         for (const change of this.#pending) {
-            if (change.ids?.every((id) => ids.includes(id))) this.#pending.delete(change);
+            if (!change.ids?.every((id) => ids.includes(id))) continue;
+            change.isTold = true;
+            this.#pending.delete(change);
         }
     }
 
@@ -667,6 +669,7 @@ class Feed {
     #seenUpTo = null;
     #seenTimer = null;
     #recountTimer = null;
+    #rereadTimer = null;
     #arrivedAt = -Infinity;
     #countedAt = -Infinity;
     list = new NotificationList();
@@ -703,6 +706,7 @@ class Feed {
         this.#isStopped = true;
         clearTimeout(this.#seenTimer);
         clearTimeout(this.#recountTimer);
+        clearTimeout(this.#rereadTimer);
         this.#unwatch?.();
         this.#subscription?.unsubscribe();
         if (this.#options.owns) this.#client.disconnect();
@@ -727,14 +731,18 @@ class Feed {
             if (this.#isJoined) this.#knownUpTo = this.list.newestID ?? "0";
             this.#isJoined = false;
             this.#early = [];
-            this.refresh("all");
-            if (this.list.listings.unread.run > 0) this.refresh("unread");
+            this.#reread();
         }
         if (isOther) this.#events.state(this.state);
         this.#events.changed();
     }
 
     // The history
+
+    #reread() {
+        this.refresh("all");
+        if (this.list.listings.unread.run > 0) this.refresh("unread");
+    }
 
     /** Reads a tab's history from its head, as far as it was read before; what it lacks is gone. */
     async refresh(tab) {
@@ -987,6 +995,21 @@ class Feed {
             () => this.list.restore(item));
     }
 
+    /** Takes a change back, unless it was done all the same. Where that is not known, the history tells. */
+    #notDone(change, error, undo, isQuiet) {
+        if (this.#isStopped || change.isTold) return;
+        undo();
+        if (error.code === "connectionLost" || error.code === "timeout") this.#rereadSoon();
+        if (!isQuiet) this.#events.refused(error);
+    }
+
+    #rereadSoon() {
+        this.#rereadTimer ??= setTimeout(() => {
+            this.#rereadTimer = null;
+            if (this.state.name === "connected") this.#reread();
+        }, recountMilliseconds);
+    }
+
     /** Shows a change at once and asks the server for it; `undo` takes it back. */
     async #change(change, ask, undo, isQuiet = false) {
         if (!this.keepsHistory) {
@@ -1009,8 +1032,7 @@ class Feed {
             }
         } catch (error) {
             this.counts.end(change);
-            undo();
-            if (!this.#isStopped && !isQuiet) this.#events.refused(error);
+            this.#notDone(change, error, undo, isQuiet);
         }
         this.#running--;
         this.#events.changed();
@@ -1182,8 +1204,8 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
 .bone.long { width: 85%; }
 .lines { flex: 1; display: grid; gap: 0.625rem; align-content: center; }
 
-.menu { width: max-content; max-width: calc(100vw - 1rem); min-width: 13rem; padding: 0.25rem; background: var(--_surface); border: 1px solid var(--_line);
-    border-radius: 10px; box-shadow: var(--_shadow); }
+.menu { width: max-content; max-width: calc(100vw - 1rem); min-width: 13rem; padding: 0.25rem;
+    background: var(--_surface); border: 1px solid var(--_line); border-radius: 10px; box-shadow: var(--_shadow); }
 .choice { display: flex; justify-content: space-between; gap: 1.5rem; width: 100%; padding: 0.4375rem 0.625rem;
     border-radius: 6px; }
 .choice:hover, .choice:focus { background: var(--_raised); }

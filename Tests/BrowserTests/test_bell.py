@@ -129,11 +129,11 @@ class ListTests(BellTestCase):
     def test_actions_are_the_pages_or_lead_to_their_address(self):
         message = insert(self.user, notice(
             title="Order 7", actions=[{"label": "Show", "url": "/stomp.d.ts"}, {"label": "No", "url": "javascript:1"},
-                                      {"label": "Third", "url": "/"}]), "NOTICE")
+                                      {"label": "Third", "url": "/"}]), "BELL_TEST")
         own = insert(self.user, '{"order": 8}', "BELL_TEST")
         self.open_connected("""
-            const render = ({ order }) => ({ title: `Order ${order}`, actions: [{ label: "Pay", order }] });
-            bell.render = { BELL_TEST: render };
+            const pay = (order) => ({ title: `Order ${order}`, actions: [{ label: "Pay", order }] });
+            bell.render = { BELL_TEST: (data) => data.order ? pay(data.order) : data };
             document.addEventListener("belfry-action", (event) => event.preventDefault());""")
         self.open_list()
         labels = [action.text for action in self.item(message).find_elements("css selector", ".action")]

@@ -122,10 +122,10 @@ class AppearanceTests(BellTestCase):
     def test_long_texts(self):
         word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
         insert(self.user, notice(title=word * 3, text=word * 10, actions=[{"label": word, "url": "/"}] * 2,
-                                 severity="warning"), "NOTICE")
+                                 severity="warning"), "BELL_TEST")
         insert(self.user, notice(title="A title of many words " * 9, text="And a text of many words. " * 40), "NOTICE")
         insert(self.user, '"' + "The whole message is a text. " * 30 + '"')
-        self.open_connected()
+        self.open_connected("bell.render = { BELL_TEST: (data) => data };")
         self.open_list()
         self.wait_js("root.querySelectorAll('.item').length === 3", "the items")
         self.audit("long")

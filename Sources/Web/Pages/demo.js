@@ -1,6 +1,6 @@
 /**
- * The demo page: sign in, see notifications arrive, acknowledge them. Beside it the bell, by the page's own client: what
- * comes is handed to it, and stays unacknowledged until a button of this page says so.
+ * The demo page: sign in, see notifications arrive, acknowledge them. Beside it the bell, by the page's own client:
+ * what comes is handed to it, and stays unacknowledged until a button of this page says so.
  */
 import { StompClient } from "/stomp.js";
 

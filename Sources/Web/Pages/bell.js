@@ -411,7 +411,6 @@ class Listing {
     floor = null;
     isComplete = false;
     status = "idle";
-    error = null;
     /** Counts its refreshes; what an earlier one brings is dropped. */
     run = 0;
 
@@ -563,10 +562,6 @@ class Counts {
     #changes = -1;
     #pending = new Set();
 
-    get isKnown() {
-        return this.#base !== null;
-    }
-
     get unviewed() {
         return this.#with("unviewed");
     }
@@ -608,12 +603,11 @@ class Counts {
     }
 
     /**
-     * A change that the server is asked for: `{unviewed, unseen, clears, ids}`, what it takes away.
-     * Returns it, for `end`.
+     * A change that the server is asked for: `{unviewed, unseen}` are what it takes away, `clears` the counts that it
+     * sets to 0, `ids` the messages that it is about.
      */
     begin(change) {
         this.#pending.add(change);
-        return change;
     }
 
     end(change) {
@@ -644,6 +638,221 @@ class Counts {
 // What feeds them
 
 /**
+ * Reads a user's history into the list, page by page for each tab.
+ *
+ * `events`: `changed()`; `read(page, added, {isHead, isMixed})` with what was not known, the newest first, and whether
+ * something came meanwhile; `failed()` when the head could not be read.
+ */
+class HistoryReader {
+    #client;
+    #list;
+    #events;
+    #timer = null;
+    #isStopped = false;
+    /** False when the server keeps no history: what comes is all there is. */
+    isKept = true;
+
+    constructor(client, list, events) {
+        this.#client = client;
+        this.#list = list;
+        this.#events = events;
+    }
+
+    stop() {
+        this.#isStopped = true;
+        clearTimeout(this.#timer);
+    }
+
+    /** All that was read is read again: there is a new connection, and this one may know more. */
+    start() {
+        this.isKept = true;
+        this.#readAgain();
+    }
+
+    /** The same when a change may or may not have been made. */
+    startSoon() {
+        this.#timer ??= setTimeout(() => {
+            this.#timer = null;
+            if (this.#client.state === "connected") this.#readAgain();
+        }, recountMilliseconds);
+    }
+
+    #readAgain() {
+        this.#refresh("all");
+        if (this.#list.listings.unread.run > 0) this.#refresh("unread");
+    }
+
+    /** Reads the next page of a tab, or again the one that failed; nothing while one is on its way or there is none. */
+    async loadMore(tab, again) {
+        const listing = this.#list.listings[tab];
+        const isFree = listing.status === "idle" || (again && listing.status === "failed");
+        if (!this.isKept || !isFree || listing.isComplete || this.#client.state !== "connected") return;
+        if (listing.floor === null) {
+            this.#refresh(tab);
+        } else if (this.#list.hasRoom(tab)) {
+            const page = await this.#read(tab, listing.run, listing.floor);
+            if (page !== null) this.#readTo(tab, page);
+        }
+    }
+
+    /** Reads a tab's history from its head, as far as it was read before; what it lacks is gone. */
+    async #refresh(tab) {
+        const listing = this.#list.listings[tab];
+        const run = ++listing.run;
+        const target = listing.floor;
+        let page = { floor: null, isComplete: false };
+        // Until it is through, what is there stays on show.
+        Object.assign(listing, { floor: null, isComplete: false });
+        for (let pages = 0; pages < refreshPagesMax && !page.isComplete; pages++) {
+            page = await this.#read(tab, run, page.floor);
+            if (page === null) return;
+            if (target === null || compareIDs(page.floor, target) <= 0) break;
+        }
+        this.#readTo(tab, page);
+    }
+
+    #readTo(tab, { floor, isComplete }) {
+        this.#list.setFloor(tab, floor, isComplete);
+        this.#list.listings[tab].status = "idle";
+        this.#events.changed();
+    }
+
+    /** Reads one page into the list; where it ends, or `null` when it failed or nobody waits for it any more. */
+    async #read(tab, run, before) {
+        const listing = this.#list.listings[tab];
+        const { place } = this.#list;
+        listing.status = "loading";
+        this.#events.changed();
+        try {
+            const page = await this.#client.history({
+                limit: pageSize, ...(before && { before }), ...(tab === "unread" && { unviewed: true }),
+            });
+            if (this.#isStopped || run !== listing.run) return null;
+            const messages = page.messages.filter(({ id }) => isID(id));
+            const isLast = !page.isCut && messages.length < pageSize;
+            const isMixed = this.#list.place > place;
+            const added = this.#list.takePage(tab, before, messages, isLast, place);
+            this.#events.read(page, added, { isHead: tab === "all" && before === null, isMixed });
+            return { floor: messages.at(-1)?.id ?? before ?? "0", isComplete: isLast };
+        } catch (error) {
+            if (!this.#isStopped && run === listing.run) this.#notRead(listing, error);
+            return null;
+        }
+    }
+
+    #notRead(listing, error) {
+        listing.status = "idle";
+        // The next connection reads it.
+        if (error.code === "connectionLost" || error.code === "closed") return;
+        // Nothing else can be wrong with what was asked.
+        if (error.code === "invalid") this.isKept = false;
+        else listing.status = "failed";
+        this.#events.failed();
+        this.#events.changed();
+    }
+}
+
+/** Has what an open list shows marked as seen. */
+class SeenMarker {
+    #list;
+    #counts;
+    #mark;
+    #timer = null;
+    #isOpen = false;
+    /** Something came that no mark holds yet. */
+    #isDue = false;
+    /** The newest id that was marked. */
+    #upTo = null;
+
+    /** @param mark `(upTo, items)`: has the server mark all up to an id; those items of it were not seen. */
+    constructor(list, counts, mark) {
+        this.#list = list;
+        this.#counts = counts;
+        this.#mark = mark;
+    }
+
+    stop() {
+        clearTimeout(this.#timer);
+    }
+
+    /** The list is open before the user, or no more. */
+    setOpen(isOpen) {
+        this.#isOpen = isOpen;
+        this.#isDue ||= isOpen && this.#counts.unseen > 0;
+        this.look();
+    }
+
+    /** A message came. */
+    arrived() {
+        this.#isDue = true;
+        this.lookSoon();
+    }
+
+    /** A mark was not made: it is again with what comes next. */
+    failed() {
+        this.#isDue = true;
+    }
+
+    lookSoon() {
+        if (!this.#isOpen || !this.#isWanted) return;
+        this.#timer ??= setTimeout(() => {
+            this.#timer = null;
+            this.look();
+        }, seenMilliseconds);
+    }
+
+    look() {
+        const upTo = this.#list.newestID;
+        if (!this.#isOpen || upTo === null || !this.#isWanted) return;
+        this.#isDue = false;
+        this.#upTo = upTo;
+        const items = this.#list.matching({ upTo }, (item) => !item.seen);
+        for (const item of items) item.seen = true;
+        this.#mark(upTo, items);
+    }
+
+    /** Whether there is something to be marked that was not marked already. */
+    get #isWanted() {
+        const { newestID } = this.#list;
+        const isNewer = newestID !== null && (this.#upTo === null || compareIDs(newestID, this.#upTo) > 0);
+        return this.#isDue || (isNewer && this.#counts.unseen > 0);
+    }
+}
+
+/** Has the counts asked for again where they and a message crossed on their way: one may hold the other or not. */
+class Recounter {
+    #ask;
+    #timer = null;
+    #arrivedAt = -Infinity;
+    #countedAt = -Infinity;
+
+    constructor(ask) {
+        this.#ask = ask;
+    }
+
+    stop() {
+        clearTimeout(this.#timer);
+    }
+
+    arrived() {
+        this.#arrivedAt = performance.now();
+        if (this.#arrivedAt - this.#countedAt < overlapMilliseconds) this.askSoon();
+    }
+
+    counted() {
+        this.#countedAt = performance.now();
+        if (this.#countedAt - this.#arrivedAt < overlapMilliseconds) this.askSoon();
+    }
+
+    askSoon() {
+        this.#timer ??= setTimeout(() => {
+            this.#timer = null;
+            this.#ask();
+        }, recountMilliseconds);
+    }
+}
+
+/**
  * A client's messages, history and changes on their way into list and counts. Changes are shown at once, and taken back
  * when the server refuses them.
  *
@@ -662,20 +871,13 @@ class Feed {
     #early = [];
     /** The newest id when the connection before was there. */
     #knownUpTo = null;
+    /** Changes that are not answered. */
     #running = 0;
-    #isOpen = false;
-    /** Something came that no mark can hold yet; the newest id that was marked. */
-    #seenDue = false;
-    #seenUpTo = null;
-    #seenTimer = null;
-    #recountTimer = null;
-    #rereadTimer = null;
-    #arrivedAt = -Infinity;
-    #countedAt = -Infinity;
+    #reader;
+    #seen;
+    #recounter;
     list = new NotificationList();
     counts = new Counts();
-    /** False when the server has said that it keeps no history: what comes is all there is. */
-    keepsHistory = true;
     state = { name: "closed", text: "", retryAt: null };
 
     /**
@@ -688,6 +890,13 @@ class Feed {
         this.#client = client;
         this.#events = events;
         this.#options = options;
+        this.#reader = new HistoryReader(client, this.list, {
+            changed: () => events.changed(),
+            read: (page, added, how) => this.#pageRead(page, added, how),
+            failed: () => this.#joined(null, []),
+        });
+        this.#seen = new SeenMarker(this.list, this.counts, (upTo, items) => this.#markSeen(upTo, items));
+        this.#recounter = new Recounter(() => this.#recount());
     }
 
     start() {
@@ -704,21 +913,19 @@ class Feed {
 
     stop() {
         this.#isStopped = true;
-        clearTimeout(this.#seenTimer);
-        clearTimeout(this.#recountTimer);
-        clearTimeout(this.#rereadTimer);
+        for (const part of [this.#reader, this.#seen, this.#recounter]) part.stop();
         this.#unwatch?.();
         this.#subscription?.unsubscribe();
         if (this.#options.owns) this.#client.disconnect();
     }
+
+    // The connection
 
     /** Connects again now, after a pause or a refusal. */
     retry() {
         if (this.#client.state === "closed") this.#client.connect();
         else this.#client.reconnectNow();
     }
-
-    // The connection
 
     #stateChanged(state, { reason, retryAt = null }) {
         if (this.#isStopped) return;
@@ -727,11 +934,10 @@ class Feed {
         this.state = { name, text: reason?.text ?? "", retryAt };
         if (state === "connected") {
             this.counts.restart();
-            this.keepsHistory = true;
             if (this.#isJoined) this.#knownUpTo = this.list.newestID ?? "0";
             this.#isJoined = false;
             this.#early = [];
-            this.#reread();
+            this.#reader.start();
         }
         if (isOther) this.#events.state(this.state);
         this.#events.changed();
@@ -739,87 +945,19 @@ class Feed {
 
     // The history
 
-    #reread() {
-        this.refresh("all");
-        if (this.list.listings.unread.run > 0) this.refresh("unread");
+    /** False when the server has said that it keeps no history. */
+    get keepsHistory() {
+        return this.#reader.isKept;
     }
 
-    /** Reads a tab's history from its head, as far as it was read before; what it lacks is gone. */
-    async refresh(tab) {
-        const listing = this.list.listings[tab];
-        const run = ++listing.run;
-        const target = listing.floor;
-        let page = { floor: null, isComplete: false };
-        // Until it is through, what is there stays on show.
-        Object.assign(listing, { floor: null, isComplete: false });
-        for (let pages = 0; pages < refreshPagesMax && !page.isComplete; pages++) {
-            page = await this.#read(tab, run, page.floor);
-            if (page === null) return;
-            if (target === null || compareIDs(page.floor, target) <= 0) break;
-        }
-        this.#readTo(tab, page);
+    loadMore(tab, again = false) {
+        this.#reader.loadMore(tab, again);
     }
 
-    /** Reads the next page of a tab, or again the one that failed; nothing while one is on its way or there is none. */
-    async loadMore(tab, again = false) {
-        const listing = this.list.listings[tab];
-        const isFree = listing.status === "idle" || (again && listing.status === "failed");
-        if (!this.keepsHistory || !isFree || listing.isComplete || this.state.name !== "connected") return;
-        if (listing.floor === null) {
-            this.refresh(tab);
-        } else if (this.list.hasRoom(tab)) {
-            const page = await this.#read(tab, listing.run, listing.floor);
-            if (page !== null) this.#readTo(tab, page);
-        }
-    }
-
-    #readTo(tab, { floor, isComplete }) {
-        this.list.setFloor(tab, floor, isComplete);
-        this.list.listings[tab].status = "idle";
-        this.#events.changed();
-    }
-
-    /** Reads one page into the list; where it ends, or `null` when it failed or nobody waits for it any more. */
-    async #read(tab, run, before) {
-        const listing = this.list.listings[tab];
-        const { place } = this.list;
-        listing.status = "loading";
-        this.#events.changed();
-        try {
-            const page = await this.#client.history({
-                limit: pageSize, ...(before && { before }), ...(tab === "unread" && { unviewed: true }),
-            });
-            if (this.#isStopped || run !== listing.run) return null;
-            const messages = page.messages.filter(({ id }) => isID(id));
-            const isLast = !page.isCut && messages.length < pageSize;
-            const hasArrivals = this.list.place > place;
-            const added = this.list.takePage(tab, before, messages, isLast, place);
-            this.#counted(page);
-            if (hasArrivals) this.#recountSoon();
-            if (tab === "all" && before === null) this.#joined(messages[0]?.id ?? "0", added.reverse());
-            return { floor: messages.at(-1)?.id ?? before ?? "0", isComplete: isLast };
-        } catch (error) {
-            if (!this.#isStopped && run === listing.run) this.#notRead(tab, error);
-            return null;
-        }
-    }
-
-    #notRead(tab, error) {
-        const listing = this.list.listings[tab];
-        listing.status = "idle";
-        if (error.code === "invalid") {
-            // Nothing else can be wrong with what was asked.
-            this.keepsHistory = false;
-            this.counts.count(this.list.shown("all"));
-        } else if (error.code === "connectionLost" || error.code === "closed") {
-            // The next connection reads it.
-            return;
-        } else {
-            listing.status = "failed";
-            listing.error = error;
-        }
-        this.#joined(null);
-        this.#events.changed();
+    #pageRead(page, added, { isHead, isMixed }) {
+        this.#counted(page);
+        if (isMixed) this.#recounter.askSoon();
+        if (isHead) this.#joined(page.messages[0]?.id ?? "0", added.reverse());
     }
 
     /**
@@ -829,7 +967,8 @@ class Feed {
      * @param {?string} newestID the head's; null when it is not known.
      * @param {Item[]} added what the head brought, the oldest first.
      */
-    #joined(newestID, added = []) {
+    #joined(newestID, added) {
+        if (!this.keepsHistory) this.#countList();
         if (this.#isJoined) return;
         const early = this.#early;
         const bound = this.#knownUpTo ?? newestID;
@@ -843,7 +982,7 @@ class Feed {
             if (isNew(item)) this.#events.arrived(item);
         }
         for (const item of added) if (isNew(item) && !item.viewed) this.#events.arrived(item);
-        if (this.#isOpen) this.#markSeen();
+        this.#seen.look();
     }
 
     // Arrivals
@@ -870,17 +1009,14 @@ class Feed {
             ? body : { type: "", data: message.body };
         const item = new Item({ ...content, id: message.id }, message.headers?.["snoozed-from"] !== undefined);
         if (!this.list.add(item)) return;
-        this.#arrivedAt = performance.now();
-        this.#seenDue = true;
-        if (!this.#isJoined) {
-            if (this.#early.length < itemsMax) this.#early.push(item);
-            return;
+        if (this.#isJoined) {
+            this.counts.arrived();
+            this.#events.arrived(item);
+        } else if (this.#early.length < itemsMax) {
+            this.#early.push(item);
         }
-        this.counts.arrived();
-        // Counts that were under way may hold it already.
-        if (this.#arrivedAt - this.#countedAt < overlapMilliseconds) this.#recountSoon();
-        this.#events.arrived(item);
-        if (this.#isOpen) this.#markSeenSoon();
+        this.#recounter.arrived();
+        this.#seen.arrived();
     }
 
     #changedElsewhere(type, data) {
@@ -893,71 +1029,48 @@ class Feed {
             for (const item of this.list.matching({ upTo: data.seenUpTo }, () => true)) item.seen = true;
         }
         if (ids) this.counts.told(ids);
-        if (!this.#counted(data)) this.#recountSoon();
+        if (!this.#counted(data)) this.#recounter.askSoon();
     }
 
+    // The counts
+
+    /** Takes counts of the server's; false when they are none. */
     #counted(counts) {
         if (!this.counts.take(counts)) return false;
-        this.#countedAt = performance.now();
-        if (this.#countedAt - this.#arrivedAt < overlapMilliseconds) this.#recountSoon();
-        if (this.#isOpen && this.#isSeenDue) this.#markSeenSoon();
+        this.#recounter.counted();
+        this.#seen.lookSoon();
         this.#events.changed();
         return true;
     }
 
-    /** Asks for the counts when all is quiet: they and messages that came at the same moment may overlap. */
-    #recountSoon() {
-        if (!this.keepsHistory) {
-            this.counts.count(this.list.shown("all"));
-            return;
+    async #recount() {
+        if (!this.keepsHistory) this.#countList();
+        if (this.state.name !== "connected" || !this.keepsHistory) return;
+        try {
+            this.#counted(await this.#client.unread());
+        } catch {
+            // The next count comes with the next change, page or connection.
         }
-        if (this.#isStopped) return;
-        this.#recountTimer ??= setTimeout(async () => {
-            this.#recountTimer = null;
-            if (this.state.name !== "connected") return;
-            try {
-                this.#counted(await this.#client.unread());
-            } catch {
-                // The next count comes with the next change, page or connection.
-            }
-        }, recountMilliseconds);
+    }
+
+    #countList() {
+        this.counts.count(this.list.shown("all"));
+        this.#events.changed();
     }
 
     // Changes
 
     /** The list is open before the user, or no more. What it shows is seen. */
     setOpen(isOpen) {
-        this.#isOpen = isOpen;
-        if (!isOpen) return;
-        this.#seenDue ||= this.counts.unseen > 0;
-        if (this.#isJoined) this.#markSeen();
+        this.#seen.setOpen(isOpen);
     }
 
-    #markSeenSoon() {
-        this.#seenTimer ??= setTimeout(() => {
-            this.#seenTimer = null;
-            if (this.#isOpen && this.#isJoined) this.#markSeen();
-        }, seenMilliseconds);
-    }
-
-    /** Whether there is something to be marked that was not marked already. */
-    get #isSeenDue() {
-        const { newestID } = this.list;
-        const isNewer = this.#seenUpTo === null || (newestID !== null && compareIDs(newestID, this.#seenUpTo) > 0);
-        return this.#seenDue || (isNewer && this.counts.unseen > 0);
-    }
-
-    #markSeen() {
-        const upTo = this.list.newestID;
-        if (upTo === null || !this.#isSeenDue) return;
-        this.#seenDue = false;
-        this.#seenUpTo = upTo;
-        const items = this.list.matching({ upTo }, (item) => !item.seen);
-        for (const item of items) item.seen = true;
-        this.#change({ clears: ["unseen"] }, () => this.#client.markSeen(upTo), () => {
+    #markSeen(upTo, items) {
+        const undo = () => {
             for (const item of items) item.seen = false;
-            this.#seenDue = true;
-        }, true);
+            this.#seen.failed();
+        };
+        this.#change({ clears: ["unseen"], isQuiet: true }, () => this.#client.markSeen(upTo), undo);
     }
 
     markViewed(item) {
@@ -995,26 +1108,10 @@ class Feed {
             () => this.list.restore(item));
     }
 
-    /** Takes a change back, unless it was done all the same. Where that is not known, the history tells. */
-    #notDone(change, error, undo, isQuiet) {
-        if (this.#isStopped || change.isTold) return;
-        undo();
-        if (error.code === "connectionLost" || error.code === "timeout") this.#rereadSoon();
-        if (!isQuiet) this.#events.refused(error);
-    }
-
-    #rereadSoon() {
-        this.#rereadTimer ??= setTimeout(() => {
-            this.#rereadTimer = null;
-            if (this.state.name === "connected") this.#reread();
-        }, recountMilliseconds);
-    }
-
-    /** Shows a change at once and asks the server for it; `undo` takes it back. */
-    async #change(change, ask, undo, isQuiet = false) {
+    /** Shows a change (`Counts.begin`) at once and asks the server for it; `undo` takes it back. */
+    async #change(change, ask, undo) {
         if (!this.keepsHistory) {
-            this.counts.count(this.list.shown("all"));
-            this.#events.changed();
+            this.#countList();
             return;
         }
         this.counts.begin(change);
@@ -1028,14 +1125,22 @@ class Feed {
                 this.#counted(answer);
             } else {
                 this.counts.done(change);
-                this.#recountSoon();
+                this.#recounter.askSoon();
             }
         } catch (error) {
             this.counts.end(change);
-            this.#notDone(change, error, undo, isQuiet);
+            this.#notDone(change, error, undo);
         }
         this.#running--;
         this.#events.changed();
+    }
+
+    /** Takes a change back, unless it was done all the same. Where that is not known, the history tells. */
+    #notDone(change, error, undo) {
+        if (this.#isStopped || change.isTold) return;
+        undo();
+        if (error.code === "connectionLost" || error.code === "timeout") this.#reader.startSoon();
+        if (!change.isQuiet) this.#events.refused(error);
     }
 }
 
@@ -1104,7 +1209,10 @@ svg { display: block; width: 1.25rem; height: 1.25rem; fill: none; stroke: curre
 .lamp { position: absolute; inset-block-end: 0.375rem; inset-inline-end: 0.375rem; width: 0.5625rem;
     height: 0.5625rem; border-radius: 50%; background: var(--_warning);
     box-shadow: 0 0 0 2px var(--belfry-bell-background, var(--_surface)); }
+.lamp:not(.refused) { animation: late 0s 2s backwards; }
 .lamp.refused { background: var(--_error); }
+/* Not for a moment without a connection. */
+@keyframes late { from { visibility: hidden; } }
 
 .panel, .toasts, .menu { position: fixed; inset: auto; z-index: var(--belfry-z-index, 1000); margin: 0; padding: 0;
     border: 0; background: none; color: var(--_ink); font-family: var(--belfry-font-family, inherit);

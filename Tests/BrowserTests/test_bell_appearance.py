@@ -242,6 +242,37 @@ class KeyboardTests(BellTestCase):
         self.assertEqual(self.driver.switch_to.active_element.text, "After")
         self.assertEqual(len(self.events("closed")), 1)
 
+    def test_a_button_that_has_done_its_work_hands_the_focus_on(self):
+        insert(self.user)
+        self.open_connected()
+        self.wait_counts(1, 1)
+        self.press(Keys.TAB, Keys.ENTER)
+        self.wait_counts(0, 1)
+        self.run_js("root.querySelector('.mark-all').focus()")
+        self.press(Keys.ENTER)
+        self.wait_counts(0, 0)
+        self.wait_for(lambda: not self.shadow(".mark-all").is_enabled(), "nothing to be marked")
+        self.assertEqual(self.focused(), "tab All")
+
+    def test_keys_in_a_field_of_the_pages_are_the_fields(self):
+        insert(self.user, '{"order": 7}', "BELL_TEST")
+        other = insert(self.user)
+        self.open_connected("""
+            bell.render = { BELL_TEST() {
+                const field = document.createElement("input");
+                field.setAttribute("aria-label", "Answer");
+                field.value = "x";
+                return field;
+            } };""")
+        self.open_list()
+        self.wait_counts(0, 2)
+        self.find("belfry-bell > input").click()
+        self.press(Keys.HOME, Keys.DELETE, Keys.ARROW_UP, "yes")
+        self.assertEqual(self.find("belfry-bell > input").get_property("value"), "yes")
+        self.assertEqual(len(self.ids()), 2)
+        self.assertEqual(self.ids()[0], other)
+        self.assertTrue(self.run_js("return bell.isOpen"))
+
     def test_a_click_beside_it_closes_the_list(self):
         self.open_connected()
         self.open_list()

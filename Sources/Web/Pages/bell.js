@@ -1736,126 +1736,208 @@ class TitleBadge {
     }
 }
 
-/** The box that opens: header, tabs, what the connection is like, the list. */
-class Panel {
+/** The tabs for all messages and for unread ones: one stop of the Tab key, arrow keys between them. */
+class Tabs {
+    #chosen;
+    #buttons = new Map();
+    /** The name of the tab that is shown, as in `NotificationList.listings`. */
+    selected = "all";
+    element;
+
+    /** @param chosen called when another one is. */
+    constructor(chosen) {
+        this.#chosen = chosen;
+        for (const name of ["all", "unread"]) {
+            this.#buttons.set(name, make("button", { type: "button", class: "tab", part: "tab", role: "tab",
+                id: `tab-${name}`, "aria-controls": "list", onclick: () => this.#choose(name) }));
+        }
+        this.element = make("div", { class: "tabs", part: "tabs", role: "tablist", "aria-labelledby": "title",
+            onkeydown: (event) => this.#pressed(event) }, ...this.#buttons.values());
+    }
+
+    focus() {
+        this.#buttons.get(this.selected).focus({ preventScroll: true });
+    }
+
+    update(counts, texts) {
+        for (const [name, button] of this.#buttons) {
+            const isSelected = name === this.selected;
+            button.setAttribute("aria-selected", String(isSelected));
+            button.tabIndex = isSelected ? 0 : -1;
+            const number = name === "unread" && counts.unviewed > 0
+                ? make("span", { class: "number" }, countText(counts.unviewed)) : "";
+            button.replaceChildren(texts.get(name), " ", number);
+        }
+    }
+
+    #choose(name) {
+        if (this.selected === name) return;
+        this.selected = name;
+        this.#chosen();
+    }
+
+    #pressed(event) {
+        const names = [...this.#buttons.keys()];
+        const index = names.indexOf(this.selected);
+        const isReversed = getComputedStyle(this.element).direction === "rtl";
+        const [before, after] = isReversed ? [index + 1, index - 1] : [index - 1, index + 1];
+        const wanted = { ArrowLeft: before, ArrowRight: after, Home: 0, End: -1 }[event.key];
+        if (wanted === undefined) return;
+        event.preventDefault();
+        this.#choose(names.at(wanted % names.length));
+        this.focus();
+    }
+}
+
+/** What is to be said of the connection, or for a while what could not be done. */
+class Banner {
     #events;
-    #texts;
-    #title = make("h2", { id: "title", class: "title", part: "title" });
-    #markAll;
-    #close;
-    #tabs = new Map();
-    #bannerText = make("p");
-    #bannerButton = make("button", {
-        type: "button", class: "quiet", part: "retry", onclick: () => this.#events.retry(),
-    });
-    #banner = make("div", { class: "banner", part: "banner", hidden: true }, this.#bannerText, this.#bannerButton);
-    #list = make("ol", { role: "list", part: "list" });
-    #foot = make("div", { part: "foot" });
-    #sentinel = make("div", { class: "sentinel" });
-    #scroll;
-    #observer = null;
-    /** item id → its view. */
-    #views = new Map();
-    #currentID = null;
     #error = null;
     #errorTimer;
     #countdown;
+    #text = make("p");
+    #button;
+    element;
+
+    /** @param {object} events `retry()`, `changed()`, `left()`: its button had the focus and is gone. */
+    constructor(events) {
+        this.#events = events;
+        this.#button = make("button", { type: "button", class: "quiet", part: "retry", onclick: () => events.retry() });
+        this.element = make("div", { class: "banner", part: "banner", hidden: true }, this.#text, this.#button);
+    }
+
+    /** Shows for a while why something was taken back; `null` ends that. */
+    showError(text) {
+        this.#error = text;
+        clearTimeout(this.#errorTimer);
+        if (text === null) return;
+        this.#errorTimer = setTimeout(() => {
+            this.#error = null;
+            this.#events.changed();
+        }, errorMilliseconds);
+    }
+
+    update(state, texts) {
+        this.stop();
+        const isError = this.#error !== null;
+        const isOffline = state.name !== "connected" && navigator.onLine === false;
+        const [text, action] =
+            isError ? [this.#error, null]
+            : isOffline ? [texts.get("offline"), null]
+            : state.name === "reconnecting" ? [this.#reconnecting(state, texts), "reconnectNow"]
+            : state.name === "refused" ? [texts.get("refused"), "retry"]
+            : state.name === "closed" ? [`${texts.get("closed")} ${state.text}`.trim(), "retry"]
+            : ["", null];
+        this.element.hidden = text === "";
+        this.element.classList.toggle("bad", isError || state.name === "refused");
+        if (isError) this.element.setAttribute("role", "alert");
+        else this.element.removeAttribute("role");
+        if (this.#text.textContent !== text) this.#text.textContent = text;
+        this.#showButton(action === null ? "" : texts.get(action));
+        if (action !== "reconnectNow") return;
+        this.#countdown = setInterval(() => { this.#text.textContent = this.#reconnecting(state, texts); }, 500);
+    }
+
+    /** The seconds do not go on. */
+    stop() {
+        clearInterval(this.#countdown);
+    }
+
+    #showButton(label) {
+        if (this.#button.textContent !== label) this.#button.textContent = label;
+        if (label === "" && this.#button.matches(":focus")) this.#events.left();
+        this.#button.hidden = label === "";
+    }
+
+    #reconnecting({ retryAt }, texts) {
+        const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
+        return seconds > 0 ? texts.get("reconnectingIn", { seconds }) : texts.get("reconnecting");
+    }
+}
+
+/** The messages of a tab, and what stands below them: that there are more, or none, or that reading failed. */
+class ItemList {
+    #events;
+    #texts;
+    #list = make("ol", { role: "list", part: "list" });
+    #foot = make("div", { part: "foot" });
     #footName = "";
-    tab = "all";
+    #sentinel = make("div");
+    #observer = null;
+    /** item id → its view. */
+    #views = new Map();
+    /** The item that the Tab key stops at. */
+    #currentID = null;
     menu = new SnoozeMenu();
     element;
 
     /**
-     * @param {object} events `closed()`, `markAll()`, `tab()`, `more(again)`, `retry()`, `content(item)` for an item's
-     *     content, and what `ItemView` and the menu have: `opened`, `acted`, `viewed`, `removed`,
+     * @param {object} events `more(again)`, `content(item)` for an item's content, `shown(view)`, `left()`: the focus
+     *     has no place in the list any more, and what items tell: `opened`, `acted`, `viewed`, `removed`,
      *     `snoozed(view, until)`.
      */
     constructor(events) {
         this.#events = events;
-        this.#markAll = make("button", { type: "button", class: "quiet mark-all", part: "mark-all",
-            onclick: () => events.markAll() });
-        this.#close = make("button", { type: "button", class: "tool close", part: "close",
-            onclick: () => events.closed() }, icon("close"));
-        for (const name of ["all", "unread"]) {
-            this.#tabs.set(name, make("button", { type: "button", class: "tab", part: "tab", role: "tab",
-                id: `tab-${name}`, "aria-controls": "list", onclick: () => this.#choose(name) }));
-        }
-        this.#scroll = make("div", { id: "list", class: "scroll", role: "tabpanel" }, this.#list, this.#foot,
+        this.element = make("div", { id: "list", class: "scroll", role: "tabpanel" }, this.#list, this.#foot,
             this.#sentinel);
-        this.element = make("div", { id: "panel", class: "panel", part: "panel", role: "dialog", popover: "manual",
-            tabindex: "-1", "aria-labelledby": "title", hidden: true },
-        make("div", { class: "header", part: "header" }, this.#title, this.#markAll, this.#close),
-        make("div", { class: "tabs", part: "tabs", role: "tablist", "aria-labelledby": "title",
-            onkeydown: (event) => this.#tabPressed(event) }, ...this.#tabs.values()),
-        this.#banner, this.#scroll, make("slot", { name: "footer" }), this.menu.element);
-        this.#list.addEventListener("keydown", (event) => this.#listPressed(event));
+        this.#list.addEventListener("keydown", (event) => this.#pressed(event));
         this.#list.addEventListener("focusin", ({ target }) => {
             const id = target.closest?.(".item")?.dataset.id;
             if (id) this.#setCurrent(id);
         });
-        this.#scroll.addEventListener("scroll", () => this.menu.close(false), { passive: true });
-        this.element.addEventListener("keydown", (event) => this.#pressed(event));
-    }
-
-    get isOpen() {
-        return !this.element.hidden;
+        this.element.addEventListener("scroll", () => this.menu.close(false), { passive: true });
     }
 
     /** Takes other texts or renderers: everything is made anew. */
     reset(texts) {
         this.#texts = texts;
         this.menu.close(false);
-        for (const view of this.#views.values()) this.#dropView(view);
+        for (const view of this.#views.values()) this.#drop(view);
         this.#views.clear();
         this.#footName = "";
-        this.#title.textContent = texts.get("title");
-        this.#markAll.textContent = texts.get("markAll");
-        for (const attribute of ["aria-label", "title"]) this.#close.setAttribute(attribute, texts.get("close"));
     }
 
-    open(anchor) {
-        showBox(this.element);
-        this.place(anchor);
-        this.#scroll.scrollTop = 0;
+    /** Begins to ask for more whenever the end is near. */
+    open() {
+        this.toTop();
         this.#observer = new IntersectionObserver((entries) => {
             if (entries.some(({ isIntersecting }) => isIntersecting)) this.#events.more(false);
-        }, { root: this.#scroll, rootMargin: "0px 0px 320px" });
-        this.#tabs.get(this.tab).focus({ preventScroll: true });
+        }, { root: this.element, rootMargin: "0px 0px 320px" });
     }
 
     close() {
         this.menu.close(false);
         this.#observer?.disconnect();
         this.#observer = null;
-        clearInterval(this.#countdown);
-        this.showError(null);
-        hideBox(this.element);
     }
 
-    place(anchor) {
-        const isNarrow = document.documentElement.clientWidth <= 480;
-        this.element.classList.toggle("narrow", isNarrow);
-        placeBox(this.element, anchor, { gap: 8, isWhole: isNarrow });
-        this.menu.place();
+    toTop() {
+        this.#currentID = null;
+        this.element.scrollTop = 0;
+    }
+
+    focus() {
+        this.#views.get(this.#currentID)?.focus();
+    }
+
+    get hasFocus() {
+        return this.#list.contains(this.#focused);
     }
 
     // What is shown
 
-    /** @param feed whose list, counts and state are shown. */
-    update(feed) {
-        for (const [name, tab] of this.#tabs) {
-            const isSelected = name === this.tab;
-            tab.setAttribute("aria-selected", String(isSelected));
-            tab.tabIndex = isSelected ? 0 : -1;
-            const number = name === "unread" && feed.counts.unviewed > 0
-                ? make("span", { class: "number" }, countText(feed.counts.unviewed)) : "";
-            tab.replaceChildren(this.#texts.get(name), " ", number);
+    update(feed, tab) {
+        const focusedID = this.#focused?.closest?.(".item")?.dataset.id ?? null;
+        const before = [...this.#views.keys()];
+        const items = feed.list.shown(tab);
+        this.element.setAttribute("aria-labelledby", `tab-${tab}`);
+        this.#show(items, feed.keepsHistory);
+        this.#moveCurrent(before, items);
+        if (focusedID !== null && !this.#views.has(focusedID)) {
+            if (items.length > 0) this.focus();
+            else this.#events.left();
         }
-        this.#scroll.setAttribute("aria-labelledby", `tab-${this.tab}`);
-        this.#markAll.disabled = feed.counts.unviewed === 0;
-        this.#updateBanner(feed.state);
-        this.#updateList(feed);
-        this.#updateFoot(feed);
+        this.#updateFoot(feed, tab);
         // Asked anew, the observer says whether the end is in sight still.
         this.#observer?.unobserve(this.#sentinel);
         this.#observer?.observe(this.#sentinel);
@@ -1867,31 +1949,23 @@ class Panel {
         for (const view of this.#views.values()) view.update(now);
     }
 
-    #updateList(feed) {
-        const focused = this.#focusedID();
-        const before = [...this.#views.keys()];
-        const items = feed.list.shown(this.tab);
+    #show(items, canSnooze) {
         const ids = new Set(items.map(({ id }) => id));
-        for (const [id, view] of this.#views) {
-            if (ids.has(id)) continue;
-            this.#dropView(view);
-            this.#views.delete(id);
-        }
+        for (const [id, view] of this.#views) if (!ids.has(id)) this.#drop(view);
         const now = Date.now();
         const views = new Map();
         let next = this.#list.firstChild;
         for (const item of items) {
-            const view = this.#views.get(item.id) ?? this.#makeView(item, feed.keepsHistory);
+            const view = this.#views.get(item.id) ?? this.#make(item, canSnooze);
             views.set(item.id, view);
             if (view.element === next) next = next.nextSibling;
             else this.#list.insertBefore(view.element, next);
             view.update(now);
         }
         this.#views = views;
-        this.#moveFocus(focused, before, items);
     }
 
-    #makeView(item, canSnooze) {
+    #make(item, canSnooze) {
         const view = new ItemView(item, this.#events.content(item), this.#texts, canSnooze, {
             ...this.#events, snooze: (asked) => this.#openMenu(asked),
         });
@@ -1899,32 +1973,25 @@ class Panel {
         return view;
     }
 
-    #dropView(view) {
-        if (view.element.contains(this.#root.activeElement)) this.element.focus({ preventScroll: true });
+    #drop(view) {
+        // Else the browser would take the focus out of the list, which then would close.
+        if (view.element.contains(this.#focused)) this.#events.left();
         view.element.remove();
         view.content.light?.remove();
     }
 
-    get #root() {
-        return this.element.getRootNode();
+    get #focused() {
+        return this.element.getRootNode().activeElement;
     }
 
-    #focusedID() {
-        return this.#root.activeElement?.closest?.(".item")?.dataset.id ?? null;
-    }
-
-    /** The item that had the focus may be gone: the next one takes it, or the one before. */
-    #moveFocus(focused, before, items) {
+    /** When the current item is gone, the next one is, or the last. */
+    #moveCurrent(before, items) {
         if (items.length === 0) {
             this.#currentID = null;
         } else if (!this.#views.has(this.#currentID)) {
             const index = before.indexOf(this.#currentID);
             const follower = before.slice(index + 1).find((id) => this.#views.has(id));
             this.#setCurrent(index < 0 ? items[0].id : follower ?? items.at(-1).id);
-        }
-        if (focused !== null && !this.#views.has(focused)) {
-            if (items.length === 0) this.#tabs.get(this.tab).focus();
-            else this.#views.get(this.#currentID).focus();
         }
     }
 
@@ -1934,21 +2001,42 @@ class Panel {
         this.#views.get(id)?.setCurrent(true);
     }
 
-    #updateFoot(feed) {
-        const listing = feed.list.listings[this.tab];
+    #openMenu(view) {
+        view.element.classList.add("busy");
+        this.menu.open(view.snoozeButton, this.#texts, (until) => this.#events.snoozed(view, until),
+            () => view.element.classList.remove("busy"));
+    }
+
+    #pressed(event) {
+        // A node of the page's may hold fields, where these keys have a meaning of their own.
+        if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+        const ids = [...this.#views.keys()];
+        const index = ids.indexOf(this.#currentID);
+        const wanted = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: ids.length - 1 }[event.key];
+        if (wanted !== undefined) this.#views.get(ids[wanted])?.focus();
+        else if (event.key === "Delete") this.#events.removed(this.#views.get(this.#currentID));
+        else return;
+        event.preventDefault();
+    }
+
+    // What stands below
+
+    #updateFoot(feed, tab) {
+        const listing = feed.list.listings[tab];
         const isEmpty = this.#views.size === 0;
         const isLoading = listing.status === "loading";
         this.#list.setAttribute("aria-busy", String(isLoading));
         this.#list.hidden = isEmpty;
         const isRead = listing.floor !== null || !feed.keepsHistory;
         const name = listing.status === "failed" ? "failed"
-            : isEmpty && isRead && !isLoading ? `empty-${this.tab}-${feed.keepsHistory}`
+            : isEmpty && isRead && !isLoading ? `empty-${tab}-${feed.keepsHistory}`
             : !feed.keepsHistory ? "notKept"
             : listing.isComplete ? "end"
-            : isRead && !feed.list.hasRoom(this.tab) ? "cut"
+            : isRead && !feed.list.hasRoom(tab) ? "cut"
             : isLoading || (isEmpty && feed.state.name === "connecting") ? isEmpty ? "bones" : "loading" : "";
         if (name === this.#footName) return;
         this.#footName = name;
+        if (this.#foot.contains(this.#focused)) this.#events.left();
         this.#foot.className = isEmpty && name !== "bones" ? "blank" : name === "bones" ? "" : "foot";
         this.#foot.replaceChildren(...this.#footParts(name));
     }
@@ -1979,104 +2067,101 @@ class Panel {
         }
         }
     }
+}
 
-    // The banner: the state of the connection, or what could not be done
+/** The box that opens: header, tabs, banner, list. */
+class Panel {
+    #texts;
+    #title = make("h2", { id: "title", class: "title", part: "title" });
+    #markAll;
+    #close;
+    #tabs;
+    #banner;
+    #list;
+    element;
 
-    /** Shows for a while why something was taken back; `null` ends that. */
-    showError(text) {
-        this.#error = text;
-        clearTimeout(this.#errorTimer);
-        if (text === null) return;
-        this.#errorTimer = setTimeout(() => {
-            this.#error = null;
-            this.#events.changed();
-        }, errorMilliseconds);
-    }
-
-    #updateBanner(state) {
-        clearInterval(this.#countdown);
-        const texts = this.#texts;
-        const isOffline = state.name !== "connected" && navigator.onLine === false;
-        const [text, action] =
-            this.#error !== null ? [this.#error, null]
-            : isOffline ? [texts.get("offline"), null]
-            : state.name === "reconnecting" ? [this.#reconnectingText(state), "reconnectNow"]
-            : state.name === "refused" ? [texts.get("refused"), "retry"]
-            : state.name === "closed" ? [`${texts.get("closed")} ${state.text}`.trim(), "retry"]
-            : ["", null];
-        this.#banner.hidden = text === "";
-        this.#banner.classList.toggle("bad", this.#error !== null || state.name === "refused");
-        if (this.#error !== null) this.#banner.setAttribute("role", "alert");
-        else this.#banner.removeAttribute("role");
-        const label = action === null ? "" : texts.get(action);
-        if (this.#bannerText.textContent !== text) this.#bannerText.textContent = text;
-        if (this.#bannerButton.textContent !== label) this.#bannerButton.textContent = label;
-        if (label === "" && this.#bannerButton.matches(":focus")) this.element.focus({ preventScroll: true });
-        this.#bannerButton.hidden = label === "";
-        if (state.name === "reconnecting" && this.isOpen && this.#error === null && !isOffline) {
-            this.#countdown = setInterval(() => {
-                this.#bannerText.textContent = this.#reconnectingText(state);
-            }, 500);
-        }
-    }
-
-    #reconnectingText({ retryAt }) {
-        const seconds = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
-        return seconds > 0 ? this.#texts.get("reconnectingIn", { seconds }) : this.#texts.get("reconnecting");
-    }
-
-    // The keyboard
-
-    #choose(name) {
-        if (this.tab === name) return;
-        this.tab = name;
-        this.#currentID = null;
-        this.#scroll.scrollTop = 0;
-        this.#events.tab();
-    }
-
-    #tabPressed(event) {
-        const names = [...this.#tabs.keys()];
-        const step = { ArrowLeft: -1, ArrowRight: 1, Home: -names.length, End: names.length }[event.key];
-        if (step === undefined) return;
-        event.preventDefault();
-        const isReversed = getComputedStyle(this.element).direction === "rtl" && event.key.startsWith("Arrow");
-        const wanted = names.indexOf(this.tab) + (isReversed ? -step : step);
-        const name = names[Math.abs(step) > 1
-            ? Math.max(0, Math.min(wanted, names.length - 1)) : (wanted + names.length) % names.length];
-        this.#choose(name);
-        this.#tabs.get(name).focus();
-    }
-
-    #pressed(event) {
-        if (event.key === "Escape") {
+    /** @param {object} events `closed()`, `markAll()`, `tab()`, `retry()`, `changed()`, and those of `ItemList`. */
+    constructor(events) {
+        const left = () => this.#tabs.focus();
+        this.#tabs = new Tabs(() => {
+            this.#list.toTop();
+            events.tab();
+        });
+        this.#banner = new Banner({ ...events, left });
+        this.#list = new ItemList({ ...events, left });
+        this.#markAll = make("button", { type: "button", class: "quiet mark-all", part: "mark-all",
+            onclick: () => events.markAll() });
+        this.#close = make("button", { type: "button", class: "tool close", part: "close",
+            onclick: () => events.closed() }, icon("close"));
+        const header = make("div", { class: "header", part: "header" }, this.#title, this.#markAll, this.#close);
+        this.element = make("div", { id: "panel", class: "panel", part: "panel", role: "dialog", popover: "manual",
+            tabindex: "-1", "aria-labelledby": "title", hidden: true },
+        header, this.#tabs.element, this.#banner.element, this.#list.element, make("slot", { name: "footer" }),
+        this.#list.menu.element);
+        this.element.addEventListener("keydown", (event) => {
+            if (event.key === "Escape") events.closed();
+            else if (event.key === "ArrowDown" && !this.#list.hasFocus) this.#list.focus();
+            else return;
             event.preventDefault();
             event.stopPropagation();
-            this.#events.closed();
-        } else if (event.key === "ArrowDown" && !this.#list.contains(this.#root.activeElement)) {
-            event.preventDefault();
-            this.#views.get(this.#currentID)?.focus();
-        }
+        });
     }
 
-    #listPressed(event) {
-        const ids = [...this.#views.keys()];
-        const index = ids.indexOf(this.#currentID);
-        const wanted = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: ids.length - 1 }[event.key];
-        if (wanted !== undefined) {
-            this.#views.get(ids[wanted])?.focus();
-        } else if (event.key === "Delete") {
-            this.#events.removed(this.#views.get(this.#currentID));
-        } else {
-            return;
-        }
-        event.preventDefault();
+    get isOpen() {
+        return !this.element.hidden;
     }
 
-    #openMenu(view) {
-        view.element.classList.add("busy");
-        this.menu.open(view.snoozeButton, this.#texts, (until) => this.#events.snoozed(view, until),
-            () => view.element.classList.remove("busy"));
+    /** The name of the tab that is shown. */
+    get tab() {
+        return this.#tabs.selected;
+    }
+
+    /** Takes other texts or renderers: everything is made anew. */
+    reset(texts) {
+        this.#texts = texts;
+        this.#list.reset(texts);
+        this.#title.textContent = texts.get("title");
+        this.#markAll.textContent = texts.get("markAll");
+        for (const attribute of ["aria-label", "title"]) this.#close.setAttribute(attribute, texts.get("close"));
+    }
+
+    open(anchor) {
+        showBox(this.element);
+        this.place(anchor);
+        this.#list.open();
+        this.#tabs.focus();
+    }
+
+    close() {
+        this.#list.close();
+        this.#banner.stop();
+        this.#banner.showError(null);
+        hideBox(this.element);
+    }
+
+    place(anchor) {
+        const isNarrow = document.documentElement.clientWidth <= 480;
+        this.element.classList.toggle("narrow", isNarrow);
+        placeBox(this.element, anchor, { gap: 8, isWhole: isNarrow });
+        this.#list.menu.place();
+    }
+
+    showError(text) {
+        this.#banner.showError(text);
+    }
+
+    /** @param feed whose list, counts and state are shown. */
+    update(feed) {
+        this.#tabs.update(feed.counts, this.#texts);
+        const hasUnviewed = feed.counts.unviewed > 0;
+        if (!hasUnviewed && this.#markAll.matches(":focus")) this.#tabs.focus();
+        this.#markAll.disabled = !hasUnviewed;
+        this.#banner.update(feed.state, this.#texts);
+        this.#list.update(feed, this.tab);
+    }
+
+    updateTimes() {
+        this.#list.updateTimes();
     }
 }
 

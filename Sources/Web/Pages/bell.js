@@ -669,7 +669,7 @@ class HistoryReader {
         this.#readAgain();
     }
 
-    /** The same when a change may or may not have been made. */
+    /** The same when this page may know less than there is. */
     startSoon() {
         this.#timer ??= setTimeout(() => {
             this.#timer = null;
@@ -1135,12 +1135,16 @@ class Feed {
         this.#events.changed();
     }
 
-    /** Takes a change back, unless it was done all the same. Where that is not known, the history tells. */
+    /**
+     * Takes a change back, unless it was done all the same. It may have been without our knowing, and what is taken back
+     * may have been done by another device meanwhile: the history tells.
+     */
     #notDone(change, error, undo) {
         if (this.#isStopped || change.isTold) return;
         undo();
-        if (error.code === "connectionLost" || error.code === "timeout") this.#reader.startSoon();
-        if (!change.isQuiet) this.#events.refused(error);
+        if (change.isQuiet) return;
+        this.#reader.startSoon();
+        this.#events.refused(error);
     }
 }
 

@@ -62,7 +62,7 @@ let package = Package(
         .target(
             name: "OutgoingHTTP",
             dependencies: [nioCore, nioHTTP1, .product(name: "AsyncHTTPClient", package: "async-http-client")]),
-        .target(name: "Authentication", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Authentication"),
         .target(
             name: "JWTAuthentication",
             dependencies: [

@@ -1,22 +1,12 @@
-import Crypto
-import Foundation
-
-/// What a token is known by where the token itself must not stand: the first 16 bytes of its SHA-256.
+/// What a token is known by where the token itself must not stand: 16 bytes of a digest.
 public struct TokenFingerprint: Hashable, Sendable, CustomStringConvertible {
     private let high: UInt64
     private let low: UInt64
 
-    public init(of token: String) {
-        let bytes = Array(SHA256.hash(data: Data(token.utf8)).prefix(16))
-        high = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
-        low = bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    /// Of credentials that hold a token, wherever it came; `nil` for a login with its password, or for none.
-    public init?(_ credentials: Credentials) {
-        let token = credentials.token ?? (credentials.login == nil ? credentials.passcode : nil)
-        guard let token, !token.isEmpty else { return nil }
-        self.init(of: token)
+    /// - Parameter digest: of it the first 16 bytes, which must be there.
+    public init(digest: some Collection<UInt8>) {
+        high = digest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        low = digest.dropFirst(8).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     /// Reads `description`; `nil` for other texts.

@@ -62,7 +62,8 @@ public final class GatewayServer: Service {
         self.context = NodeContext(
             store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
             bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(configuration, inbox)),
-            limits: configuration.limits, version: configuration.version, installation: installation, logger: logger)
+            limits: configuration.limits, version: configuration.version, installation: installation, logger: logger,
+            fingerprint: { TokenFingerprint($0) })
         var health = health
         health.isStopping = { isStopping.withLockedValue { $0 } }
         self.routes = Routes(

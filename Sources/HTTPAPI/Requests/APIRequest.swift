@@ -150,10 +150,9 @@ struct APIRequest: Sendable {
 /// What a text is known by (RFC 9110, section 8.8.3): weak, as it says that the JSON is the same and nothing of its
 /// bytes.
 struct EntityTag: CustomStringConvertible {
-    private static let digestBytes = 16
     private let opaque: String
 
-    init(of text: String) { opaque = Digest.hexadecimal(of: text, bytes: Self.digestBytes) }
+    init(of text: String) { opaque = Digest.hexadecimal(of: text) }
 
     var description: String { "W/\"\(opaque)\"" }
 

@@ -1,16 +1,20 @@
+import Authentication
 import Crypto
 import Foundation
 
 /// SHA-256.
 enum Digest {
-    /// The first bytes of a text's digest, in hexadecimal.
-    static func hexadecimal(of text: String, bytes: Int) -> String {
-        SHA256.hash(data: Data(text.utf8)).prefix(bytes)
-            .map { (UInt32($0) + 0x100).hexDigits }.joined()
-    }
+    /// The first 16 bytes of a text's digest, in hexadecimal.
+    static func hexadecimal(of text: String) -> String { TokenFingerprint(of: text).description }
 }
 
-extension UInt32 {
-    /// The last two digits.
-    fileprivate var hexDigits: Substring { String(self, radix: 16).suffix(2) }
+extension TokenFingerprint {
+    init(of token: String) { self.init(digest: Array(SHA256.hash(data: Data(token.utf8)))) }
+
+    /// Of credentials that hold a token, wherever it came; `nil` for a login with its password, or for none.
+    public init?(_ credentials: Credentials) {
+        let token = credentials.token ?? (credentials.login == nil ? credentials.passcode : nil)
+        guard let token, !token.isEmpty else { return nil }
+        self.init(of: token)
+    }
 }

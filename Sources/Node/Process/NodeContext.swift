@@ -18,6 +18,8 @@ public struct NodeContext: Sendable {
     let logger: Logger
     let occupancy: Occupancy
     let authentications: AuthenticationGate
+    /// What the token is known by that a client shows; `nil` when it shows none.
+    let fingerprint: @Sendable (Credentials) -> TokenFingerprint?
     public let refusedTokens = RefusedTokens()
     /// Whose messages these are: `belfry.installation`.
     let installation: UniqueID
@@ -30,9 +32,11 @@ public struct NodeContext: Sendable {
     /// - Parameters:
     ///   - installation: of the database, as it is at the start.
     ///   - version: the program's.
+    ///   - fingerprint: what the token is known by that a client shows.
     public init(
         store: NodeStore, bus: any Bus, authenticator: any Authenticator, commands: CommandTable,
-        limits: Limits, version: String, installation: InstallationIdentity, logger: Logger
+        limits: Limits, version: String, installation: InstallationIdentity, logger: Logger,
+        fingerprint: @escaping @Sendable (Credentials) -> TokenFingerprint? = { _ in nil }
     ) {
         self.store = store
         self.bus = bus
@@ -43,6 +47,7 @@ public struct NodeContext: Sendable {
         self.logger = logger
         self.occupancy = Occupancy(sessionsMax: limits.sessionsMax)
         self.authentications = AuthenticationGate(waitingMax: limits.authenticationsMax)
+        self.fingerprint = fingerprint
         self.installation = installation.id
         self.incarnation = installation.incarnation
     }

@@ -67,7 +67,7 @@ extension Session {
     private func whenKnown(
         _ credentials: Credentials, _ answered: @escaping @Sendable (Result<Identity, AuthenticationError>) -> Void
     ) {
-        let token = TokenFingerprint(credentials)
+        let token = worker.context.fingerprint(credentials)
         let body: @Sendable (Result<Identity, AuthenticationError>) -> Void = { answer in
             answered(
                 answer.map { identity in

@@ -18,10 +18,10 @@ struct QueueSplice {
     private static let start = MessageID(rawValue: 0)
 
     private let bounds: Reading.Bounds
-    /// A reading of all that there is begins with a count of what is unread.
-    private let countsUnread: Bool
     private var state = State.opening
     private var generation = 0
+    /// A reading of all that there is begins with a count of what is unread.
+    private let countsUnread: Bool
     /// The next page begins a reading, and the count is to come with it.
     private(set) var wantsCount: Bool
 

@@ -53,7 +53,7 @@ class DevicesTests(BellTestCase):
             except AssertionError:
                 self.assertEqual((self.run_js("return bell.counts"), self.listed()),
                                  (self.stored_counts(), self.stored_list()))
-            self.assertEqual(self.run_js("return root.querySelector('.banner').hidden"), True)
+            self.wait_for(lambda: self.banner() == "", "nothing more to be said")
         self.assertGreater(self.stored_counts()["unviewed"], 0)
         self.assertGreater(sum(self.run_js("return sockets.length") for _ in self.each_tab()), 4, "connections cut")
 

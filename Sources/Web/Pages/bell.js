@@ -903,7 +903,7 @@ class Feed {
         if (this.#options.subscribes) {
             this.#subscription = this.#client.subscribe(queue, (message) => this.#received(message), {
                 ack: "client-individual", unread: true,
-                onUnread: (counts) => this.#counted(counts),
+                onUnread: (counts) => this.#subscribed(counts),
                 onRepeat: (message, confirmation) => { if (confirmation === null) message.ack(); },
             });
         }
@@ -917,6 +917,15 @@ class Feed {
         this.#unwatch?.();
         this.#subscription?.unsubscribe();
         if (this.#options.owns) this.#client.disconnect();
+    }
+
+    /**
+     * The subscription is made: what changes from now on is told. What changed before that, and after the history was
+     * read, is in the history; where the page subscribes, one look a little later has to do.
+     */
+    #subscribed(counts) {
+        this.#counted(counts);
+        this.#reader.startSoon();
     }
 
     // The connection
@@ -938,6 +947,7 @@ class Feed {
             this.#isJoined = false;
             this.#early = [];
             this.#reader.start();
+            if (!this.#options.subscribes) this.#reader.startSoon();
         }
         if (isOther) this.#events.state(this.state);
         this.#events.changed();
@@ -1136,8 +1146,8 @@ class Feed {
     }
 
     /**
-     * Takes a change back, unless it was done all the same. It may have been without our knowing, and what is taken back
-     * may have been done by another device meanwhile: the history tells.
+     * Takes a change back, unless it was done all the same. It may have been without our knowing, or another device has
+     * made it meanwhile: the history tells.
      */
     #notDone(change, error, undo) {
         if (this.#isStopped || change.isTold) return;
@@ -1447,7 +1457,7 @@ class ItemView {
      * @param {object} events `opened(view, event)`, `acted(view, action, event)`, `viewed(view)`, `snooze(view)`,
      *     `removed(view)`, each called by a control.
      */
-    constructor(item, content, texts, canSnooze, events) {
+    constructor(item, content, texts, events) {
         Object.assign(this, { item, content });
         this.#texts = texts;
         this.#events = events;
@@ -1457,12 +1467,12 @@ class ItemView {
         this.#time = make("time", { part: "item-time", datetime: new Date(item.created).toISOString(),
             title: texts.whole(item.created) });
         this.#viewed = this.#tool("check", "markViewed", () => events.viewed(this));
-        this.snoozeButton = canSnooze ? this.#tool("clock", "snooze", () => events.snooze(this)) : null;
-        this.snoozeButton?.setAttribute("aria-haspopup", "menu");
-        this.snoozeButton?.setAttribute("aria-expanded", "false");
+        this.snoozeButton = this.#tool("clock", "snooze", () => events.snooze(this));
+        this.snoozeButton.setAttribute("aria-haspopup", "menu");
+        this.snoozeButton.setAttribute("aria-expanded", "false");
         const remove = this.#tool("trash", "remove", () => events.removed(this));
         const actions = content.actions.map((action) => this.#action(action));
-        this.#controls = [open, ...actions, this.#viewed, this.snoozeButton, remove].filter(Boolean);
+        this.#controls = [open, ...actions, this.#viewed, this.snoozeButton, remove];
         this.#dot = make("span", { class: "dot", part: "item-dot" }, make("span", { class: "hidden" },
             texts.get("isUnread")));
         const severity = content.severity === undefined
@@ -1960,8 +1970,9 @@ class ItemList {
         const views = new Map();
         let next = this.#list.firstChild;
         for (const item of items) {
-            const view = this.#views.get(item.id) ?? this.#make(item, canSnooze);
+            const view = this.#views.get(item.id) ?? this.#make(item);
             views.set(item.id, view);
+            view.snoozeButton.hidden = !canSnooze;
             if (view.element === next) next = next.nextSibling;
             else this.#list.insertBefore(view.element, next);
             view.update(now);
@@ -1969,8 +1980,8 @@ class ItemList {
         this.#views = views;
     }
 
-    #make(item, canSnooze) {
-        const view = new ItemView(item, this.#events.content(item), this.#texts, canSnooze, {
+    #make(item) {
+        const view = new ItemView(item, this.#events.content(item), this.#texts, {
             ...this.#events, snooze: (asked) => this.#openMenu(asked),
         });
         this.#events.shown(view);
@@ -2037,7 +2048,8 @@ class ItemList {
             : !feed.keepsHistory ? "notKept"
             : listing.isComplete ? "end"
             : isRead && !feed.list.hasRoom(tab) ? "cut"
-            : isLoading || (isEmpty && feed.state.name === "connecting") ? isEmpty ? "bones" : "loading" : "";
+            : !isEmpty && isLoading ? "loading"
+            : isEmpty && (isLoading || ["connecting", "connected"].includes(feed.state.name)) ? "bones" : "";
         if (name === this.#footName) return;
         this.#footName = name;
         if (this.#foot.contains(this.#focused)) this.#events.left();

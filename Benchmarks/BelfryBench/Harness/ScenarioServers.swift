@@ -1,3 +1,4 @@
+import Floors
 import Foundation
 import PrivateServers
 
@@ -38,7 +39,7 @@ final class ScenarioServers: Sendable {
             } else { nil }
         let servers = ScenarioServers(context, postgres, redis)
         do {
-            try await servers.migrate(context)
+            try await servers.migrate(context, url: servers.postgresURL)
         } catch {
             await servers.stop()
             throw error
@@ -69,11 +70,29 @@ final class ScenarioServers: Sendable {
         await postgres?.stop()
     }
 
-    private func migrate(_ context: ScenarioContext) async throws {
+    /// Makes a second database anew, beside the one of `postgresURL`, and migrates it.
+    ///
+    /// - Parameter name: without characters that SQL or a URL would quote.
+    /// - Returns: its URL.
+    func addDatabase(_ name: String, _ context: ScenarioContext) async throws -> String {
+        guard var url = URLComponents(string: postgresURL), url.scheme != nil else {
+            throw BenchmarkError("This scenario needs a URL of PostgreSQL, as in postgresql://user@host/database.")
+        }
+        let connection = try BareConnection(url: postgresURL)
+        try connection.execute("drop database if exists \(name) with (force)")
+        try connection.execute("create database \(name) encoding 'UTF8' template template0")
+        url.path = "/\(name)"
+        guard let url = url.string else { throw BenchmarkError("There is no URL of the database \(name).") }
+        try await migrate(context, url: url)
+        return url
+    }
+
+    /// Runs `belfry migrate` with these options on a database.
+    func migrate(_ context: ScenarioContext, url: String, options: [String] = []) async throws {
         // Ends by itself: it is ready when it has ended.
         let path = context.folder.appendingPathComponent("migrate")
         let result = try await ChildProgram.run(
-            [context.belfry, "migrate"], environment: ["BELFRY_POSTGRES_URL": postgresURL], in: path)
+            [context.belfry, "migrate"] + options, environment: ["BELFRY_POSTGRES_URL": url], in: path)
         guard result.status == 0 else { throw BenchmarkError("belfry migrate failed:\n\(result.output)") }
     }
 }

@@ -99,8 +99,10 @@ struct PushScenario: Scenario {
                 connections: kind.connections, batchRows: rows, warmUpSeconds: 0.2,
                 seconds: context.isQuick ? 0.8 : 1.5)
             let before = (node: try nodeSeconds, postgres: CPUTimes.postgres(context))
-            let run = try await load.run(open)
-            let after = (node: try nodeSeconds, postgres: CPUTimes.postgres(context))
+            var after = before
+            let run = try await load.run(open) {
+                after = (node: try nodeSeconds, postgres: CPUTimes.postgres(context))
+            }
             let written = try owner.number("select count(*) from belfry.outbox")
             guard written == run.messages else {
                 throw BenchmarkError("\(run.messages) messages were accepted, and \(written) are in the outbox.")

@@ -46,6 +46,6 @@ final class APIConnection: @unchecked Sendable {
 extension APIConnection {
     /// Settings of a node that does not slow down one user who asks without end.
     static let nodeSettings = [
-        "BELFRY_LIMITS_REQUESTS_PER_USER_PER_SECOND_MAX": "0", "BELFRY_LIMITS_REQUESTS_PER_CONNECTION_MAX": "100000000",
+        "BELFRY_LIMITS_REQUESTS_PER_USER_PER_SECOND_MAX": "0", "BELFRY_LIMITS_REQUESTS_PER_CONNECTION_MAX": "1000000",
     ]
 }

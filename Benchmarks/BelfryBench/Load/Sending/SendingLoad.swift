@@ -25,8 +25,13 @@ struct SendingLoad: Sendable {
 
     /// Sends for as long as it says; every message has a number of its own.
     ///
-    /// - Parameter open: connects, on the connection's thread.
-    func run(_ open: @escaping @Sendable () throws -> DurableWriters.Writer) async throws -> Run {
+    /// - Parameters:
+    ///   - open: connects, on the connection's thread.
+    ///   - atEnd: called when all has been answered and the connections are still open: what PostgreSQL's processes
+    ///     have used is told while they live.
+    func run(
+        _ open: @escaping @Sendable () throws -> DurableWriters.Writer, atEnd: () throws -> Void = {}
+    ) async throws -> Run {
         let next = Number()
         let sent = try await withThrowingTaskGroup(of: Sent.self) { group in
             for seed in 0..<connections {
@@ -34,6 +39,7 @@ struct SendingLoad: Sendable {
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
+        try withExtendedLifetime(sent) { try atEnd() }
         let began = sent.map(\.began).min() ?? 0
         let ended = sent.map(\.ended).max() ?? 0
         let samples = sent.flatMap(\.samples)
@@ -44,7 +50,10 @@ struct SendingLoad: Sendable {
     }
 
     /// What one connection did within the measured time.
-    private struct Sent {
+    ///
+    /// Unchecked: nobody uses the writer any more, which is only kept open.
+    private struct Sent: @unchecked Sendable {
+        let writer: DurableWriters.Writer
         var began: Int64 = 0
         var ended: Int64 = 0
         var samples: [Double] = []
@@ -62,7 +71,7 @@ struct SendingLoad: Sendable {
         var batch = MessageBatch(names: Self.names, seed: seed)
         let from = BareClock.nanoseconds + Int64(warmUpSeconds * 1e9)
         let until = from + Int64(seconds * 1e9)
-        var sent = Sent()
+        var sent = Sent(writer: writer)
         while true {
             batch.fill(first: next.value.add(batchRows, ordering: .relaxed).oldValue, count: batchRows)
             let began = BareClock.nanoseconds

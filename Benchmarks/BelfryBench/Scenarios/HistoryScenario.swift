@@ -1,6 +1,7 @@
 import Foundation
 
-/// What a user's history costs, by the size of the user's and by that of the log, beside the barest table with an index.
+/// What a user's history costs, by the size of the user's and by that of the log, beside the barest table with an
+/// index.
 struct HistoryScenario: Scenario {
     let name = "history"
     let summary = "a page of 50, unread and viewed in a log of 10 million, by SQL and HTTP, beside a bare table"
@@ -124,8 +125,8 @@ struct HistoryScenario: Scenario {
             "A log of \(large.log.count) messages to \(large.log.users) users, of whom one has \(large.log.largeCount) "
                 + "and the others 50 each; \(Self.smallLog): the same with \(Self.smallCount / 50) for the one. All "
                 + "histories lie spread over the whole log, and nothing is viewed before.",
-            "Medians of 200 calls (of marking 40, each from nothing viewed and committed) over one connection. \"All of "
-                + "it\" is 1000 and more, but 50 for the user with 50.",
+            "Medians of 200 calls (of marking 40, each from nothing viewed and committed) over one connection. \"All "
+                + "of it\" is 1000 and more, but 50 for the user with 50.",
             "The bare table holds the same messages and one index on (receiver, id), and knows nothing of what is "
                 + "viewed, deleted or expired. Its marking is an upsert of one row, and its count stops at 1000.",
             "Of another user each: pages that nobody has asked for before, whose 50 rows lie in 50 pages of the table. "

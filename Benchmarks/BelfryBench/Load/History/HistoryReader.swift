@@ -74,8 +74,8 @@ final class HistoryReader {
 
     /// The same of the bare tables.
     func bareTimes(round: Int) throws -> [String: Double] {
-        // As in the functions: without them PostgreSQL, which expects the average user, reads all that the large one has
-        // and sorts it, which takes forty milliseconds of 20,000 messages.
+        // As in the functions: without them PostgreSQL, which expects the average user, reads all that the large one
+        // has and sorts it, which takes forty milliseconds of 20,000 messages.
         try connection.execute("set enable_sort = off; set enable_bitmapscan = off; set enable_seqscan = off")
         try connection.execute("set jit = off")
         var times: [String: Double] = [:]

@@ -149,9 +149,18 @@ extension Address {
         }
     }
 
-    /// Looks first: hardly an id holds either, and replacing costs more than the rest of a message's checks.
+    /// Byte for byte, as rights are compared: a slash is one whatever accent stands behind it. Hardly an id holds any.
     private static func escaped(_ user: String) -> String {
-        guard user.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "/") }) else { return user }
-        return user.replacing("%", with: "%25").replacing("/", with: "%2F")
+        let (percent, slash) = (UInt8(ascii: "%"), UInt8(ascii: "/"))
+        guard user.utf8.contains(where: { $0 == percent || $0 == slash }) else { return user }
+        var bytes: [UInt8] = []
+        for byte in user.utf8 {
+            switch byte {
+            case percent: bytes += "%25".utf8
+            case slash: bytes += "%2F".utf8
+            default: bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -158,6 +158,19 @@ comment on function belfry.is_under is
     'Whether a watermark holds for a message: it had committed when the mark was set, as whatever came from another '
     'cluster had.';
 
+create function belfry.mark_snapshot() returns pg_snapshot
+language sql volatile
+as $$
+    -- A transaction is not among those that its own snapshot calls running: where later ones have begun it is named.
+    select case when s.own >= pg_snapshot_xmax(s.now) then s.now
+        else format('%s:%s:%s', least(pg_snapshot_xmin(s.now), s.own), pg_snapshot_xmax(s.now),
+            (select string_agg(r.xid::text, ',' order by r.xid) from (
+                select pg_snapshot_xip(s.now) union select s.own) as r(xid)))::pg_snapshot end
+    from (select pg_current_snapshot() as now, pg_current_xact_id() as own) s
+$$;
+comment on function belfry.mark_snapshot is
+    'What has committed now, and not what this transaction writes: a watermark''s snapshot.';
+
 create function belfry.foreign_up_to() returns bigint
 language sql stable
 as $$ select s.foreign_up_to from belfry.setting s $$;
@@ -490,7 +503,7 @@ begin
 
     if mark > inbox.viewed_up_to or (mark = inbox.viewed_up_to and mark is not null) then
         update belfry.inbox i
-        set viewed_up_to = mark, viewed_snapshot = pg_current_snapshot(), viewed_at = statement_timestamp(),
+        set viewed_up_to = mark, viewed_snapshot = belfry.mark_snapshot(), viewed_at = statement_timestamp(),
             later = belfry.keep_for_later(inbox, mark)
         where i.receiver = mark_viewed.receiver;
     elsif cardinality(inbox.later) > 0 then
@@ -534,7 +547,7 @@ begin
         return;
     end if;
     update belfry.inbox i
-    set seen_up_to = mark, seen_snapshot = pg_current_snapshot(), later = belfry.keep_for_later(inbox, mark)
+    set seen_up_to = mark, seen_snapshot = belfry.mark_snapshot(), later = belfry.keep_for_later(inbox, mark)
     where i.receiver = mark_seen.receiver;
     return query
         select * from belfry.announce(
@@ -560,6 +573,8 @@ begin
     taken := array(
         select m.id from belfry.message_log m
         where m.id = any (take_away.ids) and m.receiver = take_away.receiver and m.hidden_at is null
+            -- What is held back is nobody's yet.
+            and (m.not_before is null or m.not_before <= statement_timestamp())
         order by m.id
         for update);
     delete from belfry.outbox o where o.message_id = any (taken);
@@ -685,6 +700,7 @@ where name = 'NOTIFY_DELETED';
 revoke all on function
     belfry.require_history(), belfry.own_inbox(text), belfry.is_listed(text, timestamptz, timestamptz),
     belfry.is_under(bigint, xid8, bigint, pg_snapshot, bigint[], bigint), belfry.foreign_up_to(),
+    belfry.mark_snapshot(),
     belfry.unviewed_messages(belfry.inbox, bigint, integer), belfry.inbox_of(text), belfry.unread(text),
     belfry.history(text, bigint, bigint, integer, text, boolean), belfry.announce(text, text, jsonb),
     belfry.ids_as_text(bigint[]), belfry.check_ids(bigint[]), belfry.keep_for_later(belfry.inbox, bigint),

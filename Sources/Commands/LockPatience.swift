@@ -6,9 +6,13 @@ enum LockPatience {
     /// Pauses before the statement is given once more; two seconds together.
     private static let pauses: [Duration] = [20, 40, 80, 160, 300, 400, 500, 500].map { .milliseconds($0) }
 
+    /// Time after which it is not given again.
+    private static let limit: Duration = .seconds(2)
+
     /// - Parameter body: fails with SQLSTATE 55P03, and without effect, when a lock was not to be had.
     static func retrying<R>(_ body: () async throws(PostgresError) -> R) async throws(PostgresError) -> R {
-        for pause in pauses {
+        let deadline = ContinuousClock.now + limit
+        for pause in pauses where ContinuousClock.now < deadline {
             do throws(PostgresError) {
                 return try await body()
             } catch {

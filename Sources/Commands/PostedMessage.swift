@@ -106,9 +106,22 @@ public struct PostedMessage: Sendable {
         return String(buffer: body)
     }
 
+    /// A user's id in an idempotency key: of two users no two keys are the same.
+    static func escaped(_ user: String) -> String {
+        guard user.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "%") }) else { return user }
+        let bytes = user.utf8.flatMap { byte in
+            switch byte {
+            case UInt8(ascii: ":"): Array("%3A".utf8)
+            case UInt8(ascii: "%"): Array("%25".utf8)
+            default: [byte]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     private static func key(_ key: String?, of sender: String) throws(CommandRefusal) -> String? {
         guard let key else { return nil }
-        let own = "stomp:\(sender):\(key)"
+        let own = "stomp:\(escaped(sender)):\(key)"
         guard !key.isEmpty, own.utf8.count <= 255, !key.utf8.contains(0) else {
             throw CommandRefusal(
                 .invalid,

@@ -17,16 +17,21 @@ public struct PushStore: Sendable {
     /// - Parameter executor: its role is in `belfry_service`.
     public init(executor: any RelayStoreExecutor) { self.executor = executor }
 
-    /// Writes messages in their order, in one transaction. A row whose idempotency key was used before is left out.
+    /// Writes messages in their order, in one transaction.
     ///
-    /// Fails as `NodeStore.send` does.
+    /// Fails as `NodeStore.send` does, and with SQLSTATE 23505 when an idempotency key was used before: then nothing was
+    /// written.
     ///
     /// - Parameters:
     ///   - rows: their `data` and `isText` mean nothing.
+    ///   - sent: the places of rows that were sent before and are left out.
     ///   - json: an array with a JSON object for each row, whose member `data` is the row's.
     /// - Returns: an id for each row that was written; `nil` for the others.
-    public func push(_ rows: [SendRow], json: [UInt8]) async throws(PostgresError) -> [MessageID?] {
-        let result = try await executor.execute(PushStatements.push, Self.values(rows, json))
+    public func push(
+        _ rows: [SendRow], json: [UInt8], except sent: Set<Int> = []
+    ) async throws(PostgresError) -> [MessageID?] {
+        let left = sent.sorted().map { Int64($0 + 1) }
+        let result = try await executor.execute(PushStatements.push, Self.values(rows, json) + [.int64Array(left)])
         var ids: [MessageID] = []
         var byKey: [String: MessageID] = [:]
         for row in 0..<result.rowCount {
@@ -35,7 +40,10 @@ public struct PushStore: Sendable {
         }
         // Ids rise in the order of the rows.
         var unkeyed = ids.makeIterator()
-        return rows.map { row in row.idempotencyKey.map { byKey[$0] } ?? unkeyed.next() }
+        return rows.enumerated().map { place, row in
+            if sent.contains(place) { return nil }
+            return row.idempotencyKey.map { byKey[$0] } ?? unkeyed.next()
+        }
     }
 
     /// Which of the rows' idempotency keys were used before, and for what. Parameters as those of `push`.
@@ -107,9 +115,8 @@ enum PushStatements {
                 receiver, topic, type, data, headers, not_before, expires_at, idempotency_key)
             select a.receiver, a.topic, a.type, a.data, a.headers, a.not_before, a.expires_at, a.idempotency_key
             from asked a
-            where (select p.milliseconds from patience p) <> ''
+            where (select p.milliseconds from patience p) <> '' and a.place <> all ($9::bigint[])
             order by a.place
-            on conflict do nothing
             returning id, idempotency_key
         )
         select i.id, i.idempotency_key from inserted i order by i.id

@@ -117,12 +117,12 @@ enum SessionStatements {
         with closing as (
             update belfry.presence p set close_reason = 'closedByOperator'
             where p.receiver = $1 and p.close_reason is null
-            returning p.token, p.token_expires_at
+            returning p.id
         ), refused as (
             insert into belfry.refused_token (token, until)
-            select c.token, max(coalesce(c.token_expires_at, 'infinity')) from closing c
-            where $2::boolean and c.token is not null
-            group by c.token
+            select p.token, max(coalesce(p.token_expires_at, 'infinity')) from belfry.presence p
+            where $2::boolean and p.receiver = $1 and p.token is not null
+            group by p.token
             on conflict on constraint refused_token_pkey do update set until = excluded.until
             returning token
         ), expired as (

@@ -271,6 +271,34 @@ import Testing
         try await writer.run("rollback")
     }
 
+    /// Also when others have begun and committed between the marking transaction's beginning and its mark.
+    @Test(arguments: ["mark_viewed('alice', up_to => 99)", "mark_seen('alice', 99)"])
+    func whatIsHeldBackUnderAMarkIsNewsInItsTime(_ mark: String) async throws {
+        let database = try await SchemaDatabase()
+        try await Self.send(database, 1)
+        try await database.query(
+            "insert into belfry.message_log (receiver, type, data, not_before) "
+                + "values ('alice', 'JSON_MSG', '1', now() + interval '1 second')")
+        try await Self.send(database, 1)
+        let other = try await database.connect()
+        try await other.run("begin; select pg_current_xact_id()")
+        try await Self.send(database, 1, to: "bob")
+        try await other.run("select belfry.\(mark); commit")
+        let counts = mark.hasPrefix("mark_viewed") ? "1 1" : "3 1"
+        try await eventually("it is news") { try await Self.unread(database) == counts }
+        #expect(try await database.value("select seen from belfry.history('alice') where id = 2") == "f")
+    }
+
+    /// What is held back is in no history, and nobody's to delete.
+    @Test func whatIsHeldBackIsNotDeleted() async throws {
+        let database = try await SchemaDatabase()
+        try await database.query(
+            "insert into belfry.message_log (receiver, type, data, not_before) "
+                + "values ('alice', 'JSON_MSG', '1', now() + interval '1 hour')")
+        try await database.query("select belfry.delete_for('alice', '{1}')")
+        #expect(try await database.value("select status from belfry.message_log") == "pending")
+    }
+
     /// As for every statement of its own, an application says how long it waits.
     @Test func aRowThatAnotherTransactionHoldsIsWaitedForAsLongAsTheCallerSays() async throws {
         let database = try await SchemaDatabase()

@@ -141,6 +141,51 @@ import Testing
         }
     }
 
+    /// A key that is used between the look at it and the insert: nothing of the array is written.
+    @Test func anArrayIsWrittenWholeOrNotAtAll() async throws {
+        try await Installation.with { belfry in
+            let writer = try await Application.connect(belfry.databaseURL)
+            try await writer.run(
+                """
+                begin; insert into belfry.message_log (receiver, type, data, idempotency_key)
+                values ('alice', 'JSON_MSG', '"other"', 'http:shop:k')
+                """)
+            async let pushed = Self.push(
+                #"[{"receiver":"alice","data":1,"idempotencyKey":"k"},{"receiver":"alice","data":2}]"#,
+                port: belfry.port)
+            try await Task.sleep(for: .milliseconds(300))
+            try await writer.run("commit")
+            #expect(try await pushed.problem == "422 conflict")
+            #expect(try await belfry.application.value("select count(*) from belfry.message_log") == "1")
+            await writer.close()
+        }
+    }
+
+    @Test(arguments: [
+        #"{"receiver":"a","data":1},{"receiver":"b","data":2}"#, "{\"receiver\":\"a\"\n,\"data\":[1\n,2]}",
+    ])
+    func aLineIsAnObject(_ body: String) async throws {
+        try await Installation.with { belfry in
+            let lines = try await Self.lines(body, port: belfry.port)
+            #expect(lines.problem == "400 invalid")
+            let count = try await belfry.application.value("select count(*) from belfry.message_log")
+            #expect(count == "0")
+        }
+    }
+
+    /// A colon in a user's id makes no other user's key of theirs.
+    @Test func keysOfTwoUsersAreTwo() async throws {
+        try await Installation.with { belfry in
+            for (user, key) in [("a", "b:c"), ("a:b", "c")] {
+                let answer = try await HTTPAnswer.ask(
+                    "POST", "/api/v1/messages", port: belfry.port, token: user,
+                    json: "{\"receiver\":\"x\",\"data\":1,\"idempotencyKey\":\"\(key)\"}")
+                #expect(answer.status == 202)
+            }
+            #expect(try await belfry.application.value("select count(*) from belfry.message_log") == "2")
+        }
+    }
+
     @Test func linesAreWrittenAsTheyCome() async throws {
         try await Installation.with { belfry in
             let lines = (1...1_234).map { "{\"receiver\":\"alice\",\"data\":\($0)}\n" }.joined()

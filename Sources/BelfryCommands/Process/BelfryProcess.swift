@@ -91,7 +91,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
         _ ports: NodePorts?, _ eventLoopGroup: any EventLoopGroup
     ) async throws {
         let heartBeats = PostgresClient(configuration: database.pooled, size: 1)
-        let requests = PostgresClient(configuration: database.pooled, size: configuration.postgresRequestPoolSize)
+        let requests = PostgresClient(configuration: database.requests, size: configuration.postgresRequestPoolSize)
         let client = PostgresClient(configuration: database.pooled, size: configuration.postgresPoolSize)
         let metrics = ConnectionMetrics()
         client.onStateChange = { [logger] isUp in

@@ -8,6 +8,14 @@ struct DatabaseConfiguration: Sendable {
     /// For LISTEN and the relay's loop, where it differs.
     let direct: PostgresConfiguration?
 
+    /// For what clients ask for: a lock on a whole table, which statements meet before they can say how long they wait,
+    /// holds up no request for long.
+    var requests: PostgresConfiguration {
+        var configuration = pooled
+        if configuration.preparesStatements { configuration.sessionSettings["lock_timeout"] = "250ms" }
+        return configuration
+    }
+
     /// - Throws: `ConfigurationError` when no database is configured; `PostgresError` for a URL that can't be one.
     init(_ configuration: BelfryConfiguration, applicationName: String) throws {
         guard let url = configuration.postgresURL else {

@@ -13,6 +13,9 @@ public struct PushMessages: Sendable {
     /// To whom all of some messages go.
     public enum Kind: Sendable { case users, topics }
 
+    /// How often it begins anew when others send the same at the same time.
+    private static let triesMax = 5
+
     private let store: PushStore
 
     /// - Parameter store: its role is in `belfry_service`.
@@ -22,6 +25,7 @@ public struct PushMessages: Sendable {
     ///
     /// - Parameters:
     ///   - json: an array of objects, as `PushedMessage` reads them.
+    ///   - count: how many there must be, where they were not an array before.
     ///   - key: an idempotency key for those that have none: for the only message itself, for each of several with its
     ///     number behind a slash.
     ///   - first: the number of the first, where these are a part of several.
@@ -30,9 +34,12 @@ public struct PushMessages: Sendable {
     /// - Throws: what is wrong, in a sentence for the developer of the program; `.conflict` for a key under which
     ///   something else was sent. Then nothing was written.
     public func run(
-        _ json: ByteBuffer, to kind: Kind, key: String? = nil, numberedFrom first: Int? = nil, by sender: Identity
+        _ json: ByteBuffer, of count: Int? = nil, to kind: Kind, key: String? = nil, numberedFrom first: Int? = nil, by sender: Identity
     ) async throws(CommandRefusal) -> [MessageID] {
         let messages = try messages(json)
+        guard count.map({ $0 == messages.count }) ?? true else {
+            throw CommandRefusal(.invalid, "each message is a JSON object of its own, in a line of its own.")
+        }
         let isOne = messages.count == 1 && first == nil
         let first = first ?? 1
         let rows = try rows(messages, to: kind, by: sender) { place in
@@ -43,19 +50,21 @@ public struct PushMessages: Sendable {
         let bytes = Array(json.readableBytesView)
         let hasKeys = rows.contains { $0.idempotencyKey != nil }
         do {
-            // What is not to be written with one of them is not to be written at all.
-            if hasKeys, rows.count > 1 { _ = try checked(try await earlier(rows, bytes)) }
-            let written = try await LockPatience.retrying { () async throws(PostgresError) in
-                try await store.push(rows, json: bytes)
-            }
-            guard written.contains(nil) else { return written.compactMap(\.self) }
-            let earlier = try checked(try await earlier(rows, bytes))
-            return try written.enumerated().map { place, id throws(CommandRefusal) in
-                guard let id = id ?? earlier[place] else {
-                    throw CommandRefusal(.unavailable, "what was sent before was deleted just now; try again.")
+            for _ in 0..<Self.triesMax {
+                // What is not to be written with one of them is not to be written at all.
+                let earlier = hasKeys ? try checked(try await earlier(rows, bytes)) : [:]
+                if earlier.count == rows.count { return rows.indices.compactMap { earlier[$0] } }
+                do throws(PostgresError) {
+                    let written = try await LockPatience.retrying { () async throws(PostgresError) in
+                        try await store.push(rows, json: bytes, except: Set(earlier.keys))
+                    }
+                    return written.enumerated().compactMap { earlier[$0] ?? $1 }
+                } catch {
+                    // Somebody has sent one of them meanwhile; nothing was written.
+                    guard hasKeys, error.sqlState == "23505" else { throw error }
                 }
-                return id
             }
+            throw CommandRefusal(.unavailable, "others send the same just now; nothing was written, try again.")
         } catch let refusal as CommandRefusal {
             throw refusal
         } catch {

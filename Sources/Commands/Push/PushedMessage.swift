@@ -130,7 +130,7 @@ struct PushedMessage: Decodable {
 
     /// Idempotency keys are the sender's own, as those of SEND are.
     private static func key(_ key: String, of sender: String) throws(CommandRefusal) -> String {
-        let own = "http:\(sender):\(key)"
+        let own = "http:\(PostedMessage.escaped(sender)):\(key)"
         guard !key.isEmpty, own.utf8.count <= 255, !key.utf8.contains(0) else {
             throw CommandRefusal(
                 .invalid,

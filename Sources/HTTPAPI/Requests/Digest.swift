@@ -13,8 +13,11 @@ extension TokenFingerprint {
 
     /// Of credentials that hold a token, wherever it came; `nil` for a login with its password, or for none.
     public init?(_ credentials: Credentials) {
-        let token = credentials.token ?? (credentials.login == nil ? credentials.passcode : nil)
-        guard let token, !token.isEmpty else { return nil }
+        let passcode = credentials.passcode.flatMap { passcode in
+            // Beside a login it is a password, unless it has a JWT's form: no digest is made of a password.
+            credentials.login == nil || passcode.utf8.count { $0 == UInt8(ascii: ".") } == 2 ? passcode : nil
+        }
+        guard let token = credentials.token ?? passcode, !token.isEmpty else { return nil }
         self.init(of: token)
     }
 }

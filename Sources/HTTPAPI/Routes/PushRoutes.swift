@@ -51,7 +51,7 @@ struct PushRoutes: Sendable {
         let isArray = body.readableBytesView.first { !Self.blanks.contains($0) } == UInt8(ascii: "[")
         let array = isArray ? body : Self.array(of: [body])
         let ids = try await InboxRoutes.asking { () async throws(CommandRefusal) in
-            try await push.run(array, to: kind, key: key, by: request.identity)
+            try await push.run(array, of: isArray ? nil : 1, to: kind, key: key, by: request.identity)
         }
         return Self.accepted(ids, request)
     }
@@ -90,7 +90,7 @@ struct PushRoutes: Sendable {
                 let first = ids.count + 1
                 ids += try await InboxRoutes.asking { () async throws(CommandRefusal) in
                     try await push.run(
-                        Self.array(of: batch), to: .users, key: key, numberedFrom: first, by: request.identity)
+                        Self.array(of: batch), of: batch.count, to: .users, key: key, numberedFrom: first, by: request.identity)
                 }
             }
         } catch {

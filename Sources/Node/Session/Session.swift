@@ -9,6 +9,8 @@ import STOMP
 public final class Session: @unchecked Sendable {
     /// The pause in reading from a client that sends too many frames.
     private static let ratePause = TimeAmount.milliseconds(50)
+    /// What a command counts besides its bytes, as its answer may be large: some sixteen of a session's are under way.
+    private static let commandBytes = 64 * 1024
 
     public let id: SessionID
     let openedAt = NIODeadline.now()
@@ -252,7 +254,7 @@ public final class Session: @unchecked Sendable {
     /// - Parameter bytes: that it holds until it has ended.
     func commandBegan(bytes: Int) {
         commandsUnderWay += 1
-        inbound.receiptOwed(bytes: bytes)
+        inbound.receiptOwed(bytes: bytes + Self.commandBytes)
     }
 
     /// A command has ended.
@@ -264,7 +266,7 @@ public final class Session: @unchecked Sendable {
     ///   - bytes: as it began.
     func commandEnded(receipt: String?, isSettled: Bool, bytes: Int) {
         commandsUnderWay -= 1
-        let goesOn = inbound.receiptPaid(bytes: bytes)
+        let goesOn = inbound.receiptPaid(bytes: bytes + Self.commandBytes)
         if let receipt { sendReceipt(receipt) }
         if !isSettled, let body = commandsDone { commandsDone = { _ in body(false) } }
         if commandsUnderWay == 0 { exchange(&commandsDone, with: nil)?(true) }

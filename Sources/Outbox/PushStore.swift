@@ -19,8 +19,8 @@ public struct PushStore: Sendable {
 
     /// Writes messages in their order, in one transaction.
     ///
-    /// Fails as `NodeStore.send` does, and with SQLSTATE 23505 when an idempotency key was used before: then nothing was
-    /// written.
+    /// Fails as `NodeStore.send` does, and with SQLSTATE 23505 when an idempotency key was used before: then nothing
+    /// was written.
     ///
     /// - Parameters:
     ///   - rows: their `data` and `isText` mean nothing.

@@ -34,7 +34,8 @@ public struct PushMessages: Sendable {
     /// - Throws: what is wrong, in a sentence for the developer of the program; `.conflict` for a key under which
     ///   something else was sent. Then nothing was written.
     public func run(
-        _ json: ByteBuffer, of count: Int? = nil, to kind: Kind, key: String? = nil, numberedFrom first: Int? = nil, by sender: Identity
+        _ json: ByteBuffer, of count: Int? = nil, to kind: Kind, key: String? = nil, numberedFrom first: Int? = nil,
+        by sender: Identity
     ) async throws(CommandRefusal) -> [MessageID] {
         let messages = try messages(json)
         guard count.map({ $0 == messages.count }) ?? true else {

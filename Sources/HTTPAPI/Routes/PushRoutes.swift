@@ -90,7 +90,8 @@ struct PushRoutes: Sendable {
                 let first = ids.count + 1
                 ids += try await InboxRoutes.asking { () async throws(CommandRefusal) in
                     try await push.run(
-                        Self.array(of: batch), of: batch.count, to: .users, key: key, numberedFrom: first, by: request.identity)
+                        Self.array(of: batch), of: batch.count, to: .users, key: key, numberedFrom: first,
+                        by: request.identity)
                 }
             }
         } catch {

@@ -55,7 +55,14 @@ class CountTests(BellTestCase):
     def test_the_list_grows_as_one_scrolls_up_to_its_bound(self):
         psql("insert into belfry.message_log (receiver, type, data)"
              " select :'v1', 'STRING_MSG', to_jsonb('Message ' || i) from generate_series(1, 540) i;", self.user)
-        self.open_connected()
+        self.open_connected("""
+            window.sockets = [];
+            window.WebSocket = class extends WebSocket {
+                constructor(...values) {
+                    super(...values);
+                    sockets.push(this);
+                }
+            };""")
         self.open_list()
         self.wait_js("root.querySelectorAll('.item').length >= 30", "the first page")
         self.assertLess(len(self.ids()), 200)
@@ -69,6 +76,13 @@ class CountTests(BellTestCase):
         self.wait_js("root.querySelector('.scroll').innerText.endsWith('The newest 500 are shown.')", "the end")
         newest = insert(self.user)
         self.wait_js("root.querySelector('.item').dataset.id === arguments[0]", "the newest", newest)
+        self.assertEqual(len(self.ids()), 500)
+        # What was read is read again after a connection: the list stays as long as it was.
+        self.run_js("told.length = 0; const socket = sockets.at(-1); socket.close();")
+        self.wait_for(lambda: [event["state"] for event in self.events("state")][-1:] == ["connected"], "connected again")
+        newest = insert(self.user)
+        self.wait_js("root.querySelector('.item').dataset.id === arguments[0]", "the newest", newest)
+        self.wait_js("!root.querySelector('[aria-busy=true]')", "the list read again")
         self.assertEqual(len(self.ids()), 500)
 
     def test_the_end_of_a_short_list_is_told(self):

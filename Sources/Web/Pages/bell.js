@@ -15,10 +15,12 @@ import { SharedStompClient, StompClient } from "./stomp.js";
 const queue = "/user/queue/msg";
 const changeTypes = new Set(["NOTIFY_VIEWED", "NOTIFY_DELETED"]);
 
-/** Messages in the list, after which the oldest leave it; those of one page of the history; pages of one refresh. */
+/** Messages in the list, after which the oldest leave it. */
 const itemsMax = 500;
+/** Messages of one page of the history, of one that reads again what was read, and pages that do so. */
 const pageSize = 30;
-const refreshPagesMax = 5;
+const pageMax = 100;
+const refreshPagesMax = 6;
 /** Changes that the server has not answered; ids of what was deleted that are remembered. */
 const changesMax = 100;
 const goneMax = 1000;
@@ -690,7 +692,7 @@ class HistoryReader {
         if (listing.floor === null) {
             this.#refresh(tab);
         } else if (this.#list.hasRoom(tab)) {
-            const page = await this.#read(tab, listing.run, listing.floor);
+            const page = await this.#read(tab, listing.run, listing.floor, pageSize);
             if (page !== null) this.#readTo(tab, page);
         }
     }
@@ -700,11 +702,12 @@ class HistoryReader {
         const listing = this.#list.listings[tab];
         const run = ++listing.run;
         const target = listing.floor;
+        const limit = Math.max(pageSize, Math.min(this.#list.shown(tab).length, pageMax));
         let page = { floor: null, isComplete: false };
         // Until it is through, what is there stays on show.
         Object.assign(listing, { floor: null, isComplete: false });
         for (let pages = 0; pages < refreshPagesMax && !page.isComplete; pages++) {
-            page = await this.#read(tab, run, page.floor);
+            page = await this.#read(tab, run, page.floor, limit);
             if (page === null) return;
             if (target === null || compareIDs(page.floor, target) <= 0) break;
         }
@@ -718,18 +721,18 @@ class HistoryReader {
     }
 
     /** Reads one page into the list; where it ends, or `null` when it failed or nobody waits for it any more. */
-    async #read(tab, run, before) {
+    async #read(tab, run, before, limit) {
         const listing = this.#list.listings[tab];
         const { place } = this.#list;
         listing.status = "loading";
         this.#events.changed();
         try {
             const page = await this.#client.history({
-                limit: pageSize, ...(before && { before }), ...(tab === "unread" && { unviewed: true }),
+                limit, ...(before && { before }), ...(tab === "unread" && { unviewed: true }),
             });
             if (this.#isStopped || run !== listing.run) return null;
             const messages = page.messages.filter(({ id }) => isID(id));
-            const isLast = !page.isCut && messages.length < pageSize;
+            const isLast = !page.isCut && messages.length < limit;
             const isMixed = this.#list.place > place;
             const added = this.#list.takePage(tab, before, messages, isLast, place);
             this.#events.read(page, added, { isHead: tab === "all" && before === null, isMixed });

@@ -79,7 +79,8 @@ class CountTests(BellTestCase):
         self.assertEqual(len(self.ids()), 500)
         # What was read is read again after a connection: the list stays as long as it was.
         self.run_js("told.length = 0; const socket = sockets.at(-1); socket.close();")
-        self.wait_for(lambda: [event["state"] for event in self.events("state")][-1:] == ["connected"], "connected again")
+        self.wait_for(lambda: [event["state"] for event in self.events("state")][-1:] == ["connected"],
+                      "connected again")
         newest = insert(self.user)
         self.wait_js("root.querySelector('.item').dataset.id === arguments[0]", "the newest", newest)
         self.wait_js("!root.querySelector('[aria-busy=true]')", "the list read again")

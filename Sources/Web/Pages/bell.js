@@ -412,6 +412,8 @@ class Item {
 class Listing {
     floor = null;
     isComplete = false;
+    /** Whether all of it is to be read again; until that is through, what is there stays on show. */
+    isStale = false;
     status = "idle";
     /** Counts its refreshes; what an earlier one brings is dropped. */
     run = 0;
@@ -453,10 +455,11 @@ class NotificationList {
         return this.#items.get(id);
     }
 
-    /** What a tab shows. */
+    /** What a tab shows: of what comes before anything was read a page at most, as it may be the end of much more. */
     shown(tab) {
         const listing = this.listings[tab];
-        return this.#sorted.filter((item) => (tab === "all" || !item.viewed) && listing.holds(item));
+        const items = this.#sorted.filter((item) => (tab === "all" || !item.viewed) && listing.holds(item));
+        return listing.floor === null && listing.status === "loading" ? items.slice(0, pageSize) : items;
     }
 
     /** Takes a message in at its place, one that was snoozed on top. False when it is known, or was removed. */
@@ -688,8 +691,9 @@ class HistoryReader {
     async loadMore(tab, again) {
         const listing = this.#list.listings[tab];
         const isFree = listing.status === "idle" || (again && listing.status === "failed");
-        if (!this.isKept || !isFree || listing.isComplete || this.#client.state !== "connected") return;
-        if (listing.floor === null) {
+        const isThrough = listing.isComplete && !listing.isStale;
+        if (!this.isKept || !isFree || isThrough || this.#client.state !== "connected") return;
+        if (listing.floor === null || listing.isStale) {
             this.#refresh(tab);
         } else if (this.#list.hasRoom(tab)) {
             const page = await this.#read(tab, listing.run, listing.floor, pageSize);
@@ -704,13 +708,13 @@ class HistoryReader {
         const target = listing.floor;
         const limit = Math.max(pageSize, Math.min(this.#list.shown(tab).length, pageMax));
         let page = { floor: null, isComplete: false };
-        // Until it is through, what is there stays on show.
-        Object.assign(listing, { floor: null, isComplete: false });
+        listing.isStale = true;
         for (let pages = 0; pages < refreshPagesMax && !page.isComplete; pages++) {
             page = await this.#read(tab, run, page.floor, limit);
             if (page === null) return;
             if (target === null || compareIDs(page.floor, target) <= 0) break;
         }
+        listing.isStale = false;
         this.#readTo(tab, page);
     }
 

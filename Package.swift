@@ -19,8 +19,10 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 
 let package = Package(
     name: "belfry",
-    platforms: [.macOS(.v15)],
+    // The client library is for iOS too; all else is built on macOS and Linux only.
+    platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
+        .library(name: "BelfryClient", targets: ["BelfryClient"]),
         .executable(name: "belfry", targets: ["belfry"]),
         .executable(name: "belfry-bench", targets: ["BelfryBench"]),
     ],
@@ -47,6 +49,11 @@ let package = Package(
 
         .target(name: "BelfryModel"),
         .target(name: "STOMP", dependencies: ["BelfryModel", nioCore]),
+        .target(
+            name: "BelfryClient",
+            dependencies: [
+                "STOMP", "BelfryModel", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, collections, logging,
+            ]),
         .target(name: "Delivery", dependencies: ["BelfryModel", nioCore, collections]),
         .target(name: "Postgres", dependencies: ["CLibpq"]),
         .target(
@@ -141,7 +148,7 @@ let package = Package(
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
                 "Listening", "Authentication", "JWTAuthentication", "PasswordAuthentication", "HTTPAuthentication",
                 "OutgoingHTTP",
-                "Commands", "PrometheusMetrics", "PrivateServers",
+                "Commands", "PrometheusMetrics", "PrivateServers", "BelfryClient",
                 "WebSocket", nioCore,
                 nioPosix,
                 logging, metrics, lifecycle,
@@ -173,7 +180,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "TestBasics", "DatabaseSupport",
+                "TestBasics", "DatabaseSupport", "BelfryClient",
                 "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
                 "Listening", "Authentication", "WebSocket",
                 "PrivateServers", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, logging, lifecycle,
@@ -200,6 +207,12 @@ let package = Package(
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BelfryModelTests", dependencies: ["BelfryModel", "TestBasics"]),
         .testTarget(name: "STOMPTests", dependencies: ["STOMP", "BelfryModel", "TestBasics", nioCore]),
+        .testTarget(
+            name: "BelfryClientTests",
+            dependencies: [
+                "BelfryClient", "TestSupport", "TestBasics", "WebSocket", "Listening", "Authentication", "STOMP",
+                "BelfryModel", nioCore, nioConcurrency, nioEmbedded, nioWebSocket, nioSSL,
+            ]),
         .testTarget(
             name: "DeliveryTests",
             dependencies: ["Delivery", "BelfryModel", "TestBasics", nioCore, nioConcurrency]),
@@ -292,15 +305,15 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "TestBasics", "BelfryCommands", "Authentication", "JWTAuthentication", "Outbox", "Postgres",
-                "PrivateServers",
+                "TestBasics", "BelfryCommands", "BelfryClient", "Authentication", "JWTAuthentication", "Outbox",
+                "Postgres", "PrivateServers",
                 "BelfryModel", logging,
             ]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestBasics", "TestSupport", "DatabaseSupport", "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus",
-                "RedisBus",
+                "TestBasics", "TestSupport", "DatabaseSupport", "BelfryClient", "BelfryModel", "STOMP", "Postgres",
+                "Outbox", "Bus", "RedisBus",
                 "Relay", "Gateway", "HTTPServer", "Listening", "WebSocket", "Authentication", "PrivateServers", nioCore,
                 nioPosix, nioSSL, logging,
             ]),

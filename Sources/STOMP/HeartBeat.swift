@@ -31,17 +31,29 @@ public struct HeartBeatOffer: Hashable, Sendable {
     }
 }
 
-/// What client and server have agreed on ("STOMP 1.2, Heart-beating"); `nil` means no heart-beats that way.
+/// What client and server have agreed on ("STOMP 1.2, Heart-beating"), as one of them sees it; `nil` means no
+/// heart-beats that way.
 public struct HeartBeatAgreement: Hashable, Sendable {
-    /// The server sends something at least this often.
+    /// This side sends something at least this often.
     public let outboundInterval: TimeAmount?
-    /// The client sends something at least this often.
+    /// The other side sends something at least this often.
     public let inboundInterval: TimeAmount?
 
+    /// - Parameters:
+    ///   - own: what this side has offered.
+    ///   - other: what the other side has answered, or asked for.
+    public init(own: HeartBeatOffer, other: HeartBeatOffer) {
+        outboundInterval = Self.interval(own.canSendMilliseconds, other.wantsMilliseconds)
+        inboundInterval = Self.interval(own.wantsMilliseconds, other.canSendMilliseconds)
+    }
+
+    /// The server's view.
+    ///
     /// - Parameter serverMilliseconds: what the server can send and wants to get; 0 for no heart-beats.
     public init(client: HeartBeatOffer, serverMilliseconds: UInt32) {
-        outboundInterval = Self.interval(client.wantsMilliseconds, serverMilliseconds)
-        inboundInterval = Self.interval(client.canSendMilliseconds, serverMilliseconds)
+        self.init(
+            own: HeartBeatOffer(canSendMilliseconds: serverMilliseconds, wantsMilliseconds: serverMilliseconds),
+            other: client)
     }
 
     private static func interval(_ one: UInt32, _ other: UInt32) -> TimeAmount? {

@@ -1,11 +1,11 @@
 import BelfryModel
 import NIOCore
 
-/// When to send a heart-beat and when to give a client up ("STOMP 1.2, Heart-beating"). It has no clock and no timer of
-/// its own.
+/// When to send a heart-beat and when to give the other side up ("STOMP 1.2, Heart-beating"), for servers and clients.
+/// It has no clock and no timer of its own.
 ///
 /// Any byte counts as a sign of life, either way. A heart-beat goes out a tenth of the interval early, so that a timer
-/// that fires late does not break what was promised; a client has twice its interval.
+/// that fires late does not break what was promised; the other side has twice its interval.
 public struct HeartBeatMachine: ~Copyable {
     /// What `tick` asks for.
     public enum Action: Hashable, Sendable {
@@ -19,20 +19,20 @@ public struct HeartBeatMachine: ~Copyable {
     private var lastReceived: NIODeadline
     private var isClosed = false
 
-    /// - Parameter now: when CONNECTED was written.
+    /// - Parameter now: when CONNECTED was written, or read.
     public init(_ agreement: HeartBeatAgreement, at now: NIODeadline) {
         self.agreement = agreement
         lastSent = now
         lastReceived = now
     }
 
-    /// When a client that has stayed silent until then is given up; `nil` when it promised nothing.
+    /// When the other side, if silent until then, is given up; `nil` when it promised nothing.
     public var inboundDeadline: NIODeadline? {
         guard !isClosed, let interval = agreement.inboundInterval else { return nil }
         return lastReceived + interval * 2
     }
 
-    /// When the next heart-beat is due if nothing else is sent before; `nil` when the client wants none.
+    /// When the next heart-beat is due if nothing else is sent before; `nil` when the other side wants none.
     public var outboundDeadline: NIODeadline? {
         guard !isClosed, let interval = agreement.outboundInterval else { return nil }
         return lastSent + .nanoseconds(interval.nanoseconds / 10 * 9)
@@ -48,12 +48,12 @@ public struct HeartBeatMachine: ~Copyable {
         }
     }
 
-    /// Bytes came from the client.
+    /// Bytes came from the other side.
     public mutating func dataReceived(at now: NIODeadline) {
         lastReceived = max(lastReceived, now)
     }
 
-    /// Bytes were written to the client; a heart-beat that `tick` asked for is counted already.
+    /// Bytes were written; a heart-beat that `tick` asked for is counted already.
     public mutating func dataSent(at now: NIODeadline) {
         lastSent = max(lastSent, now)
     }

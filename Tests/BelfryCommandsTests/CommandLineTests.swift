@@ -18,7 +18,9 @@ struct CommandLineTests {
         let version = try await BelfryProgram.run(["--version"])
         #expect(version.output == "\(BelfryVersion.current)\n" && version.status == 0)
         let help = try await BelfryProgram.run(["--help"])
-        for name in ["dev", "migrate", "serve", "relay", "node", "notify", "replay", "status", "token", "password"] {
+        for name in [
+            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "status", "token", "password",
+        ] {
             #expect(help.output.contains("\n  \(name) "))
         }
         #expect(!help.output.contains("\n  settings "))
@@ -42,6 +44,8 @@ struct CommandLineTests {
         try await fails(
             ["token", "--user", "a", "--send", "topic"], status: 64, "--subscribe and --send must be patterns")
         try await fails(["password", "--user", "a:b"], status: 64, "--user must be a user's id without blanks")
+        try await fails(["tail"], status: 64, "Give --user, --token or both")
+        try await fails(["tail", "--user", "a", "--history", "0"], status: 64, "--history must be from 1 to 1000")
         try await fails(["migrate", "--status", "--dry-run"], status: 64, "Give either --status or --dry-run")
     }
 

@@ -212,6 +212,22 @@ class ClientTests(BrowserTestCase):
             return [before, id, log];""")
         self.assertEqual(seen, [[], "a1", ["done", "connectionLost"]])
 
+    def test_what_has_no_ack_header_is_not_acknowledged_to_the_server(self):
+        seen = self.run_script(r"""
+            const log = [];
+            const client = new StompClient(quick);
+            client.subscribe("/user/queue/msg", async (message) => {
+                if (message.id === "3") return message.nack();
+                await message.ack(message.id === "2");
+                log.push([message.id, message.acknowledged]);
+            }, { ack: "client-individual" });
+            client.connect();
+            (await socket(1)).accept();
+            for (const id of ["1", "2", "3"]) sockets[0].message(id);
+            await turn();
+            return [log, sockets[0].frames.map(({ command }) => command)];""")
+        self.assertEqual(seen, [[["1", True], ["2", True]], ["CONNECT", "SUBSCRIBE"]])
+
     def test_what_comes_again_is_shown_once_and_acknowledged_again(self):
         seen = self.run_script(r"""
             const shown = [], repeats = [];

@@ -2,7 +2,7 @@
 and beside it a node with a certificate. BELFRY_BIN names another program than .build/debug/belfry.
 
 The clients: Debian's python3-stomp, ruby-stomp, and stomp.py from PyPI, which is installed into a temporary folder;
-BELFRY_WITHOUT_PYPI=1 leaves that one out.
+BELFRY_WITHOUT_PYPI=1 leaves that one out. What docs/clients.md shows of a user's history and marks is run as it stands.
 """
 
 import json
@@ -133,6 +133,49 @@ class ClientTests(unittest.TestCase):
         if self.pypi is None:
             self.skipTest("BELFRY_WITHOUT_PYPI is set")
         self.python(path=str(self.pypi), web=True)
+
+    def run_documented(self, language, section, command, before, behind):
+        """Runs what docs/clients.md shows of a client: its first block, and that of a user's messages."""
+        user = f"user-{self.id().rpartition('.')[2]}"
+        ids = self.servers.sql(
+            f"insert into belfry.message_log (receiver, type, data) select '{user}', 'JSON_MSG', to_jsonb(n) "
+            "from generate_series(1, 3) n returning id").split("\n")
+        text = (HERE.parent.parent / "docs" / "clients.md").read_text()
+        block = f"```{language}\n"
+        first = text.split(f"## {section}\n")[1].split(block)[1].split("```")[0]
+        asking = text.split("## History, unread")[1].split(block)[1].split("```")[0]
+        code = (first + asking).replace("61613", str(self.servers.port)).replace('"41"', f'"{ids[0]}"')
+        lines = [line for line in code.splitlines() if line != "client.join"]
+        with tempfile.NamedTemporaryFile("w", suffix=f".{language}") as script:
+            script.write("\n".join([before.replace("USER", user), *lines, behind]))
+            script.flush()
+            done = subprocess.run([*command, script.name], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("asked " + " ".join(reversed(ids)), done.stdout)
+        self.assertRegex(done.stdout, "refused .*a page has 1 to 100 messages")
+        self.assertEqual(self.servers.sql(
+            f"select unviewed, unseen from belfry.unread('{user}')"), "0|0", done.stdout)
+
+    def test_documented_commands_of_stomp_py(self):
+        self.run_documented(
+            "python", "stomp.py", [PYTHON], 'TOKEN = "USER"',
+            """print("asked", *(message["id"] for message in page["messages"]))
+try:
+    replies.ask("history", limit=1000)
+except RuntimeError as error:
+    print("refused", error)
+connection.disconnect()""")
+
+    def test_documented_commands_of_the_stomp_gem(self):
+        self.run_documented(
+            "ruby", "ruby-stomp", ["ruby"], 'TOKEN = "USER"\n$stdout.sync = true',
+            """puts "asked #{page["messages"].map { |message| message["id"] }.join(" ")}"
+begin
+  ask.("history", limit: 1000)
+rescue => error
+  puts "refused #{error}"
+end
+exit! 0""")
 
     def test_stomp_gem(self):
         self.run_session(["ruby", str(HERE / "stomp_client.rb")], secure=False)

@@ -216,6 +216,10 @@ import Testing
             let again = try await Self.lines(good, port: belfry.port, headers: key)
             #expect(again.ids.count == 700 && again.ids.prefix(500) == answer.ids[...])
             #expect(try await belfry.application.value("select count(*) from belfry.message_log") == "700")
+            // A line behind the first batch that is another now: its number is that of the line.
+            let changed = good.replacing("\"data\":612}", with: "\"data\":-1}")
+            let refused = try await Self.lines(changed, port: belfry.port, headers: key)
+            #expect(refused.problem == "422 conflict" && refused.detail.hasPrefix("Message 612's idempotency key"))
         }
     }
 
@@ -240,6 +244,15 @@ import Testing
             let form = try await Self.push(
                 "{}", port: belfry.port, headers: ["Content-Type": "text/plain"])
             #expect(form.problem == "415 unsupportedMediaType")
+            for type in ["application/json", "application/x-ndjson"] {
+                let compressed = try await Self.push(
+                    "{}", port: belfry.port, headers: ["Content-Type": type, "Content-Encoding": "gzip"])
+                #expect(compressed.problem == "415 unsupportedMediaType")
+                #expect(compressed.detail == "Send the body as it is, without Content-Encoding.")
+            }
+            let plain = try await Self.push(
+                #"{"receiver":"a","data":1}"#, port: belfry.port, headers: ["Content-Encoding": "identity"])
+            #expect(plain.status == 202)
             let large = "{\"receiver\":\"a\",\"data\":\"\(String(repeating: "x", count: 65_536))\"}"
             #expect(try await Self.push(large, port: belfry.port).problem == "413 tooLarge")
             #expect(try await Self.lines(large, port: belfry.port).problem == "413 tooLarge")

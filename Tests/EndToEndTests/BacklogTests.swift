@@ -1,3 +1,4 @@
+import BelfryClient
 import BelfryModel
 import STOMP
 import TestBasics
@@ -6,8 +7,8 @@ import Testing
 
 @Suite struct BacklogTests {
     /// More than a page, more than the window: everything comes, in order, once.
-    @Test(arguments: ["client-individual", "auto"])
-    func aLongBacklogArrivesInOrderOnce(mode: String) async throws {
+    @Test(arguments: [AckMode.clientIndividual, .auto])
+    func aLongBacklogArrivesInOrderOnce(mode: AckMode) async throws {
         var limits = Limits()
         limits.backlogRowsMax = 50
         limits.inFlightMax = 120
@@ -17,21 +18,21 @@ import Testing
                 insert into belfry.message_log (receiver, type, data)
                 select 'alice', 'JSON_MSG', to_jsonb(n) from generate_series(1, 1000) n
                 """)
-            let alice = try await belfry.connect("alice")
-            try await alice.subscribe("/user/queue/msg", ack: mode, receipt: "sub")
-            // New ones keep coming while the backlog is read.
-            for number in 1001...1100 { try await belfry.application.notify("alice", "\(number)") }
-            var ids: [Int64] = []
-            while ids.count < 1100 {
-                let message = try await alice.nextMessage()
-                ids.append(message.messageID)
-                if mode != "auto" { try await alice.ack(message) }
+            try await belfry.withClient(of: "alice") { alice in
+                var messages = alice.messages(ack: mode).makeAsyncIterator()
+                try await messages.subscribed()
+                // New ones keep coming while the backlog is read.
+                for number in 1001...1100 { try await belfry.application.notify("alice", "\(number)") }
+                var ids: [Int64] = []
+                while ids.count < 1100, let message = try await messages.next() {
+                    ids.append(Int64(message.id) ?? 0)
+                    message.ack()
+                }
+                #expect(ids.elementsEqual(1...1100), "\(irregularities(ids))")
+                try await eventually("the outbox is empty") { try await belfry.application.outboxCount() == "0" }
+                let last = try await belfry.application.notify("alice")
+                #expect(try await messages.next()?.id == "\(last)", "nothing came twice")
             }
-            #expect(ids.elementsEqual(1...1100), "\(irregularities(ids))")
-            try await eventually("the outbox is empty") {
-                try await belfry.application.value("select count(*) from belfry.outbox") == "0"
-            }
-            #expect(alice.pendingFrames.isEmpty)
         }
     }
 
@@ -60,39 +61,44 @@ import Testing
 
     @Test func heldBackMessagesComeWhenDueAndExpiredOnesNever() async throws {
         try await Installation.with { belfry in
-            let alice = try await belfry.connect("alice")
-            try await alice.subscribe("/user/queue/msg", receipt: "sub")
-            try await belfry.application.run(
-                """
-                insert into belfry.message_log (receiver, type, data, not_before, expires_at) values
-                    ('alice', 'JSON_MSG', '"later"', now() + interval '1 second', null),
-                    ('alice', 'JSON_MSG', '"gone"', null, now() - interval '1 second'),
-                    ('alice', 'JSON_MSG', '"now"', null, now() + interval '1 hour')
-                """)
-            #expect(try await alice.nextMessage().text.contains(#""data":"now""#))
-            #expect(try await alice.nextMessage().text.contains(#""data":"later""#))
-            try await belfry.application.waitForStatus("expired", of: 2)
-            #expect(alice.pendingFrames.isEmpty)
+            try await belfry.withClient(of: "alice") { alice in
+                var messages = alice.messages().makeAsyncIterator()
+                try await messages.subscribed()
+                try await belfry.application.run(
+                    """
+                    insert into belfry.message_log (receiver, type, data, not_before, expires_at) values
+                        ('alice', 'JSON_MSG', '"later"', now() + interval '1 second', null),
+                        ('alice', 'JSON_MSG', '"gone"', null, now() - interval '1 second'),
+                        ('alice', 'JSON_MSG', '"now"', null, now() + interval '1 hour')
+                    """)
+                #expect(try await messages.next(2).map(\.json) == ["now", "later"])
+                try await belfry.application.waitForStatus("expired", of: 2)
+                try await belfry.application.notify("alice", "\"last\"")
+                #expect(try await messages.next()?.json == "last")
+            }
         }
     }
 
     @Test func theRowsHeadersArriveAsSTOMPHeaders() async throws {
         try await Installation.with { belfry in
-            let alice = try await belfry.connect("alice")
-            try await alice.subscribe("/user/queue/msg", receipt: "sub")
-            try await belfry.application.run(
-                #"""
-                insert into belfry.message_log (receiver, type, data, headers) values
-                    ('alice', 'JSON_MSG', '1', '{"traceparent": "00-ab", "odd:name": "a\\b\nc:d\r", "n": 7, "b": true}')
-                """#)
-            let live = try await alice.nextMessage()
-            let other = try await belfry.connect("alice")
-            try await other.subscribe("/user/queue/msg", receipt: "sub")
-            for message in [live, try await other.nextMessage()] {
-                #expect(message.headers["traceparent"] == "00-ab")
-                #expect(message.headers["odd:name"] == "a\\b\nc:d\r")
-                #expect(message.headers["n"] == "7")
-                #expect(message.headers["b"] == "true")
+            try await belfry.withClient(of: "alice") { alice in
+                var live = alice.messages().makeAsyncIterator()
+                try await live.subscribed()
+                try await belfry.application.run(
+                    #"""
+                    insert into belfry.message_log (receiver, type, data, headers) values
+                        ('alice', 'JSON_MSG', '1',
+                            '{"traceparent": "00-ab", "odd:name": "a\\b\nc:d\r", "n": 7, "b": true}')
+                    """#)
+                var messages = try await live.next(1)
+                var backlog = alice.messages().makeAsyncIterator()
+                messages += try await backlog.next(1)
+                for message in messages {
+                    #expect(message.headers["traceparent"] == "00-ab")
+                    #expect(message.headers["odd:name"] == "a\\b\nc:d\r")
+                    #expect(message.headers["n"] == "7")
+                    #expect(message.headers["b"] == "true")
+                }
             }
         }
     }

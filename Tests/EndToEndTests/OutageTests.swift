@@ -1,3 +1,4 @@
+import BelfryClient
 import BelfryModel
 import DatabaseSupport
 import PrivateServers
@@ -11,30 +12,32 @@ import Testing
     @Test func withoutRedisDeliveryGoesOnFromPostgreSQL() async throws {
         let redis = try await PrivateRedis.start(dataDirectory: TestServers.folder("redis-outage"))
         try await Installation.with(bus: .redis(redis), nodes: 2) { belfry in
-            let alice = try await belfry.connect("alice", node: 1)
-            try await alice.subscribe("/user/queue/msg", receipt: "sub")
-            let first = try await belfry.application.notify("alice")
-            #expect(try await alice.nextMessage().messageID == first)
+            try await belfry.withClient(of: "alice", node: 1) { alice in
+                var messages = alice.messages().makeAsyncIterator()
+                try await messages.subscribed()
+                let first = try await belfry.application.notify("alice")
+                #expect(try await messages.next()?.id == "\(first)")
 
-            redis.kill()
-            let clock = ContinuousClock()
-            let start = clock.now
-            let second = try await belfry.application.notify("alice")
-            let message = try await alice.nextMessage()
-            #expect(message.messageID == second)
-            #expect(clock.now - start < .seconds(2))
-            try await alice.ack(message, receipt: "ack")
-            #expect(try await belfry.application.status(second) == "delivered")
-            // A new session does without Redis as well.
-            let bob = try await belfry.connect("bob")
-            try await bob.subscribe("/user/queue/msg", receipt: "sub")
-            let forBob = try await belfry.application.notify("bob")
-            #expect(try await bob.nextMessage().messageID == forBob)
+                redis.kill()
+                let clock = ContinuousClock()
+                let start = clock.now
+                let second = try await belfry.application.notify("alice")
+                let message = try #require(try await messages.next())
+                #expect(message.id == "\(second)")
+                #expect(clock.now - start < .seconds(2))
+                try await message.acknowledge()
+                #expect(try await belfry.application.status(second) == "delivered")
+                // A new session does without Redis as well.
+                try await belfry.withClient(of: "bob") { bob in
+                    let forBob = try await belfry.application.notify("bob")
+                    var messages = bob.messages().makeAsyncIterator()
+                    #expect(try await messages.next()?.id == "\(forBob)")
+                }
 
-            try await redis.restart()
-            let third = try await belfry.application.notify("alice")
-            #expect(try await alice.nextMessage().messageID == third)
-            #expect(alice.pendingFrames.isEmpty)
+                try await redis.restart()
+                let third = try await belfry.application.notify("alice")
+                #expect(try await messages.next()?.id == "\(third)")
+            }
         }
         await redis.stop()
     }
@@ -43,24 +46,28 @@ import Testing
     @Test func postgresRestartsUnderLiveSessions() async throws {
         let postgres = try await PrivatePostgres.start(dataDirectory: TestServers.folder("postgres-outage"))
         try await Installation.with(postgres: postgres) { belfry in
-            let alice = try await belfry.connect("alice")
-            try await alice.subscribe("/user/queue/msg", receipt: "sub")
-            let first = try await belfry.application.notify("alice")
-            let message = try await alice.nextMessage()
-            #expect(message.messageID == first)
+            try await belfry.withClient(of: "alice") {
+                $0.requestTimeout = .seconds(30)
+            } _: { alice in
+                var messages = alice.messages().makeAsyncIterator()
+                try await messages.subscribed()
+                let first = try await belfry.application.notify("alice")
+                let message = try #require(try await messages.next())
+                #expect(message.id == "\(first)")
 
-            postgres.kill()
-            // Acknowledged while it is away: written when it is back.
-            try await alice.send(Frame(.ack, ["id": message.headers["ack"] ?? "", "receipt": "late"]))
-            try await postgres.restart()
-            let application = try await eventually("PostgreSQL answers") {
-                try? await Application.connect(belfry.databaseURL)
+                postgres.kill()
+                // Acknowledged while it is away: written when it is back.
+                let acknowledgement = Task { try await message.acknowledge() }
+                try await postgres.restart()
+                let application = try await eventually("PostgreSQL answers") {
+                    try? await Application.connect(belfry.databaseURL)
+                }
+                try await acknowledgement.value
+                #expect(try await application.status(first) == "delivered")
+                let second = try await application.notify("alice")
+                #expect(try await messages.next()?.id == "\(second)")
+                await application.close()
             }
-            _ = try await alice.nextReceipt("late", within: .seconds(30))
-            #expect(try await application.status(first) == "delivered")
-            let second = try await application.notify("alice")
-            #expect(try await alice.nextMessage(within: .seconds(30)).messageID == second)
-            await application.close()
         }
         await postgres.stop()
     }

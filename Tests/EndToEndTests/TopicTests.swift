@@ -1,3 +1,4 @@
+import BelfryClient
 import BelfryModel
 import STOMP
 import TestBasics
@@ -37,16 +38,17 @@ import Testing
                 try await belfry.application.value("select count(*) from belfry.outbox where published_at is null")
                     == "0"
             }
-            let alice = try await belfry.connect("alice")
-            try await alice.subscribe("/topic/news", ack: "auto", receipt: "sub", lastMessageID: String(ids[1]))
-            #expect(try await alice.nextMessages(3).map(\.messageID) == Array(ids[2...]))
-            let live = try await belfry.application.broadcast("news")
-            #expect(try await alice.nextMessage().messageID == live)
-            // Without it a subscription begins with the present.
-            let bob = try await belfry.connect("bob")
-            try await bob.subscribe("/topic/news", ack: "auto", receipt: "sub")
-            let next = try await belfry.application.broadcast("news")
-            #expect(try await bob.nextMessage().messageID == next)
+            try await belfry.withClient(of: "alice") { alice in
+                var replayed = alice.messages("/topic/news", after: String(ids[1])).makeAsyncIterator()
+                #expect(try await replayed.next(3).map(\.id) == ids[2...].map { "\($0)" })
+                let live = try await belfry.application.broadcast("news")
+                #expect(try await replayed.next()?.id == "\(live)")
+                // Without it a subscription begins with the present.
+                var fresh = alice.messages("/topic/news").makeAsyncIterator()
+                try await fresh.subscribed()
+                let next = try await belfry.application.broadcast("news")
+                #expect(try await fresh.next()?.id == "\(next)")
+            }
         }
     }
 
@@ -67,18 +69,21 @@ import Testing
         var limits = Limits()
         limits.degradedInterval = .milliseconds(200)
         try await Installation.with(limits: limits) { belfry in
-            let alice = try await belfry.connect("alice")
-            try await alice.subscribe("/topic/news", ack: "auto", receipt: "sub")
-            let first = try await belfry.application.broadcast("news")
-            #expect(try await alice.nextMessage().messageID == first)
-            try await Task.sleep(for: .milliseconds(600))
-            belfry.memoryBus?.disconnect()
-            let second = try await belfry.application.broadcast("news")
-            #expect(try await alice.nextMessage(within: .seconds(3)).messageID == second)
-            belfry.memoryBus?.reconnect()
-            let third = try await belfry.application.broadcast("news")
-            #expect(try await alice.nextMessage().messageID == third)
-            #expect(alice.pendingFrames.isEmpty)
+            try await belfry.withClient(of: "alice") { alice in
+                var messages = alice.messages("/topic/news").makeAsyncIterator()
+                try await messages.subscribed()
+                let first = try await belfry.application.broadcast("news")
+                #expect(try await messages.next()?.id == "\(first)")
+                try await Task.sleep(for: .milliseconds(600))
+                belfry.memoryBus?.disconnect()
+                let start = ContinuousClock.now
+                let second = try await belfry.application.broadcast("news")
+                #expect(try await messages.next()?.id == "\(second)")
+                #expect(ContinuousClock.now - start < .seconds(3))
+                belfry.memoryBus?.reconnect()
+                let third = try await belfry.application.broadcast("news")
+                #expect(try await messages.next()?.id == "\(third)")
+            }
         }
     }
 }

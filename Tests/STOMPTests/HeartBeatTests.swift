@@ -27,6 +27,11 @@ import Testing
         let agreement = HeartBeatAgreement(client: offer, serverMilliseconds: server)
         #expect(agreement.outboundInterval == outbound.map { .milliseconds($0) })
         #expect(agreement.inboundInterval == inbound.map { .milliseconds($0) })
+        // What goes out of one side comes in at the other.
+        let client = HeartBeatAgreement(
+            own: offer, other: HeartBeatOffer(canSendMilliseconds: server, wantsMilliseconds: server))
+        #expect(client.outboundInterval == agreement.inboundInterval)
+        #expect(client.inboundInterval == agreement.outboundInterval)
     }
 
     @Test func noHeartBeatsNoDeadline() {

@@ -13,4 +13,9 @@ enum StandardOutput {
     static func write(_ line: String) {
         FileHandle.standardOutput.write(Data("\(line)\n".utf8))
     }
+
+    /// - Throws: when nobody reads it any more, as in `belfry tail | head`.
+    static func writeIfRead(_ line: String) throws {
+        try FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
+    }
 }

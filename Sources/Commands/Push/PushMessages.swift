@@ -43,17 +43,18 @@ public struct PushMessages: Sendable {
         }
         let isOne = messages.count == 1 && first == nil
         let first = first ?? 1
+        let number = { (place: Int) in isOne ? nil : first + place }
         let rows = try rows(messages, to: kind, by: sender) { place in
-            key.map { isOne ? $0 : "\($0)/\(first + place)" }
+            key.map { key in number(place).map { "\(key)/\($0)" } ?? key }
         } numbered: {
-            isOne ? nil : first + $0
+            number($0)
         }
         let bytes = Array(json.readableBytesView)
         let hasKeys = rows.contains { $0.idempotencyKey != nil }
         do {
             for _ in 0..<Self.triesMax {
                 // What is not to be written with one of them is not to be written at all.
-                let earlier = hasKeys ? try checked(try await earlier(rows, bytes)) : [:]
+                let earlier = hasKeys ? try checked(try await earlier(rows, bytes), numbered: number) : [:]
                 if earlier.count == rows.count { return rows.indices.compactMap { earlier[$0] } }
                 do throws(PostgresError) {
                     let written = try await LockPatience.retrying { () async throws(PostgresError) in
@@ -130,12 +131,15 @@ public struct PushMessages: Sendable {
     }
 
     /// The ids by the rows' places.
-    private func checked(_ earlier: [PushStore.Earlier]) throws(CommandRefusal) -> [Int: MessageID] {
+    private func checked(
+        _ earlier: [PushStore.Earlier], numbered number: (Int) -> Int?
+    ) throws(CommandRefusal) -> [Int: MessageID] {
         if let other = earlier.first(where: { !$0.isSame }) {
+            let whose = number(other.place).map { "message \($0)'s" } ?? "the"
             throw CommandRefusal(
                 .conflict,
-                "message \(other.place + 1)'s idempotency key was used before, for message \(other.id) of another "
-                    + "content.")
+                "\(whose) idempotency key was used before, for the message with id \(other.id), which has another "
+                    + "receiver, topic, type or data.")
         }
         return Dictionary(earlier.map { ($0.place, $0.id) }, uniquingKeysWith: { $1 })
     }

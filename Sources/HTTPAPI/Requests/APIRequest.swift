@@ -78,6 +78,7 @@ struct APIRequest: Sendable {
     /// - Parameter bytesMax: of it.
     func json(upTo bytesMax: Int = 64 * 1024) async throws(Problem) -> ByteBuffer {
         try requireType("application/json")
+        try requireNoEncoding()
         return try await body(upTo: bytesMax)
     }
 
@@ -92,6 +93,18 @@ struct APIRequest: Sendable {
         guard isOf(type: type) else {
             throw Problem(
                 .unsupportedMediaType, "unsupportedMediaType", "Send \(type), and name it in Content-Type.")
+        }
+    }
+
+    /// What is compressed is not read (RFC 9110, section 12.5.3 asks for the field in the answer).
+    private func requireNoEncoding() throws(Problem) {
+        let encodings = request.headers[values: .contentEncoding].joined(separator: ",").split(separator: ",")
+            .map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
+        guard encodings.allSatisfy({ $0.isEmpty || $0 == "identity" }) else {
+            var problem = Problem(
+                .unsupportedMediaType, "unsupportedMediaType", "Send the body as it is, without Content-Encoding.")
+            problem.fields[.acceptEncoding] = "identity"
+            throw problem
         }
     }
 
@@ -120,8 +133,11 @@ struct APIRequest: Sendable {
         Problem(.contentTooLarge, "tooLarge", "The body may have \(bytesMax) bytes.")
     }
 
-    /// The parts of the body as they come.
-    var parts: RequestBody { request.body }
+    /// The parts of a body without an encoding, as they come.
+    func parts() throws(Problem) -> RequestBody {
+        try requireNoEncoding()
+        return request.body
+    }
 
     // MARK: Answers
 

@@ -82,7 +82,7 @@ struct PushRoutes: Sendable {
         var reader = LineReader(lineBytesMax: bodyBytesMax)
         var ids: [MessageID] = []
         do throws(Problem) {
-            var parts = request.parts.makeAsyncIterator()
+            var parts = try request.parts().makeAsyncIterator()
             while let batch = try await reader.batch(from: &parts) {
                 guard ids.count + batch.count <= LineReader.linesMax else {
                     throw .invalid("A request brings \(LineReader.linesMax) messages at most.")

@@ -481,7 +481,8 @@ class Subscription {
         const delivery = this.#deliveries.get(message);
         const live = this.#isLive(delivery);
         this.#markAnswered(message, delivery);
-        if (this.#options.ack === "auto") return;
+        // What is not a row of the log (an answer, say) is not acknowledged either.
+        if (this.#options.ack === "auto" || (delivery && delivery.ackId === undefined)) return;
         if (live) {
             if (receipt) await delivery.connection.sendWithReceipt("ACK", { id: delivery.ackId });
             else delivery.connection.send("ACK", { id: delivery.ackId });
@@ -499,6 +500,7 @@ class Subscription {
     refuse(message) {
         const delivery = this.#deliveries.get(message);
         if (message.acknowledged || this.#options.ack === "auto") return;
+        if (delivery && delivery.ackId === undefined) return;
         this.#seen.delete(message.id);
         this.#deliveries.delete(message);
         if (this.#isLive(delivery)) delivery.connection.send("NACK", { id: delivery.ackId });

@@ -141,8 +141,16 @@ import WebSocket
         var limits = Limits()
         limits.sessionsPerUserMax = 2
         try await Installation.with(limits: limits) { belfry in
+            // Which is older is told apart once it is on the books.
+            let onTheBooks = { (count: Int) in
+                try await eventually("\(count) sessions are on the books") {
+                    try await belfry.application.value("select count(*) from belfry.presence") == "\(count)"
+                }
+            }
             let first = try await belfry.connect("alice")
+            try await onTheBooks(1)
             let second = try await belfry.connect("alice")
+            try await onTheBooks(2)
             let third = try await belfry.connect("alice")
             #expect(try await first.ended() == CloseReason.tooManySessions.webSocketCode)
             for client in [second, third] { try await client.disconnect() }

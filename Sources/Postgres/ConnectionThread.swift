@@ -12,6 +12,7 @@ final class ConnectionThread: Sendable {
         enum Work: Sendable {
             case statement(PostgresStatement, [PostgresValue])
             case script(String)
+            case copyOut(String, @Sendable (UnsafeRawBufferPointer) throws -> Void)
         }
         let work: Work
         let completion: Completion
@@ -206,6 +207,7 @@ final class ConnectionThread: Sendable {
             switch work {
             case .statement(let statement, let values): return .success(try session.execute(statement, values))
             case .script(let sql): return .success(try session.run(sql))
+            case .copyOut(let sql, let sink): return .success(try session.copyOut(sql, to: sink))
             }
         } catch {
             return .failure(error)

@@ -44,6 +44,21 @@ public final class PostgresConnection: Sendable {
         _ = try outcome.get()
     }
 
+    /// Runs a `COPY … TO STDOUT` and hands on what comes, one row at a time, so that a table of any size needs no
+    /// memory.
+    ///
+    /// - Parameter sink: given each row as the server sends it (PostgreSQL docs, "COPY"), on the connection's thread.
+    ///   It may block, as a full pipe does, and the server waits meanwhile. If it throws the connection ends.
+    /// - Throws: as `execute` does; `.closed` with what the sink threw.
+    public func copyOut(
+        _ sql: String, to sink: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void
+    ) async throws(PostgresError) {
+        let outcome = await withCheckedContinuation { continuation in
+            thread.enqueue(.copyOut(sql, sink)) { continuation.resume(returning: $0) }
+        }
+        _ = try outcome.get()
+    }
+
     /// LISTENs on a channel, on top of the statements: what is notified while one runs is told after it. Only of use on
     /// a direct connection; for a connection that does nothing else and comes back there is `PostgresListener`.
     ///

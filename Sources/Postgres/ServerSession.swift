@@ -150,6 +150,61 @@ final class ServerSession {
         return try answer(to: PQsendQuery(connection, mustSendPath ? "\(SearchPath.hold); \(sql)" : sql), within: limit)
     }
 
+    /// Runs a `COPY … TO STDOUT` and hands on what comes, row by row.
+    ///
+    /// - Parameter sink: may block, and holds up the server so. What it throws ends the connection, as the rest of the
+    ///   rows is still to come.
+    /// - Throws: what the server said; `.timeout` when no row comes within the time for a statement.
+    func copyOut(
+        _ sql: String, to sink: (UnsafeRawBufferPointer) throws -> Void
+    ) throws(PostgresError) -> PostgresResult {
+        guard !sql.utf8.contains(0) else { throw PostgresError(.invalidValue, "The SQL holds a NUL byte.") }
+        guard PQsendQuery(connection, mustSendPath ? "\(SearchPath.hold); \(sql)" : sql) == 1 else {
+            throw isBroken ? lost() : refusedToSend()
+        }
+        var answer = Answer()
+        while true {
+            try waitForAnswer(until: configuration.statementTimeout.map { ContinuousClock.now + $0 })
+            guard let result = PQgetResult(connection) else { break }
+            switch PQresultStatus(result) {
+            case PGRES_COPY_OUT:
+                PQclear(result)
+                try readRows(to: sink)
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: answer.last = PostgresResult(owning: result)
+            case PGRES_FATAL_ERROR:
+                if answer.failure == nil { answer.failure = PostgresError(result) }
+                PQclear(result)
+            default:
+                PQclear(result)
+                throw notUnderstood("another kind of COPY")
+            }
+        }
+        if isBroken { throw lost(answer.failure) }
+        return try answer.get()
+    }
+
+    /// Reads the rows of a COPY to their end; how they ended is the next result's to say.
+    private func readRows(to sink: (UnsafeRawBufferPointer) throws -> Void) throws(PostgresError) {
+        while true {
+            var buffer: UnsafeMutablePointer<CChar>?
+            let count = PQgetCopyData(connection, &buffer, 1)
+            switch count {
+            case 0:
+                var deadline = configuration.statementTimeout.map { ContinuousClock.now + $0 }
+                _ = try wait(for: POLLIN, until: &deadline)
+                guard PQconsumeInput(connection) == 1 else { throw lost() }
+            case 1...:
+                defer { PQfreemem(buffer) }
+                do {
+                    try sink(UnsafeRawBufferPointer(start: buffer, count: Int(count)))
+                } catch {
+                    throw PostgresError(.closed, "The rows were no longer wanted: \(error)", underlying: error)
+                }
+            default: return
+            }
+        }
+    }
+
     /// Reads what came unasked: notices, parameter changes, the end of the connection.
     /// - Throws: `.connection` when it has ended.
     func consume() throws(PostgresError) {

@@ -10,17 +10,20 @@ public struct RelayConfiguration: Sendable {
     /// Whose messages they are: `belfry.installation`.
     public var installation: UniqueID
     public var limits: Limits
+    /// What is deleted of the log, when.
+    public var retention: RetentionPolicy
     /// This process in logs and in `belfry status`: host and process id, and something that no other process has.
     public var name: String
 
     public init(
         postgres: PostgresConfiguration, direct: PostgresConfiguration? = nil, installation: UniqueID,
-        limits: Limits = Limits(), name: String
+        limits: Limits = Limits(), retention: RetentionPolicy = RetentionPolicy(), name: String
     ) {
         self.postgres = postgres
         self.direct = direct
         self.installation = installation
         self.limits = limits
+        self.retention = retention
         self.name = name
     }
 }

@@ -45,4 +45,8 @@ public enum RelayEvent: Hashable, Sendable {
     case parked(count: Int)
     case released(count: Int)
     case expired(count: Int)
+    /// What the settings keep no longer was deleted.
+    case deletedOld(count: Int)
+    /// All that is old was looked at.
+    case retentionRoundEnded
 }

@@ -17,6 +17,7 @@ struct RelayLeader: Sendable {
     let installation: UniqueID
     let publisher: RelayPublisher
     let housekeeping: RelayHousekeeping
+    let retention: RelayRetention
     let mailbox: RelayMailbox
     let limits: Limits
     let status: RelayStatus
@@ -51,6 +52,10 @@ struct RelayLeader: Sendable {
             group.addTask { await beat(listener) }
             group.addTask {
                 await housekeeping.run()
+                return nil
+            }
+            group.addTask {
+                await retention.run()
                 return nil
             }
             var reason: StepDownReason?

@@ -7,6 +7,8 @@ struct RelayMetrics: Sendable {
     let publishSeconds = Timer(label: "belfry_relay_publish_seconds")
     let parked = Counter(label: "belfry_relay_parked_total")
     let expired = Counter(label: "belfry_relay_expired_total")
+    let retentionDeleted = Counter(label: "belfry_relay_retention_deleted_total")
+    let retentionRounds = Counter(label: "belfry_relay_retention_rounds_total")
     /// 1 while this relay leads.
     let leader = Gauge(label: "belfry_relay_leader")
     let lagSeconds = Gauge(label: "belfry_relay_lag_seconds")

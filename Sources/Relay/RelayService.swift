@@ -131,9 +131,13 @@ public final class RelayService: Service {
         let housekeeping = RelayHousekeeping(
             store: store, publisher: publisher, limits: limits, status: status, metrics: metrics, logger: logger,
             observe: observe, onRelease: { mailbox.rang() })
+        let retention = RelayRetention(
+            policy: configuration.retention, store: store, status: status, metrics: metrics, logger: logger,
+            observe: observe)
         return RelayLeader(
             leadership: leadership, installation: configuration.installation, publisher: publisher,
-            housekeeping: housekeeping, mailbox: mailbox, limits: limits, status: status, metrics: metrics,
+            housekeeping: housekeeping, retention: retention, mailbox: mailbox, limits: limits, status: status,
+            metrics: metrics,
             logger: logger, observe: observe)
     }
 }

@@ -19,7 +19,8 @@ struct CommandLineTests {
         #expect(version.output == "\(BelfryVersion.current)\n" && version.status == 0)
         let help = try await BelfryProgram.run(["--help"])
         for name in [
-            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "status", "token", "password",
+            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "status", "export", "token",
+            "password",
         ] {
             #expect(help.output.contains("\n  \(name) "))
         }
@@ -34,6 +35,8 @@ struct CommandLineTests {
         try await fails(["replay", "--id", "0"], status: 64, "--id must be positive numbers, not '0'")
         try await fails(["replay", "--since", "yesterday"], status: 64, "--since must be an ISO 8601 time")
         try await fails(["replay", "--status", "lost"], status: 64, "--status must be one of")
+        try await fails(["export", "--status", "lost"], status: 64, "--status must be one of")
+        try await fails(["export", "--format", "xml"], status: 64, "'xml' is invalid")
         try await fails(
             ["notify", "--user", "a", "--topic", "b", "--type", "JSON_MSG", "--data", "1"], status: 64,
             "Give either --user or --topic")

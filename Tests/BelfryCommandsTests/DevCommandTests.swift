@@ -91,6 +91,12 @@ struct DevCommandTests {
             ["replay", "--id", id, "999", "--since", "1h", "--type", "JSON_MSG"] + operators)
         #expect(replayed.status == 0, "\(replayed.errors)")
         #expect(replayed.output.contains("999\t–\tskip"), "\(replayed.output)")
+
+        let exported = try await BelfryProgram.run(["export", "--user", "alice", "--since", "1h"] + operators)
+        #expect(exported.errors == "1 message was written.\n")
+        #expect(exported.output.hasPrefix(#"{"id" : "\#(id)""#), "\(exported.output)")
+        let none = try await BelfryProgram.run(["export", "--until", "1d", "--format", "csv"] + operators)
+        #expect(none.errors == "0 messages were written.\n" && none.output.hasPrefix("id,receiver,"))
     }
 
     @Test func aNamedFolderIsKeptAndUsedAgain() async throws {

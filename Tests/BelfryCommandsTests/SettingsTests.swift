@@ -15,6 +15,8 @@ struct SettingsTests {
         "jwt.audience": "a",
         "stomp.listen": "127.0.0.1:61613", "trustedProxies": "10.0.0.0/8,192.0.2.1, fd00::/8",
         "tls.certificates": "/etc/belfry/tls.pem", "tls.key": "/etc/belfry/tls.key", "tls.keyPassword": "s",
+        "retention.delivered": "90d", "retention.expired": "30d", "retention.cancelled": "1h",
+        "retention.parked": "365d", "retention.types": "NEWS=7d,ORDER/expired=forever",
     ]
 
     @Test func namesAreUnique() {

@@ -62,8 +62,8 @@ import Testing
             """)
         #expect(
             functions.map { $0[0] } == [
-                "cancel", "delete_for", "history", "mark_seen", "mark_viewed", "message_id_of", "note_unqueued",
-                "present_incarnation", "queue_messages", "register_type", "replay", "snooze", "unread",
+                "cancel", "delete_for", "delete_old", "history", "mark_seen", "mark_viewed", "message_id_of",
+                "note_unqueued", "present_incarnation", "queue_messages", "register_type", "replay", "snooze", "unread",
             ])
         for function in functions { #expect(function[1] == "t", "\(function)") }
     }

@@ -24,7 +24,9 @@ final class RunningRelay: Sendable {
     ///   - url: where it connects, if not to the database itself.
     ///   - onEvent: told of each event, on the relay's task.
     init(
-        _ database: TestDatabase, bus: any Bus, limits: Limits = Limits(), url: String? = nil,
+        _ database: TestDatabase, bus: any Bus, limits: Limits = Limits(),
+        retention: RetentionPolicy = RetentionPolicy(),
+        url: String? = nil,
         onEvent: (@Sendable (RelayEvent) -> Void)? = nil
     ) async throws {
         name = "relay-\(Self.names.add(1, ordering: .relaxed).newValue)"
@@ -37,7 +39,7 @@ final class RunningRelay: Sendable {
         let service = RelayService(
             configuration: RelayConfiguration(
                 postgres: configuration, installation: try await database.installation().id, limits: limits,
-                name: name),
+                retention: retention, name: name),
             client: client,
             bus: bus, logger: Logger(label: name, factory: { _ in SwiftLogNoOpLogHandler() }),
             onEvent: { event in

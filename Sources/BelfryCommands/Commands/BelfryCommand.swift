@@ -16,8 +16,8 @@ public struct BelfryCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Operating",
                 subcommands: [
-                    NotifyCommand.self, TailCommand.self, ReplayCommand.self, StatusCommand.self, TokenCommand.self,
-                    PasswordCommand.self,
+                    NotifyCommand.self, TailCommand.self, ReplayCommand.self, StatusCommand.self, ExportCommand.self,
+                    TokenCommand.self, PasswordCommand.self,
                 ]),
         ])
 

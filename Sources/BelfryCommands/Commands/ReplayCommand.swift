@@ -11,9 +11,6 @@ struct ReplayCommand: BelfrySubcommand {
             Delivered messages come back only with --delivered. Times are \(TimePoint.hint) ago.
             """)
 
-    /// The statuses that `belfry.message_log` knows.
-    private static let statuses = ["pending", "delivered", "expired", "cancelled", "parked"]
-
     @OptionGroup var options: ConfigurationOptions
 
     @Option(name: .customLong("id"), parsing: .upToNextOption, help: "Messages by id.")
@@ -34,7 +31,7 @@ struct ReplayCommand: BelfrySubcommand {
     @Option(help: ArgumentHelp("Messages written before then.", valueName: "time"))
     var until: String?
 
-    @Option(help: "Messages with a status: \(statuses.joined(separator: ", ")).")
+    @Option(help: "Messages with a status: \(MessageStatuses.list).")
     var status: String?
 
     @Flag(help: "Take delivered messages too.")
@@ -68,15 +65,9 @@ struct ReplayCommand: BelfrySubcommand {
         criteria.receiver = user
         criteria.topic = topic
         criteria.type = type
-        criteria.since = try Self.time(since, option: "--since")
-        criteria.until = try Self.time(until, option: "--until")
-        if let status {
-            guard Self.statuses.contains(status) else {
-                throw ValidationError(
-                    "--status must be one of \(Self.statuses.joined(separator: ", ")), not '\(status)'.")
-            }
-            criteria.status = status
-        }
+        criteria.since = try TimePoint.option(since, "--since")
+        criteria.until = try TimePoint.option(until, "--until")
+        criteria.status = try MessageStatuses.checked(status)
         criteria.includeDelivered = delivered
         guard criteria != ReplayCriteria() else {
             throw ValidationError("Give at least one of --id, --user, --topic, --type, --since, --until and --status.")
@@ -94,13 +85,5 @@ struct ReplayCommand: BelfrySubcommand {
             throw ValidationError("--id must be positive numbers, not '\(text)'.")
         }
         return id
-    }
-
-    private static func time(_ text: String?, option: String) throws -> String? {
-        guard let text else { return nil }
-        guard let time = TimePoint(parsing: text, .ago) else {
-            throw ValidationError("\(option) must be \(TimePoint.hint) ago, not '\(text)'.")
-        }
-        return time.text
     }
 }

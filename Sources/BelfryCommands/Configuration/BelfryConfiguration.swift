@@ -61,6 +61,7 @@ struct BelfryConfiguration: Sendable {
     var sockJS = SockJSSettings()
     var servesEarlierPages = false
     var limits = Limits()
+    var retention = RetentionPolicy()
 
     /// How WebSocket messages are compressed; `nil` for not at all.
     var compression: WebSocketCompression.Options? {

@@ -184,6 +184,21 @@ extension Setting {
         }
     }
 
+    /// A duration within bounds, without a default.
+    static func optionalDuration(
+        _ key: String, _ path: Path<Duration?>, _ range: ClosedRange<Duration>, _ summary: String
+    ) -> Setting {
+        Setting(key: key, unit: "duration", summary: summary, isSecret: false, defaultText: nil) {
+            text, configuration in
+            guard let value = DurationText.parse(text), range.contains(value) else {
+                return "\(DurationText.hint), from \(DurationText.text(range.lowerBound)) to "
+                    + DurationText.text(range.upperBound)
+            }
+            configuration[keyPath: path] = value
+            return nil
+        }
+    }
+
     /// A duration within bounds.
     static func duration(
         _ key: String, _ path: Path<Duration>, _ range: ClosedRange<Duration>, _ summary: String

@@ -12,7 +12,7 @@ enum SettingsReference {
         ("Authentication", Settings.authentication), ("The log", Settings.log),
         ("Limits of connections", Settings.connectionLimits), ("Limits of sessions", Settings.sessionLimits),
         ("Limits of delivery", Settings.deliveryLimits),
-        ("Limits of the relay", Settings.relayLimits),
+        ("Limits of the relay", Settings.relayLimits), ("Retention", Settings.retention),
     ]
 
     private static let introduction = """

@@ -153,7 +153,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
         RelayService(
             configuration: RelayConfiguration(
                 postgres: database.pooled, direct: database.direct, installation: installation.id,
-                limits: configuration.limits, name: ProcessName.unique()),
+                limits: configuration.limits, retention: configuration.retention, name: ProcessName.unique()),
             client: client, bus: bus, logger: Logger(label: "belfry.relay"))
     }
 

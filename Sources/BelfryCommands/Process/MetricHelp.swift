@@ -37,6 +37,8 @@ enum MetricHelp {
         "belfry_relay_publish_seconds": "From the insertion of a message to the bus's answer.",
         "belfry_relay_parked_total": "Messages parked because they could not be published.",
         "belfry_relay_expired_total": "Messages that expired before they were delivered.",
+        "belfry_relay_retention_deleted_total": "Messages deleted because the settings keep them no longer.",
+        "belfry_relay_retention_rounds_total": "Rounds through the log, looking for messages to delete.",
         "belfry_relay_leader": "1 while this relay leads.",
         "belfry_relay_lag_seconds": "Age of the oldest message that is read but not published.",
         "belfry_relay_pending": "Messages in the outbox, counted by the leader every ten seconds.",

@@ -1,0 +1,45 @@
+import BelfryModel
+import Postgres
+
+/// What one look at old messages came to.
+public struct RetentionBatch: Hashable, Sendable {
+    /// The last id that was looked at.
+    public let position: Int64
+    public let deleted: Int
+    /// Whether what follows is too young for all rules.
+    public let isAtEnd: Bool
+}
+
+extension RelayStore {
+    /// Deletes what is old among the next messages of the log. It waits for nobody, and may run on two relays at once
+    /// without harm.
+    ///
+    /// - Parameters:
+    ///   - position: an id after which it looks; `nil`: where the last look ended, whoever's it was.
+    ///   - rows: 1 to 10,000, that it looks at.
+    public func deleteOld(
+        after position: Int64?, rows: Int, policy: RetentionPolicy
+    ) async throws(PostgresError) -> RetentionBatch {
+        let rules = policy.rules
+        let result = try await execute(
+            RetentionStatements.deleteOld,
+            [
+                position.map { .int64($0) } ?? .null, .int64(Int64(rows)), .textArray(rules.map { $0.type ?? "" }),
+                .textArray(rules.map { $0.status?.rawValue ?? "" }),
+                .int64Array(rules.map { $0.age?.components.seconds ?? -1 }),
+            ])
+        return RetentionBatch(
+            position: result.int64(0, 0) ?? 0, deleted: Int(result.int64(0, 1) ?? 0), isAtEnd: result.bool(0, 2))
+    }
+}
+
+/// The text of its statements.
+enum RetentionStatements {
+    /// Plan: message_log from a position along the primary key; then outbox, parked and message_log by primary key.
+    static let deleteOld = PostgresStatement(
+        "belfry_relay_delete_old",
+        """
+        select d.last_id, d.deleted, d.is_at_end
+        from belfry.delete_old($1::bigint, $2::integer, $3::text[], $4::text[], $5::bigint[]) d
+        """, timeLimit: .seconds(30))
+}

@@ -10,7 +10,7 @@ create table belfry.retention (
 );
 insert into belfry.retention default values;
 comment on table belfry.retention is
-    'How far the leading relay has come in looking for messages that are older than the settings retention.* keep them.';
+    'How far the leading relay has come in looking for messages that the settings retention.* keep no longer.';
 comment on column belfry.retention.is_only is 'There is one row.';
 comment on column belfry.retention.last_id is 'The last id that this round has looked at.';
 comment on column belfry.retention.began_at is 'When this round began.';
@@ -116,9 +116,9 @@ end
 $$;
 comment on function belfry.delete_old is
     'Looks at the next messages after an id (null: after those of the last call), and deletes those that are not '
-    'pending, are in no outbox, and were delivered, or else written, longer ago than the rule for their type and status '
-    'says; an empty type or status stands for all, the closest rule counts, and -1 keeps for ever. Nothing younger than '
-    'an hour goes. For the relay.';
+    'pending, are in no outbox, and were delivered, or else written, longer ago than the rule for their type and '
+    'status says; an empty type or status stands for all, the closest rule counts, and -1 keeps for ever. Nothing '
+    'younger than an hour goes. For the relay.';
 
 revoke all on belfry.retention from public;
 grant select on belfry.retention to belfry_service, belfry_operator;

@@ -25,8 +25,8 @@ public enum ExportFormat: String, Sendable, CaseIterable {
 
 /// Writes messages out, in the order of their ids, at any size of the log.
 ///
-/// By COPY, some ten thousand ids at a time: one statement over all of a large log would keep vacuum from the outbox for
-/// as long as it runs. So it is no picture of one moment: what changes meanwhile comes as it is then.
+/// By COPY, some ten thousand ids at a time: one statement over all of a large log would keep vacuum from the outbox
+/// for as long as it runs. So it is no picture of one moment: what changes meanwhile comes as it is then.
 public struct ExportStore: Sendable {
     /// Of one COPY.
     static let idsPerPart: Int64 = 20_000

@@ -139,8 +139,19 @@ def redis_url(folder):
 
 
 def run_tests():
+    """All tests, and those that failed once more: a machine that stands still for seconds fails a test that waits. What
+    fails twice is broken; what fails once is told, to be mended."""
     suite = unittest.defaultTestLoader.discover(str(HERE), pattern="test_*.py")
-    return unittest.TextTestRunner(verbosity=2).run(suite)
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    failed = [test for test, _ in result.failures + result.errors]
+    if not 1 <= len(failed) <= 3 or not all(isinstance(test, unittest.TestCase) for test in failed):
+        return result
+    names = [test.id() for test in failed]
+    print("== Once more, what failed:", *names, flush=True)
+    again = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromNames(names))
+    if again.wasSuccessful():
+        print("== It passed now. A test that passes only at times hides a race: look at it.", flush=True)
+    return again
 
 
 def end_other(pid):

@@ -75,6 +75,42 @@ begin
 end
 $$;
 
+create or replace function belfry.headers_problem(headers jsonb) returns text
+language plpgsql immutable parallel safe
+as $$
+declare
+    name text;
+    value jsonb;
+begin
+    if jsonb_typeof(headers) <> 'object' then
+        return format('must be a JSON object, but are %s', belfry.kind_of(headers));
+    elsif octet_length(headers::text) > 8192 then
+        return format('have %s bytes of JSON text; the limit is 8192', octet_length(headers::text));
+    elsif (select count(*) from jsonb_object_keys(headers)) > 32 then
+        return format('have %s entries; the limit is 32', (select count(*) from jsonb_object_keys(headers)));
+    end if;
+    for name, value in select e.key, e.value from jsonb_each(headers) e loop
+        if name = '' then
+            return 'have an entry without a name';
+        elsif name in ('message-id', 'subscription', 'destination', 'content-type', 'content-length', 'ack',
+                'redelivered', 'receipt', 'receipt-id', 'heart-beat', 'unread', 'counted') then
+            return format('have the name "%s", which STOMP reserves', name);
+        elsif jsonb_typeof(value) not in ('string', 'number', 'boolean') then
+            return format('must hold strings, numbers and booleans, but "%s" is %s', name, belfry.kind_of(value));
+        end if;
+    end loop;
+    return null;
+end
+$$;
+
+-- Inlined into the statements that call it.
+create function belfry.was_taken_away(status text, reason text) returns boolean
+language sql immutable parallel safe
+return status = 'cancelled'
+    and (reason = 'Deleted by its receiver.' or starts_with(reason, 'Snoozed by its receiver until '));
+comment on function belfry.was_taken_away is
+    'Whether a message''s receiver deleted or snoozed it before it was delivered: nobody brings it back.';
+
 create or replace function belfry.queue_again(ids bigint[], include_delivered boolean) returns void
 language plpgsql
 as $$
@@ -84,6 +120,7 @@ begin
         case when m.expires_at > statement_timestamp() and m.expires_at < 'infinity' then m.expires_at end, true
     from belfry.message_log m
     where m.id = any (ids) and (m.status <> 'delivered' or include_delivered)
+        and not belfry.was_taken_away(m.status, m.status_reason)
     order by m.id
     on conflict on constraint outbox_pkey do update
         set xid = excluded.xid, not_before = null, attempts = 0, last_error = null, published_at = null,
@@ -96,9 +133,17 @@ begin
     delete from belfry.parked p where p.message_id = any (ids);
     update belfry.message_log m
     set status = 'pending', status_reason = format('Replayed by %s.', session_user), delivered_at = null,
-        -- What had expired or was taken back is in the history again; what its user deleted is not.
-        hidden_at = case when m.status not in ('expired', 'cancelled') then m.hidden_at end
-    where m.id = any (ids) and (m.status <> 'delivered' or include_delivered);
+        -- What was taken back is in the history again, and what had expired, which does so no longer.
+        hidden_at = case when m.status not in ('expired', 'cancelled') then m.hidden_at end,
+        expires_at = case when m.expires_at > statement_timestamp() then m.expires_at end
+    where m.id = any (ids) and (m.status <> 'delivered' or include_delivered)
+        and not belfry.was_taken_away(m.status, m.status_reason);
+    -- Bodies say what is viewed by the message alone.
+    update belfry.message_log m
+    set viewed_at = i.viewed_at
+    from belfry.inbox i
+    where m.id = any (ids) and m.viewed_at is null and i.receiver = m.receiver
+        and belfry.is_under(m.id, m.xid, i.viewed_up_to, i.viewed_snapshot, i.later, belfry.foreign_up_to());
     perform belfry.ring();
 end
 $$;
@@ -176,8 +221,10 @@ language sql stable
 as $$ select s.foreign_up_to from belfry.setting s $$;
 comment on function belfry.foreign_up_to is 'See belfry.setting.';
 
-create function belfry.unviewed_messages(inbox belfry.inbox, before bigint, "limit" integer)
-    returns table (id bigint, xid xid8)
+create function belfry.unviewed_messages(
+    inbox belfry.inbox, after bigint, before bigint, "limit" integer, type text default null,
+    from_oldest boolean default false
+) returns table (id bigint, xid xid8)
 language plpgsql stable
 set plan_cache_mode = force_custom_plan
 -- A page goes along the index, whatever PostgreSQL knows of how many rows there are.
@@ -192,39 +239,54 @@ declare
     -- Messages under a watermark that are looked at.
     look_back constant integer := 200;
     foreign_up_to constant bigint := belfry.foreign_up_to();
+    low constant bigint := greatest(unviewed_messages.after, inbox.viewed_up_to);
 begin
-    -- Index message_log_history from the watermark on, newest first.
-    return query
-        select m.id, m.xid from belfry.message_log m
-        where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
-            and m.hidden_at is null and m.id > inbox.viewed_up_to and m.id < before
-            and belfry.is_listed(m.status, m.not_before, m.expires_at)
-        order by m.id desc limit "limit";
+    -- Index message_log_history from the watermark on, from its end or from its start.
+    if from_oldest then
+        return query
+            select m.id, m.xid from belfry.message_log m
+            where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
+                and m.hidden_at is null and m.id > low and m.id < unviewed_messages.before
+                and (unviewed_messages.type is null or m.type = unviewed_messages.type)
+                and belfry.is_listed(m.status, m.not_before, m.expires_at)
+            order by m.id limit "limit";
+    else
+        return query
+            select m.id, m.xid from belfry.message_log m
+            where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
+                and m.hidden_at is null and m.id > low and m.id < unviewed_messages.before
+                and (unviewed_messages.type is null or m.type = unviewed_messages.type)
+                and belfry.is_listed(m.status, m.not_before, m.expires_at)
+            order by m.id desc limit "limit";
+    end if;
     -- The same index below it: what committed after it was set, if anything was under way then.
     if pg_snapshot_xmin(inbox.viewed_snapshot) <> pg_snapshot_xmax(inbox.viewed_snapshot) then
         return query
             select l.id, l.xid from (
-                select m.id, m.xid, m.status, m.not_before, m.expires_at from belfry.message_log m
+                select m.id, m.xid, m.type, m.status, m.not_before, m.expires_at from belfry.message_log m
                 where m.receiver = inbox.receiver and case when m.viewed_at is null then 0 else 1 end = 0
-                    and m.hidden_at is null and m.id <= inbox.viewed_up_to and m.id < before
-                    and m.id > foreign_up_to
+                    and m.hidden_at is null and m.id <= inbox.viewed_up_to and m.id < unviewed_messages.before
+                    and m.id > greatest(foreign_up_to, unviewed_messages.after)
                 order by m.id desc limit look_back) l
             where not pg_visible_in_snapshot(l.xid, inbox.viewed_snapshot) and l.id <> all (inbox.later)
+                and (unviewed_messages.type is null or l.type = unviewed_messages.type)
                 and belfry.is_listed(l.status, l.not_before, l.expires_at);
     end if;
     -- By primary key: what was held back.
     if cardinality(inbox.later) > 0 then
         return query
             select m.id, m.xid from belfry.message_log m
-            where m.id = any (inbox.later) and m.id <= inbox.viewed_up_to and m.id < before
-                and m.receiver = inbox.receiver and m.viewed_at is null and m.hidden_at is null
+            where m.id = any (inbox.later) and m.id <= inbox.viewed_up_to and m.id > unviewed_messages.after
+                and m.id < unviewed_messages.before and m.receiver = inbox.receiver and m.viewed_at is null
+                and m.hidden_at is null and (unviewed_messages.type is null or m.type = unviewed_messages.type)
                 and not pg_visible_in_snapshot(m.xid, inbox.viewed_snapshot)
                 and belfry.is_listed(m.status, m.not_before, m.expires_at);
     end if;
 end
 $$;
 comment on function belfry.unviewed_messages is
-    'The newest messages below an id that a user has not viewed, so many and perhaps some more, in no order.';
+    'Messages between two ids that a user has not viewed, so many of the newest, or of the oldest, and perhaps some '
+    'more, in no order.';
 
 create function belfry.inbox_of(receiver text) returns belfry.inbox
 language sql stable
@@ -250,7 +312,7 @@ begin
                 where not belfry.is_under(
                     n.id, n.xid, inbox.seen_up_to, inbox.seen_snapshot, inbox.later, foreign_up_to)))::integer,
             inbox.changes
-        from belfry.unviewed_messages(inbox, 9223372036854775807, 1000) n;
+        from belfry.unviewed_messages(inbox, 0, 9223372036854775807, 1000) n;
 end
 $$;
 comment on function belfry.unread is
@@ -301,10 +363,9 @@ begin
     if history.unviewed then
         ids := array(
             select n.id
-            from belfry.unviewed_messages(inbox, high, case when history.type is null then asked else 1000 end) n
-            where n.id > low
-            order by n.id desc
-            limit case when history.type is null then asked end);
+            from belfry.unviewed_messages(inbox, low, high, asked, history.type, history.after is not null) n
+            order by case when history.after is null then -n.id else n.id end
+            limit asked);
     elsif history.after is null then
         -- Two ranges of the index message_log_history, viewed one by one and not, each from its newest on.
         ids := array(
@@ -494,7 +555,7 @@ begin
         if mark < inbox.viewed_up_to then
             marked := marked || array(
                 select m.id from belfry.message_log m
-                where m.id in (select n.id from belfry.unviewed_messages(inbox, mark + 1, 1000) n)
+                where m.id in (select n.id from belfry.unviewed_messages(inbox, 0, mark + 1, 1000) n)
                 order by m.id
                 for no key update);
         end if;
@@ -626,6 +687,7 @@ as $$
 declare
     message belfry.message_log;
     copy bigint;
+    marked jsonb;
 begin
     if snooze.until is null or snooze.until <= statement_timestamp()
         or snooze.until > statement_timestamp() + interval '366 days'
@@ -648,11 +710,15 @@ begin
         raise exception 'Message % expires at %, before the end of the snooze.', snooze.id, message.expires_at
             using errcode = 'invalid_parameter_value', hint = 'Snooze it until a time before that.';
     end if;
+    marked := coalesce(message.headers, '{}') || jsonb_build_object('snoozed-from', message.id::text);
+    -- Where there is no room for the mark it comes back without.
+    if belfry.headers_problem(marked) is not null then
+        marked := message.headers;
+    end if;
     -- A message of its own: whatever becomes of the one before, which sessions may hold, does not touch it.
     insert into belfry.message_log (receiver, type, data, headers, not_before, expires_at)
     values (message.receiver, message.type, message.data,
-        coalesce(message.headers, '{}') || jsonb_build_object('snoozed-from', message.id::text),
-        snooze.until, message.expires_at)
+        marked, snooze.until, message.expires_at)
     returning id into copy;
     perform belfry.take_away(
         snooze.receiver, array[snooze.id],
@@ -701,7 +767,8 @@ revoke all on function
     belfry.require_history(), belfry.own_inbox(text), belfry.is_listed(text, timestamptz, timestamptz),
     belfry.is_under(bigint, xid8, bigint, pg_snapshot, bigint[], bigint), belfry.foreign_up_to(),
     belfry.mark_snapshot(),
-    belfry.unviewed_messages(belfry.inbox, bigint, integer), belfry.inbox_of(text), belfry.unread(text),
+    belfry.unviewed_messages(belfry.inbox, bigint, bigint, integer, text, boolean), belfry.inbox_of(text),
+    belfry.unread(text), belfry.was_taken_away(text, text),
     belfry.history(text, bigint, bigint, integer, text, boolean), belfry.announce(text, text, jsonb),
     belfry.ids_as_text(bigint[]), belfry.check_ids(bigint[]), belfry.keep_for_later(belfry.inbox, bigint),
     belfry.newest_message(text, bigint), belfry.mark_viewed(text, bigint[], bigint), belfry.mark_seen(text, bigint),

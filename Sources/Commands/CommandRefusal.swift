@@ -1,8 +1,8 @@
-/// Why a command was not carried out; nothing of it was done.
+/// Why a command was not carried out; nothing of it was done, but where the code says that this is not known.
 public struct CommandRefusal: Error, Sendable, CustomStringConvertible {
     /// Whose fault it is.
     public struct Code: Hashable, Sendable {
-        enum Value { case invalid, forbidden, conflict, unavailable }
+        enum Value { case invalid, forbidden, conflict, unavailable, outcomeUnknown }
         let value: Value
         /// What was sent: the same again would be refused again.
         public static let invalid = Code(value: .invalid)
@@ -12,6 +12,8 @@ public struct CommandRefusal: Error, Sendable, CustomStringConvertible {
         public static let conflict = Code(value: .conflict)
         /// PostgreSQL is away, or another fault of the node's: the same may succeed later.
         public static let unavailable = Code(value: .unavailable)
+        /// The connection to PostgreSQL was lost while it was done: it may have been, or not.
+        public static let outcomeUnknown = Code(value: .outcomeUnknown)
     }
 
     public let code: Code

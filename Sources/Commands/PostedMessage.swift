@@ -69,11 +69,21 @@ public struct PostedMessage: Sendable {
         guard (1...64).contains(type.utf8.count) else {
             throw CommandRefusal(.invalid, "the header type must be the name of a registered type, such as JSON_MSG.")
         }
+        try Self.requireNotOwn(type)
         row = SendRow(
             address: address, type: type, data: try Self.data(body, isText: isText), isText: isText,
             headers: try Self.json(others), notBeforeMilliseconds: try Self.time(own["not-before"], "not-before"),
             expiresAtMilliseconds: try Self.time(own["expires-at"], "expires-at"),
             idempotencyKey: try Self.key(own["idempotency-key"], of: sender.user))
+    }
+
+    /// Clients go by what these say of a user's counts.
+    private static let ownTypes: Set<String> = ["NOTIFY_VIEWED", "NOTIFY_DELETED"]
+
+    static func requireNotOwn(_ type: String) throws(CommandRefusal) {
+        guard !ownTypes.contains(type) else {
+            throw CommandRefusal(.invalid, "messages of the type \(type) are written by Belfry alone.")
+        }
     }
 
     private static func address(_ destination: String) throws(CommandRefusal) -> Address {

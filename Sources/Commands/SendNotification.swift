@@ -44,6 +44,10 @@ extension CommandRefusal {
         } else if error.isRefusal {
             // Of the rest the words name roles, hosts and databases: they are for the log.
             self.init(.unavailable, "The database is not set up for this; the operator must look.", underlying: error)
+        } else if !error.isWithoutEffect {
+            self.init(
+                .outcomeUnknown, "The database did not answer in time: whether this was done is not known.",
+                underlying: error)
         } else {
             self.init(.unavailable, "The database cannot be reached now; try again.", underlying: error)
         }

@@ -42,15 +42,27 @@ public struct InboxStore: Sendable {
     /// - Parameter executor: its role is in `belfry_service` or `belfry_writer`.
     public init(executor: any RelayStoreExecutor) { self.executor = executor }
 
-    /// A page of a user's messages, newest first.
-    public func history(of user: String, _ page: Page) async throws(PostgresError) -> [Listed] {
+    /// A page of a user's messages, newest first, without its first ones.
+    public func history(
+        of user: String, _ page: Page, skipping count: Int = 0
+    ) async throws(PostgresError) -> [Listed] {
         let result = try await executor.execute(
-            InboxStatements.history,
-            [
-                .text(user), Self.value(page.before), Self.value(page.after), .int64(Int64(page.limit)),
-                page.type.map { .text($0) } ?? .null, .bool(page.isUnviewed),
-            ])
+            InboxStatements.history, Self.values(user, page) + [.int64(Int64(count))])
         return (0..<result.rowCount).map { Listed(result, row: $0) }
+    }
+
+    /// A page of a user's messages, newest first, and what is unread at the same moment.
+    public func historyAndCounts(of user: String, _ page: Page) async throws(PostgresError) -> ([Listed], Counts) {
+        let result = try await executor.execute(InboxStatements.historyAndCounts, Self.values(user, page))
+        let rows = (0..<result.rowCount).filter { result.int64($0, 2) != nil }
+        return (rows.map { Listed(result, row: $0) }, Self.counts(result, from: 3))
+    }
+
+    private static func values(_ user: String, _ page: Page) -> [PostgresValue] {
+        [
+            .text(user), value(page.before), value(page.after), .int64(Int64(page.limit)),
+            page.type.map { .text($0) } ?? .null, .bool(page.isUnviewed),
+        ]
     }
 
     /// One message of a user's history; `nil` when it is not there.
@@ -98,10 +110,13 @@ public struct InboxStore: Sendable {
 
     private func counts(_ statement: PostgresStatement, _ values: [PostgresValue]) async throws(PostgresError) -> Counts
     {
-        let result = try await executor.execute(statement, values)
-        return Counts(
-            unviewed: Int(result.int64(0, 0) ?? 0), unseen: Int(result.int64(0, 1) ?? 0),
-            changes: result.int64(0, 2) ?? 0)
+        Self.counts(try await executor.execute(statement, values), from: 0)
+    }
+
+    private static func counts(_ result: PostgresResult, from column: Int) -> Counts {
+        Counts(
+            unviewed: Int(result.int64(0, column) ?? 0), unseen: Int(result.int64(0, column + 1) ?? 0),
+            changes: result.int64(0, column + 2) ?? 0)
     }
 
     private static func value(_ id: MessageID?) -> PostgresValue { id.map { .int64($0.rawValue) } ?? .null }
@@ -139,9 +154,17 @@ enum InboxStatements {
     private static let listed =
         "belfry.body(h.id, h.type, u.receiver, null, h.data, h.viewed_at, h.created_at), h.seen, h.id"
 
+    private static let page =
+        "belfry.history(u.receiver, $2::bigint, $3::bigint, $4::bigint::integer, $5, $6::boolean)"
+
+    /// Bodies are made of those that are not skipped.
     static let history = patient(
-        "belfry_inbox_history", listed,
-        "belfry.history(u.receiver, $2::bigint, $3::bigint, $4::bigint::integer, $5, $6::boolean) h")
+        "belfry_inbox_history", listed, "(select * from \(page) p order by p.id desc offset $7::bigint) h")
+
+    /// Both functions see what the statement sees.
+    static let historyAndCounts = patient(
+        "belfry_inbox_history_and_counts", "\(listed), \(counts)",
+        "belfry.unread(u.receiver) c left join lateral \(page) h on true")
 
     /// A page of one: the newest below the next id.
     static let message = patient(

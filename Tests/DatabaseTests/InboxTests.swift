@@ -50,6 +50,24 @@ import Testing
                 == [["3", "t", "t"], ["2", "f", "f"], ["1", "f", "f"]])
     }
 
+    /// Going up is as complete as going down, of a type as of all.
+    @Test func whatIsNotViewedIsPagedBothWays() async throws {
+        let database = try await SchemaDatabase()
+        try await Self.send(database, 3)
+        try await database.query(
+            "select belfry.notify('alice', 'STRING_MSG', '\"x\"') from generate_series(1, 3)")
+        try await Self.send(database, 1_500)
+        try await database.query("select belfry.mark_viewed('alice', ids => '{5}')")
+        #expect(try await Self.page(database, #", after => 2, "limit" => 3, unviewed => true"#) == ["6", "4", "3"])
+        #expect(try await Self.page(database, #", type => 'STRING_MSG', unviewed => true"#) == ["6", "4"])
+        #expect(try await Self.page(database, #", type => 'STRING_MSG', after => 4, unviewed => true"#) == ["6"])
+        #expect(
+            try await Self.page(database, #", type => 'STRING_MSG', before => 6, "limit" => 1, unviewed => true"#)
+                == ["4"])
+        try await database.query("select belfry.mark_viewed('alice', up_to => 4)")
+        #expect(try await Self.page(database, #", after => 2, "limit" => 2, unviewed => true"#) == ["7", "6"])
+    }
+
     @Test func whatIsNotForItIsLeftOut() async throws {
         let database = try await SchemaDatabase()
         try await Self.send(database, 5)
@@ -349,6 +367,61 @@ import Testing
         // An operator's replay delivers it, and leaves it out of the history that its user has cleared.
         try await database.query("select belfry.replay(ids => '{2}', include_delivered => true)")
         #expect(try await Self.page(database) == ["3"])
+    }
+
+    /// Deleted or snoozed before it was delivered.
+    @Test func whatItsUserTookAwayNobodyBringsBack() async throws {
+        let database = try await SchemaDatabase()
+        try await Self.send(database, 4)
+        try await database.query("select belfry.delete_for('alice', '{1}')")
+        let copy = try await database.value("select belfry.snooze('alice', 2, now() + interval '1 hour')") ?? ""
+        try await database.query("select belfry.cancel(3)")
+        try await database.query("select belfry.replay(receiver => 'alice', status => 'cancelled')")
+        try await database.query("select belfry.replay(ids => '{1,2}')")
+        #expect(try await Self.page(database) == ["4", "3"])
+        #expect(
+            try await database.value(
+                "select string_agg(id::text, ' ') from belfry.message_log where status = 'cancelled'")
+                == "1 2")
+        #expect(try await database.queued().contains("3") && copy != "")
+    }
+
+    @Test func whatIsReplayedSaysThatItWasViewedAndIsListed() async throws {
+        let database = try await SchemaDatabase()
+        try await Self.send(database, 1)
+        try await database.query(
+            "select belfry.notify('alice', 'JSON_MSG', '1', expires_at => now() + interval '1 hour')")
+        try await database.connection.run(
+            """
+            delete from belfry.outbox where message_id = 1;
+            update belfry.message_log set status = 'delivered', delivered_at = now() where id = 1
+            """)
+        try await database.query("select belfry.mark_viewed('alice', up_to => 1)")
+        #expect(try await database.value("select viewed_at is null from belfry.message_log where id = 1") == "t")
+        try await database.connection.run(
+            """
+            delete from belfry.outbox where message_id = 2;
+            update belfry.message_log
+            set status = 'expired', expires_at = now() - interval '1 second', hidden_at = now() where id = 2
+            """)
+        try await database.query("select belfry.replay(ids => '{1,2}', include_delivered => true)")
+        #expect(try await database.value("select viewed_at is null from belfry.message_log where id = 1") == "f")
+        #expect(try await Self.page(database) == ["2", "1"])
+        #expect(try await Self.unread(database) == "1 1")
+    }
+
+    @Test func whatHasNoRoomForTheMarkIsSnoozedWithoutIt() async throws {
+        let database = try await SchemaDatabase()
+        try await database.query(
+            """
+            select belfry.notify('alice', 'JSON_MSG', '1', headers => (
+                select jsonb_object_agg('header-' || i, i) from generate_series(1, 32) i))
+            """)
+        let copy = try await database.value("select belfry.snooze('alice', 1, now() + interval '1 hour')") ?? ""
+        let headers = try await database.value(
+            "select (select count(*) from jsonb_object_keys(headers)) from belfry.message_log where id = $1::bigint",
+            .text(copy))
+        #expect(headers == "32")
     }
 
     @Test func whatIsSnoozedComesBackAsANewMessage() async throws {

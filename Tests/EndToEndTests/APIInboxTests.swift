@@ -40,6 +40,35 @@ import Testing
         }
     }
 
+    /// A page of large messages is cut on the side that is farther from its cursor.
+    @Test func aPageThatIsCutJoinsItsCursor() async throws {
+        try await Installation.with { belfry in
+            for _ in 1...7 {
+                try await belfry.application.notify("alice", "\"\(String(repeating: "x", count: 200_000))\"")
+            }
+            let up = try await HTTPAnswer.ask("GET", "/api/v1/messages?after=1&limit=5", port: belfry.port)
+            #expect(up.messageIDs == ["4", "3", "2"] && up.object["isCut"] as? Bool == true)
+            let down = try await HTTPAnswer.ask("GET", "/api/v1/messages?before=7&limit=5", port: belfry.port)
+            #expect(down.messageIDs == ["6", "5", "4"] && down.object["isCut"] as? Bool == true)
+            #expect(up.counts == "7 7")
+        }
+    }
+
+    /// Whoever may send takes back what is not delivered, whether histories are kept or not.
+    @Test func withoutHistoriesMessagesAreTakenBack() async throws {
+        try await Installation.with { belfry in
+            let id = try await belfry.application.notify("bob")
+            try await belfry.application.run("drop index belfry.message_log_history")
+            let answer = try await HTTPAnswer.ask(
+                "DELETE", "/api/v1/messages/\(id)", port: belfry.port, token: "shop")
+            #expect(answer.status == 204)
+            #expect(try await belfry.application.value("select status from belfry.message_log") == "cancelled")
+            #expect(
+                try await HTTPAnswer.ask("GET", "/api/v1/messages", port: belfry.port).detail
+                    == "Histories are not kept here.")
+        }
+    }
+
     @Test func aSnoozedMessageGoesAndComesUnderAnotherID() async throws {
         try await Installation.with { belfry in
             let id = try await belfry.application.notify("alice")

@@ -50,6 +50,8 @@ import Testing
                 #"{"receiver":"","data":1}"#, #"{"topic":"news","data":1}"#, #"{"receiver":"a","topic":"b","data":1}"#,
                 #"{"receiver":"alice","data":1,"notBefore":"soon"}"#, #"{"receiver":"alice","data":1e999}"#,
                 #"{"receiver":"alice","data":1,"headers":{"message-id":"7"}}"#,
+                #"{"receiver":"alice","data":{"ids":[]},"type":"NOTIFY_DELETED"}"#,
+                #"{"receiver":"alice","data":1,"headers":{"counted":"true"}}"#,
                 #"{"receiver":"alice","data":1,"date":2}"#, #"{"receiver":"alice","data":"\ud800"}"#,
                 #"{"receiver":"al\u0000ice","data":1}"#, #"{"receiver":"alice","data":"\u0000"}"#, "[]", "1", "",
             ] {

@@ -1,6 +1,8 @@
+import Commands
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Postgres
 import Testing
 
 @testable import HTTPAPI
@@ -55,5 +57,20 @@ import Testing
         await #expect(throws: Problem.self) {
             try await Self.read(String(repeating: "x", count: 1_008), splitAt: 7)
         }
+    }
+}
+
+/// What became of a request that PostgreSQL did not answer.
+@Suite struct UnknownOutcomeTests {
+    @Test(arguments: [
+        (PostgresError.Code.timeout, "outcomeUnknown"), (.connection, "outcomeUnknown"), (.noConnection, "unavailable"),
+        (.overloaded, "unavailable"),
+    ])
+    func onlyWhatWasCertainlyNotDoneMayBeTriedAgain(_ code: PostgresError.Code, _ name: String) {
+        let problem = Problem(CommandRefusal(PostgresError(code, "It is away.")))
+        #expect(problem.status == .serviceUnavailable && problem.code == name)
+        #expect((problem.fields[.retryAfter] != nil) == (name == "unavailable"))
+        let more = problem.adding(" More.")
+        #expect(more.detail == problem.detail + " More." && more.code == name)
     }
 }

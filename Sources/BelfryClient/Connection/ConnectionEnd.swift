@@ -45,7 +45,8 @@ struct ServerError: Sendable {
     func end(code: UInt16?) -> ConnectionEnd {
         // A text that is none of the reasons' says what was wrong with a frame; by a Close frame it is known better.
         let reason = code.map { CloseReason(webSocketCode: $0) } ?? CloseReason(message: message) ?? .internalError
-        let text = [message, sentence].filter { !$0.isEmpty }.joined(separator: " ")
+        let parts = sentence.hasPrefix(message) ? [sentence] : [message, sentence]
+        let text = parts.filter { !$0.isEmpty }.joined(separator: " ")
         return ConnectionEnd(
             BelfryClientError(reason.errorCode, text.isEmpty ? "The server ended the session." : text),
             away: away, receipt: receipt)

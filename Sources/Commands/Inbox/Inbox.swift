@@ -6,12 +6,15 @@ import Postgres
 /// What users do with their own messages, for STOMP and HTTP alike: each answer is a JSON object.
 ///
 /// Refusals are `.invalid` for what can't be, `.unavailable` while another transaction holds the messages or PostgreSQL
-/// is away; then nothing was done. Ids that are not the user's are as if they did not exist.
+/// is away, and then nothing was done; `.outcomeUnknown` where PostgreSQL did not answer. Ids that are not the user's
+/// are as if they did not exist.
 public struct Inbox: Sendable {
     /// Messages of a page at most.
     public static let limitMax = 100
     /// Bytes after which no more messages are added to a page: the client asks for the next one.
     private static let pageBytesMax = 512 * 1024
+    /// The same where there is no cursor for the rest.
+    private static let bodiesBytesMax = 8 * 1024 * 1024
 
     private let store: InboxStore
 
@@ -27,18 +30,21 @@ public struct Inbox: Sendable {
             throw CommandRefusal(.invalid, "type must be the name of a registered type, such as JSON_MSG.")
         }
         let user = identity.user
-        let (listed, counts) = try await Self.asking { () async throws(PostgresError) in
-            (try await store.history(of: user, page), try await store.unread(of: user))
+        let (listed, counts) = try await Self.reading { () async throws(PostgresError) in
+            try await store.historyAndCounts(of: user, page)
         }
         var bytes = 0
-        let messages = listed.prefix { message in
+        let fits = { (message: InboxStore.Listed) in
             defer { bytes += message.body.utf8.count }
             return bytes < Self.pageBytesMax
         }
-        return HistoryPage(messages: Array(messages), isCut: messages.count < listed.count, counts: counts)
+        // What is cut off is what lies farther from the cursor.
+        let messages =
+            page.after == nil ? Array(listed.prefix(while: fits)) : listed.reversed().prefix(while: fits).reversed()
+        return HistoryPage(messages: messages, isCut: messages.count < listed.count, counts: counts)
     }
 
-    /// The bodies of some messages, newest first, by their number and not by a cursor.
+    /// The bodies of some messages, newest first, by their number and not by a cursor; no more than 8 MiB of them.
     ///
     /// - Parameter start: how many are newer; with `count` 1,000 at most.
     public func bodies(
@@ -46,22 +52,38 @@ public struct Inbox: Sendable {
     ) async throws(CommandRefusal) -> [String] {
         var page = InboxStore.Page()
         page.limit = start + count
-        let listed = try await Self.asking { () async throws(PostgresError) in
-            try await store.history(of: identity.user, page)
+        let listed = try await Self.reading { () async throws(PostgresError) in
+            try await store.history(of: identity.user, page, skipping: start)
         }
-        return listed.dropFirst(start).map(\.body)
+        var bytes = 0
+        return listed.map(\.body).prefix { body in
+            bytes += body.utf8.count
+            return bytes <= Self.bodiesBytesMax
+        }
     }
 
     /// One message, with `seen`; `nil` when it is not in the user's history.
     public func message(_ id: MessageID, of identity: Identity) async throws(CommandRefusal) -> CommandReply? {
-        try await Self.asking { () async throws(PostgresError) in
+        try await Self.reading { () async throws(PostgresError) in
             try await store.message(id, of: identity.user)
         }.map { CommandReply(json: $0.json) }
     }
 
+    /// Whether a message is in the user's history: where there are none it is not.
+    public func hasInHistory(_ id: MessageID, of identity: Identity) async throws(CommandRefusal) -> Bool {
+        do throws(CommandRefusal) {
+            return try await message(id, of: identity) != nil
+        } catch  where error.code == .invalid && error.message == Self.notKept {
+            return false
+        }
+    }
+
     /// How much is unread: `{"unviewed":3,"unseen":2,"changes":17}`, as for all that change it.
     public func unread(of identity: Identity) async throws(CommandRefusal) -> CommandReply {
-        try await counting { () async throws(PostgresError) in try await store.unread(of: identity.user) }
+        let counts = try await Self.reading { () async throws(PostgresError) in
+            try await store.unread(of: identity.user)
+        }
+        return CommandReply(json: "{\(counts.members)}")
     }
 
     /// - Parameter ids: 1,000 at most.
@@ -101,10 +123,23 @@ public struct Inbox: Sendable {
         }
     }
 
+    /// What is said of all this where an installation does without histories.
+    static let notKept = "histories are not kept here."
+
     private func counting(
         _ body: () async throws(PostgresError) -> InboxStore.Counts
     ) async throws(CommandRefusal) -> CommandReply {
         CommandReply(json: "{\(try await Self.asking(body).members)}")
+    }
+
+    /// What only reads is not done when its outcome is unknown.
+    private static func reading<R>(_ body: () async throws(PostgresError) -> R) async throws(CommandRefusal) -> R {
+        do throws(CommandRefusal) {
+            return try await asking(body)
+        } catch  where error.code == .outcomeUnknown {
+            throw CommandRefusal(
+                .unavailable, "the database did not answer in time; try again.", underlying: error.underlying)
+        }
     }
 
     private static func asking<R>(_ body: () async throws(PostgresError) -> R) async throws(CommandRefusal) -> R {
@@ -117,7 +152,7 @@ public struct Inbox: Sendable {
                     .unavailable, "another transaction holds these messages; nothing was changed, try again.",
                     underlying: error)
             // No index for it.
-            case "55000": throw CommandRefusal(.invalid, "histories are not kept here.")
+            case "55000": throw CommandRefusal(.invalid, notKept)
             default: throw CommandRefusal(error)
             }
         }

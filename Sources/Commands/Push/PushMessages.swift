@@ -70,7 +70,7 @@ public struct PushMessages: Sendable {
         } catch let refusal as CommandRefusal {
             throw refusal
         } catch {
-            throw Self.refusal(error)
+            throw Self.refusal(error, hasKeys: hasKeys)
         }
     }
 
@@ -144,13 +144,13 @@ public struct PushMessages: Sendable {
         return Dictionary(earlier.map { ($0.place, $0.id) }, uniquingKeysWith: { $1 })
     }
 
-    private static func refusal(_ error: any Error) -> CommandRefusal {
+    private static func refusal(_ error: any Error, hasKeys: Bool) -> CommandRefusal {
         guard let error = error as? PostgresError else {
             return CommandRefusal(.unavailable, "it was not written; try again.", underlying: error)
         }
-        return error.sqlState == "55P03"
-            ? CommandRefusal(
-                .unavailable, "another transaction holds an idempotency key; nothing was written, try again.",
-                underlying: error) : CommandRefusal(error)
+        guard error.sqlState == "55P03" else { return CommandRefusal(error) }
+        let what = hasKeys ? "an idempotency key or the table" : "the table"
+        return CommandRefusal(
+            .unavailable, "another transaction holds \(what); nothing was written, try again.", underlying: error)
     }
 }

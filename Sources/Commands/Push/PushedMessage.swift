@@ -84,6 +84,7 @@ struct PushedMessage: Decodable {
         guard (1...64).contains(type.utf8.count), !type.utf8.contains(0) else {
             throw CommandRefusal(.invalid, "type must be the name of a registered type, such as JSON_MSG.")
         }
+        try PostedMessage.requireNotOwn(type)
         return SendRow(
             address: address, type: type, data: "", headers: try headersJSON(),
             notBeforeMilliseconds: notBefore?.milliseconds, expiresAtMilliseconds: expiresAt?.milliseconds,

@@ -43,6 +43,13 @@ struct Problem: Error {
 
     static func invalid(_ detail: String) -> Problem { Problem(.badRequest, "invalid", detail) }
 
+    /// The same with a further sentence.
+    func adding(_ sentence: String) -> Problem {
+        var problem = Problem(status, code, detail + sentence, fields: fields, underlying: underlying)
+        problem.members = members
+        return problem
+    }
+
     static let notFound = Problem(.notFound, "notFound", "This user has no such message.")
 
     /// - Parameter seconds: after which the same may succeed.
@@ -59,6 +66,9 @@ struct Problem: Error {
         case .conflict: self.init(.unprocessableContent, "conflict", detail)
         case .unavailable:
             self = .later(.serviceUnavailable, "unavailable", detail, seconds: 1, underlying: refusal.underlying)
+        // Without Retry-After: only who knows what is done twice may try again.
+        case .outcomeUnknown:
+            self.init(.serviceUnavailable, "outcomeUnknown", detail, underlying: refusal.underlying)
         default: self.init(.badRequest, "invalid", detail)
         }
     }

@@ -72,7 +72,7 @@ struct InboxRoutes: Sendable {
                 let id = try request.messageID()
                 let identity = request.identity
                 let response = try await Self.asking { () async throws(CommandRefusal) -> Response? in
-                    if try await inbox.message(id, of: identity) != nil {
+                    if try await inbox.hasInHistory(id, of: identity) {
                         return request.answer(try await inbox.delete([id], of: identity).json)
                     }
                     return try await cancel.run(id, by: identity) ? Response(status: .noContent) : nil

@@ -98,6 +98,9 @@ struct PushRoutes: Sendable {
             var problem = error
             problem.members["accepted"] = .number(ids.count)
             problem.members["ids"] = .texts(ids.map(\.description))
+            if problem.code == "outcomeUnknown" {
+                problem = problem.adding(" Of the lines after the accepted ones some hundred may have been written.")
+            }
             throw problem
         }
         return Self.accepted(ids, request)

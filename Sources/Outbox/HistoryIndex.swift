@@ -96,11 +96,11 @@ enum HistoryStatements {
     static let unlock = PostgresStatement("", "select pg_advisory_unlock(0, \(lockID))")
 
     /// The case and not "viewed_at is null", which PostgreSQL turns into tests that no index answers.
-    static let create = """
-        create index concurrently message_log_history on belfry.message_log
-            (receiver, (case when viewed_at is null then 0 else 1 end), id)
-            where receiver is not null and hidden_at is null
-        """
+    static let definition =
+        "message_log_history on belfry.message_log (receiver, (case when viewed_at is null then 0 else 1 end), id) "
+        + "where receiver is not null and hidden_at is null"
+
+    static let create = "create index concurrently \(definition)"
 
     static let describe = """
         comment on index belfry.message_log_history is

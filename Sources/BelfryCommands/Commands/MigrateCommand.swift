@@ -17,6 +17,15 @@ struct MigrateCommand: BelfrySubcommand {
     @Flag(name: .customLong("dry-run"), help: "Only show what would be applied.")
     var dryRun = false
 
+    @Flag(help: "Print what is missing as one SQL script, for psql -1 or a tool of yours, instead of applying it.")
+    var sql = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --sql: print the migrations from this number on, 1 for all, without asking the database.",
+            valueName: "number"))
+    var from: Int?
+
     /// Whether histories are kept.
     enum History: String, ExpressibleByArgument, CaseIterable {
         case on, off
@@ -34,12 +43,29 @@ struct MigrateCommand: BelfrySubcommand {
         guard history == nil || !(status || dryRun) else {
             throw ValidationError("--history does something, --status and --dry-run do nothing: leave one of them out.")
         }
+        guard !sql || !(status || dryRun || history != nil) else {
+            throw ValidationError("--sql prints a script and does nothing else: leave the others out.")
+        }
+        guard let from else { return }
+        guard sql else { throw ValidationError("--from is for --sql.") }
+        guard (1...Migration.all.count).contains(from) else {
+            throw ValidationError("--from must be a number from 1 to \(Migration.all.count), not '\(from)'.")
+        }
     }
 
     func execute() async throws {
+        if let from {
+            print(MigrationScript.text(from: from), terminator: "")
+            return
+        }
         let configuration = try await options.load()
         LogBootstrap.run(configuration)
         let migrator = Migrator(configuration: try OperatorConnection.configuration(configuration))
+        if sql {
+            let applied = try await migrator.status().applied
+            print(MigrationScript.text(from: applied.count + 1), terminator: "")
+            return
+        }
         if status {
             try await printStatus(migrator)
             return

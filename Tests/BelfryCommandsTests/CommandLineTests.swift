@@ -20,7 +20,7 @@ struct CommandLineTests {
         let help = try await BelfryProgram.run(["--help"])
         for name in [
             "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "status", "export", "token",
-            "password",
+            "password", "config",
         ] {
             #expect(help.output.contains("\n  \(name) "))
         }
@@ -50,6 +50,10 @@ struct CommandLineTests {
         try await fails(["tail"], status: 64, "Give --user, --token or both")
         try await fails(["tail", "--user", "a", "--history", "0"], status: 64, "--history must be from 1 to 1000")
         try await fails(["migrate", "--status", "--dry-run"], status: 64, "Give either --status or --dry-run")
+        try await fails(["migrate", "--sql", "--status"], status: 64, "--sql prints a script and does nothing else")
+        try await fails(["migrate", "--from", "1"], status: 64, "--from is for --sql")
+        try await fails(["migrate", "--sql", "--from", "0"], status: 64, "--from must be a number from 1 to")
+        try await fails(["config", "check", "redis"], status: 64, "The value 'redis' is invalid for '<process>'")
     }
 
     @Test func whatIsMissingIsNamed() async throws {

@@ -12,7 +12,9 @@ public struct BelfryCommand: AsyncParsableCommand {
             CommandGroup(name: "Trying", subcommands: [DevCommand.self]),
             CommandGroup(
                 name: "Running",
-                subcommands: [MigrateCommand.self, ServeCommand.self, RelayCommand.self, NodeCommand.self]),
+                subcommands: [
+                    MigrateCommand.self, ServeCommand.self, RelayCommand.self, NodeCommand.self, ConfigCommand.self,
+                ]),
             CommandGroup(
                 name: "Operating",
                 subcommands: [

@@ -69,6 +69,9 @@ extension BelfrySubcommand {
             throw error
         } catch let error as CommandFailure {
             throw error
+        } catch let status as ExitCode {
+            // It has said everything.
+            throw status
         } catch is CancellationError {
             throw CommandFailure("Interrupted.")
         } catch {

@@ -30,6 +30,13 @@ struct ConfigurationOptions: ParsableArguments {
     func load(
         _ flags: [String: String?] = [:], defaults: [String: String] = [:]
     ) async throws -> BelfryConfiguration {
+        try await loader(flags, defaults: defaults).load()
+    }
+
+    /// What reads them, for those who want to know more than their values.
+    func loader(
+        _ flags: [String: String?] = [:], defaults: [String: String] = [:]
+    ) async throws -> ConfigurationLoader {
         var values: [String: String] = [:]
         for assignment in assignments { values[assignment.key] = assignment.value }
         let own = ["postgres.url": postgresURL, "log.level": logLevel, "log.format": logFormat]
@@ -37,9 +44,7 @@ struct ConfigurationOptions: ParsableArguments {
             if let value { values[key] = value }
         }
         let environment = ProcessInfo.processInfo.environment
-        let loader = try await ConfigurationLoader(
-            flags: values, environment: environment, path: file, defaults: defaults)
-        return try loader.load()
+        return try await ConfigurationLoader(flags: values, environment: environment, path: file, defaults: defaults)
     }
 }
 

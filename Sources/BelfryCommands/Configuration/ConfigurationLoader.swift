@@ -15,6 +15,8 @@ struct ConfigurationLoader {
     }
 
     private let sources: [Source]
+    /// The file that settings were read from, if there is one.
+    let filePath: String?
 
     /// - Parameters:
     ///   - flags: values by setting's key, as the command line gave them.
@@ -37,7 +39,8 @@ struct ConfigurationLoader {
                     environmentVariables: environment.filter { !$0.value.isEmpty }, secretsSpecifier: .all),
                 prefix: ["belfry"], spelling: { $0.environmentName }),
         ]
-        if let path = path ?? environment["BELFRY_CONFIG"].flatMap({ $0.isEmpty ? nil : $0 }) {
+        filePath = path ?? environment["BELFRY_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+        if let path = filePath {
             let file = try await ConfigurationFile(path: path)
             try Self.checkKeys(file.keys, of: path)
             sources.append(
@@ -63,19 +66,40 @@ struct ConfigurationLoader {
     /// The configuration, every value of it checked.
     func load() throws(ConfigurationError) -> BelfryConfiguration {
         var configuration = BelfryConfiguration()
+        for setting in Settings.all { _ = try apply(setting, &configuration) }
+        return configuration
+    }
+
+    /// The same for `belfry config check`: what is wrong is gathered, and what is right says where it comes from.
+    func inspect() -> (configuration: BelfryConfiguration, origins: [SettingOrigin], faults: [ConfigurationError]) {
+        var configuration = BelfryConfiguration()
+        var origins: [SettingOrigin] = []
+        var faults: [ConfigurationError] = []
         for setting in Settings.all {
-            for source in sources {
-                guard let text = try text(of: setting, in: source) else { continue }
-                if let wanted = setting.apply(text, &configuration) {
-                    let shown = setting.isSecret ? "a value" : "the value '\(text)'"
-                    throw ConfigurationError(
-                        .invalidValue,
-                        "The setting \(source.spelling(setting)) has \(shown) in \(source.name) that is not \(wanted).")
-                }
-                break
+            do throws(ConfigurationError) {
+                if let origin = try apply(setting, &configuration) { origins.append(origin) }
+            } catch {
+                faults.append(error)
             }
         }
-        return configuration
+        return (configuration, origins, faults)
+    }
+
+    /// Takes a setting from the first source that has it; `nil` when none has.
+    private func apply(
+        _ setting: Setting, _ configuration: inout BelfryConfiguration
+    ) throws(ConfigurationError) -> SettingOrigin? {
+        for source in sources {
+            guard let text = try text(of: setting, in: source) else { continue }
+            if let wanted = setting.apply(text, &configuration) {
+                let shown = setting.isSecret ? "a value" : "the value '\(text)'"
+                throw ConfigurationError(
+                    .invalidValue,
+                    "The setting \(source.spelling(setting)) has \(shown) in \(source.name) that is not \(wanted).")
+            }
+            return SettingOrigin(setting: setting, text: text, source: source.name)
+        }
+        return nil
     }
 
     /// A setting's value as text, whatever type the source holds it in.

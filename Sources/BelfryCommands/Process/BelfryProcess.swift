@@ -38,8 +38,13 @@ struct BelfryProcess: Service, CustomStringConvertible {
         self.logger = Logger(label: "belfry")
     }
 
+    /// Time from SIGTERM to the end at most, when something hangs: the watchdog's.
+    static func endsWithin(_ configuration: BelfryConfiguration, _ roles: ProcessRoles) -> Duration {
+        timeToEnd(configuration, roles) + cancellationTimeout
+    }
+
     /// Time for the services to end by themselves; then they are cancelled.
-    private var shutdownTimeout: Duration {
+    private static func timeToEnd(_ configuration: BelfryConfiguration, _ roles: ProcessRoles) -> Duration {
         guard roles.contains(.node) else { return Self.shutdownTimeout }
         return configuration.limits.drainPause + configuration.limits.drainSpread + Self.shutdownTimeout
     }
@@ -54,12 +59,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
     /// `SecondSignal`.
     func run() async throws {
         let database = try DatabaseConfiguration(configuration, applicationName: roles.name)
-        guard configuration.redisURL != nil || roles == [.relay, .node] else {
-            throw ConfigurationError(
-                .missing,
-                "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in "
-                    + "one process with belfry serve.")
-        }
+        try Self.checkBus(configuration, roles)
         let authentication =
             roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil
         _ = try redisConfiguration(nil)
@@ -76,6 +76,15 @@ struct BelfryProcess: Service, CustomStringConvertible {
         }
         try await eventLoopGroup.shutdownGracefully()
         logger.notice("\(roles.name) has ended.")
+    }
+
+    /// - Throws: `ConfigurationError` when relay and nodes would have nothing between them.
+    static func checkBus(_ configuration: BelfryConfiguration, _ roles: ProcessRoles) throws(ConfigurationError) {
+        guard configuration.redisURL == nil, roles != [.relay, .node] else { return }
+        throw ConfigurationError(
+            .missing,
+            "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in "
+                + "one process with belfry serve.")
     }
 
     /// Where Redis is, with the channels of this installation; `nil` when there is none. A faulty setting is told
@@ -129,7 +138,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
             services.append(makeOperationsServer(listen, eventLoopGroup, health))
         }
         // The last in the list is the first to hear of the shutdown.
-        services.append(ShutdownWatchdog(limit: shutdownTimeout + Self.cancellationTimeout, logger: logger))
+        services.append(ShutdownWatchdog(limit: Self.endsWithin(configuration, roles), logger: logger))
         let announcement = gateway.map { gateway in
             Task { if let addresses = try? await gateway.waitUntilListening() { announce(addresses) } }
         }
@@ -142,7 +151,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
     private func groupConfiguration(_ services: [any Service]) -> ServiceGroupConfiguration {
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }, logger: Logger(label: "belfry.lifecycle"))
-        group.maximumGracefulShutdownDuration = shutdownTimeout
+        group.maximumGracefulShutdownDuration = Self.timeToEnd(configuration, roles)
         return group
     }
 

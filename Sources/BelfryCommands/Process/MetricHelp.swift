@@ -27,7 +27,7 @@ enum MetricHelp {
         "belfry_messages_delivered_total": "Messages marked delivered in PostgreSQL.",
         "belfry_messages_refused_total": "Messages that clients refused with NACK.",
         "belfry_messages_parked_total": "Messages parked because clients refused them too often.",
-        "belfry_messages_missed_total": "Messages found in PostgreSQL that the bus had not brought.",
+        "belfry_messages_missed_total": "How often PostgreSQL was found to hold what the bus had not brought.",
         "belfry_bus_connections_total": "How often an event loop's subscriber was connected to the bus.",
         "belfry_node_statement_failures_total": "Statements of this node that failed.",
         "belfry_marks_given_up_total": "Marks that PostgreSQL refuses for good.",

@@ -71,6 +71,33 @@ struct ServeCommandTests {
         }
     }
 
+    @Test func theSchemaIsAppliedByPsqlAndServed() async throws {
+        try await withServers { postgres, _ in
+            let settings = environment(postgres)
+            let script = try await BelfryProgram.run(["migrate", "--sql"], environment: settings)
+            let all = try await BelfryProgram.run(["migrate", "--sql", "--from", "1"])
+            #expect(script.status == 0 && all.status == 0, "\(script.errors)\(all.errors)")
+            #expect(script.output == all.output, "a fresh database lacks all of them")
+            let file = try TemporaryFile("belfry.sql", script.output)
+            for expected in [0, 3] as [Int32] {
+                // The second time it fails, and changes nothing.
+                let psql = try Process.run(
+                    URL(fileURLWithPath: "/usr/bin/env"),
+                    arguments: ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-f", file.path, postgres.url])
+                psql.waitUntilExit()
+                #expect(psql.terminationStatus == expected)
+            }
+            let migrate = try await BelfryProgram.run(["migrate"], environment: settings)
+            #expect(migrate.output == "The schema is up to date.\n")
+            let rest = try await BelfryProgram.run(["migrate", "--sql"], environment: settings)
+            #expect(rest.output.hasPrefix("-- The schema is up to date"))
+            let serve = try BelfryProgram(["serve"], environment: settings)
+            let listens = await isEventually { listeningPort(of: serve) != nil }
+            #expect(listens, "\(serve.errorText)")
+            try await endsInGoodOrder(serve)
+        }
+    }
+
     @Test func relayAndNodeServeAndEnd() async throws {
         try await withServers { postgres, redis in
             let settings = environment(postgres, redis)

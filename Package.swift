@@ -305,9 +305,9 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "TestBasics", "BelfryCommands", "BelfryClient", "Authentication", "JWTAuthentication", "Outbox",
-                "Postgres", "PrivateServers",
-                "BelfryModel", logging,
+                "TestBasics", "DatabaseSupport", "PoolerSupport", "BelfryCommands", "BelfryClient", "Authentication",
+                "JWTAuthentication", "Outbox", "RedisBus", "Postgres", "PrivateServers", "BelfryModel", nioPosix,
+                logging,
             ]),
         .testTarget(
             name: "EndToEndTests",

@@ -17,6 +17,10 @@ public struct InstallationIdentity: Hashable, Sendable {
     private static let statement = PostgresStatement(
         "", "select i.id::text, belfry.present_incarnation()::text from belfry.installation i where i.only_row")
 
+    /// The id alone, which operators may read. Plan: one row.
+    static let idStatement = PostgresStatement(
+        "", "select i.id::text from belfry.installation i where i.only_row")
+
     /// Asks the database.
     ///
     /// - Throws: `PostgresError`; `.protocolViolation` when somebody has emptied `belfry.installation`.

@@ -12,6 +12,26 @@ public struct OperatorStatus: Sendable, Hashable, Encodable {
         public let uptimeSeconds: Double
         public let heartBeatAgeSeconds: Double
         public let sessions: Int
+
+        public init(
+            id: String, host: String, processID: Int, listen: String, uptimeSeconds: Double,
+            heartBeatAgeSeconds: Double, sessions: Int
+        ) {
+            self.id = id
+            self.host = host
+            self.processID = processID
+            self.listen = listen
+            self.uptimeSeconds = uptimeSeconds
+            self.heartBeatAgeSeconds = heartBeatAgeSeconds
+            self.sessions = sessions
+        }
+
+        init(_ nodes: PostgresResult, row: Int) {
+            self.init(
+                id: nodes.string(row, 0), host: nodes.string(row, 1), processID: Int(nodes.int64(row, 2) ?? 0),
+                listen: nodes.string(row, 3), uptimeSeconds: nodes.double(row, 4) ?? 0,
+                heartBeatAgeSeconds: nodes.double(row, 5) ?? 0, sessions: Int(nodes.int64(row, 6) ?? 0))
+        }
     }
 
     /// The relay that leads, or led last.
@@ -63,12 +83,7 @@ public struct OperatorStatus: Sendable, Hashable, Encodable {
             } : nil
         self.lagRows = count(7)
         self.lagSeconds = isFilled ? counts.double(0, 8) ?? 0 : 0
-        self.nodes = (0..<nodes.rowCount).map { row in
-            Node(
-                id: nodes.string(row, 0), host: nodes.string(row, 1), processID: Int(nodes.int64(row, 2) ?? 0),
-                listen: nodes.string(row, 3), uptimeSeconds: nodes.double(row, 4) ?? 0,
-                heartBeatAgeSeconds: nodes.double(row, 5) ?? 0, sessions: Int(nodes.int64(row, 6) ?? 0))
-        }
+        self.nodes = (0..<nodes.rowCount).map { Node(nodes, row: $0) }
         self.pendingByType = pendingByType
     }
 }

@@ -5,6 +5,8 @@ public struct RedisStateChange: Sendable {
     public enum Role: String, Sendable {
         case publisher
         case subscriber
+        /// Looks at the server and carries no messages.
+        case inspector
     }
 
     public let role: Role

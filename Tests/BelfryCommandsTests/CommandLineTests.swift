@@ -19,7 +19,7 @@ struct CommandLineTests {
         #expect(version.output == "\(BelfryVersion.current)\n" && version.status == 0)
         let help = try await BelfryProgram.run(["--help"])
         for name in [
-            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "status", "export", "token",
+            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "status", "doctor", "export", "token",
             "password", "config",
         ] {
             #expect(help.output.contains("\n  \(name) "))

@@ -4,14 +4,16 @@ import Postgres
 /// One connection for a command that looks or acts and ends.
 enum OperatorConnection {
     /// Where the database is, or a sentence that says how to tell.
-    static func configuration(_ configuration: BelfryConfiguration) throws -> PostgresConfiguration {
+    static func configuration(
+        _ configuration: BelfryConfiguration, applicationName: String = "belfry"
+    ) throws -> PostgresConfiguration {
         guard let url = configuration.postgresURL else {
             throw ConfigurationError(
                 .missing,
                 "No database is configured: set postgres.url (BELFRY_POSTGRES_URL), such as "
                     + "postgresql://belfry@db.example/app.")
         }
-        return try PostgresConfiguration(url: url, applicationName: "belfry")
+        return try PostgresConfiguration(url: url, applicationName: applicationName)
     }
 
     /// Runs `body` with a store on a connection of its own.

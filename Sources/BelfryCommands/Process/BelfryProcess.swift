@@ -58,7 +58,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
     ///   `PostgresError`, `BusError`, `IOError`; `CancellationError` when the shutdown comes before it serves;
     /// `SecondSignal`.
     func run() async throws {
-        let database = try DatabaseConfiguration(configuration, applicationName: roles.name)
+        let database = try DatabaseConfiguration(configuration, applicationName: roles.applicationName)
         try Self.checkBus(configuration, roles)
         let authentication =
             roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil

@@ -7,7 +7,10 @@ struct ProcessRoles: OptionSet, Sendable {
     /// Serves clients.
     static let node = ProcessRoles(rawValue: 2)
 
-    /// For logs and `pg_stat_activity`.
+    /// What its sessions are called in `pg_stat_activity`, where `belfry doctor` compares the versions.
+    var applicationName: String { "\(name) \(BelfryVersion.current)" }
+
+    /// For logs.
     var name: String {
         switch self {
         case .relay: "belfry relay"

@@ -1,0 +1,47 @@
+/// What the group roles need, as the migrations grant it: where something is missing, a part of Belfry fails.
+enum SchemaRights {
+    /// A role and what it may do with a table or sequence of the schema, or with one of its columns at least.
+    static let relations: [(role: String, name: String, privilege: String)] =
+        [
+            ("belfry_writer", ["message_log"], ["insert", "select"]),
+            (
+                "belfry_service", ["outbox", "parked", "node", "session", "relay_cursor", "presence"],
+                ["select", "insert", "update", "delete"]
+            ),
+            ("belfry_service", ["message_log"], ["select", "insert", "update"]),
+            ("belfry_service", ["incarnation"], ["select", "insert", "update"]),
+            ("belfry_service", ["restart"], ["select", "insert", "delete"]),
+            ("belfry_service", ["unqueued"], ["select", "update", "delete"]),
+            ("belfry_service", ["notification_type", "setting", "migration", "installation", "inbox"], ["select"]),
+            ("belfry_service", ["refused_token"], ["select", "insert", "update", "delete"]),
+            ("belfry_service", ["doorbell"], ["select", "usage", "update"]),
+            (
+                "belfry_operator",
+                [
+                    "message_log", "outbox", "parked", "node", "session", "relay_cursor", "notification_type",
+                    "setting", "migration", "undelivered", "installation", "incarnation", "restart", "unqueued",
+                    "presence", "inbox", "refused_token", "doorbell",
+                ],
+                ["select"]
+            ),
+        ].flatMap { role, names, privileges in
+            names.flatMap { name in privileges.map { (role, name, $0) } }
+        }
+
+    /// A role and the functions that it may call, by name.
+    static let functions: [(role: String, name: String)] =
+        [
+            ("belfry_writer", ["notify", "broadcast", "message_id_of", "cancel"]),
+            (
+                "belfry_service",
+                [
+                    "notify", "broadcast", "cancel", "ring", "body", "header_lines", "present_incarnation", "unread",
+                    "history", "mark_viewed", "mark_seen", "delete_for", "snooze",
+                ]
+            ),
+            ("belfry_operator", ["cancel", "replay", "body"]),
+        ].flatMap { role, names in names.map { (role, $0) } }
+
+    /// The three group roles.
+    static let roles = ["belfry_writer", "belfry_service", "belfry_operator"]
+}

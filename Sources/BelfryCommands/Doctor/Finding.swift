@@ -32,9 +32,10 @@ struct Finding: Sendable, Hashable, Encodable {
 }
 
 extension Finding {
-    /// SQL that the schema's owner runs, as a line for a shell.
+    /// SQL as a line for a shell, by a role that may. Names in it are of others' choosing: within single quotes a shell
+    /// runs nothing.
     static func sql(_ statement: String) -> String {
-        "psql \"$BELFRY_POSTGRES_URL\" -c \"\(statement.replacing("\"", with: "\\\""))\""
+        "psql \"$BELFRY_POSTGRES_URL\" -c '" + statement.replacing("'", with: "'\\''") + "'"
     }
 
     /// A name in SQL, quoted where it has to be.

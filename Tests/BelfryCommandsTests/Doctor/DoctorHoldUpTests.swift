@@ -116,6 +116,16 @@ struct DoctorHoldUpTests {
         await application.close()
     }
 
+    /// Whoever may prepare a transaction chooses its name, and somebody on call pastes the command.
+    @Test func namesOfOthersRunNothing() {
+        var facts = HoldUpFacts()
+        facts.prepared = [.init(name: "$(id)`id`'; \"id", owner: "x", age: 100)]
+        let command = HoldUpJudge.others(facts, DoctorThresholds()).first?.command
+        let shown = #"psql "$BELFRY_POSTGRES_URL" -c 'rollback prepared '\''$(id)`id`'\'''\''; "id'\'''"#
+        #expect(command == shown)
+        #expect(Finding.identifier("a\"b") == "\"a\"\"b\"" && Finding.identifier("a_1") == "a_1")
+    }
+
     /// A table with room for what was there: vacuum gives back its end only, so one with a live last row stays long.
     @Test func judgesRelationsBySizeAndRows() {
         var table = RelationFacts()

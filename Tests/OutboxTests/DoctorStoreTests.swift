@@ -56,6 +56,19 @@ struct DoctorStoreTests {
         }
     }
 
+    /// What a list names and nobody finds would never be missed.
+    @Test func eachRightIsOfSomethingThatIsThere() async throws {
+        let database = try await TestServer.makeDatabase()
+        let application = try await Application.connect(database.url)
+        let relations = try await application.column(
+            "select relname from pg_class where relnamespace = 'belfry'::regnamespace")
+        let functions = try await application.column(
+            "select proname from pg_proc where pronamespace = 'belfry'::regnamespace")
+        #expect(Set(SchemaRights.relations.map(\.name)).isSubset(of: relations))
+        #expect(Set(SchemaRights.functions.map(\.name)).isSubset(of: functions))
+        await application.close()
+    }
+
     /// A repair judges by what is there now, not by what was seen before.
     @Test func aRepairTouchesNothingThatIsInOrder() async throws {
         try await withMessages { database, application in

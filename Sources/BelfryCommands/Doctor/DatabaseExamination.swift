@@ -33,10 +33,12 @@ struct DatabaseExamination {
 
     /// - Parameter isRepairing: what is missing in the outbox is queued, and orphans go.
     mutating func run(isRepairing: Bool) async {
-        let database: PostgresConfiguration
+        var database: PostgresConfiguration
         let connection: PostgresConnection
         do {
             database = try OperatorConnection.configuration(configuration, applicationName: "belfry doctor")
+            // The server ends each statement long before, unless it hangs.
+            database.statementTimeout = .seconds(30)
             connection = try await PostgresConnection.connect(database)
         } catch {
             findings.append(Self.away(CommandFailure(error).description))

@@ -91,7 +91,8 @@ struct DoctorHoldUpTests {
             select i, pg_current_xact_id(), 'user ' || i from generate_series(1, 5000) i
             """)
         try await application.run("analyze belfry.outbox")
-        try await application.run("delete from belfry.outbox where message_id > 10")
+        // The last rows stay, so that vacuum can't cut the table off.
+        try await application.run("delete from belfry.outbox where message_id between 11 and 4990")
         try await application.run("select pg_stat_force_next_flush()")
         func report() async -> DoctorReport {
             await Examination.of(database.operatorURL) {
@@ -101,13 +102,12 @@ struct DoctorHoldUpTests {
         let dead = await report()
         #expect(dead.has("autovacuum-off", .critical))
         let finding = try #require(dead.first("dead-rows"))
-        #expect(finding.sentence.contains("belfry.outbox has 4990 dead rows"), "\(finding.sentence)")
+        #expect(finding.sentence.contains("belfry.outbox has 4980 dead rows"), "\(finding.sentence)")
         #expect(try await Examination.mend(finding, database))
 
         let bloated = await report()
         #expect(!bloated.has("dead-rows"))
-        let table = try #require(bloated.first("table-bloat") ?? bloated.first("index-bloat"))
-        #expect(table.severity == .warning)
+        #expect(bloated.has("table-bloat", .warning) && bloated.has("index-bloat", .warning))
         for finding in bloated.findings where finding.code.hasSuffix("-bloat") {
             #expect(try await Examination.mend(finding, database))
         }
@@ -126,7 +126,6 @@ struct DoctorHoldUpTests {
         #expect(Finding.identifier("a\"b") == "\"a\"\"b\"" && Finding.identifier("a_1") == "a_1")
     }
 
-    /// A table with room for what was there: vacuum gives back its end only, so one with a live last row stays long.
     @Test func judgesRelationsBySizeAndRows() {
         var table = RelationFacts()
         (table.name, table.bytes, table.expectedBytes) = ("outbox", 1e9, 1e6)

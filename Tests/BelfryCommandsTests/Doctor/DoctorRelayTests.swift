@@ -70,11 +70,22 @@ struct DoctorRelayTests {
         try await with { database, application in
             try await application.run(Self.leads)
             let url = database.operatorURL
-            async let report = Examination.of(url) { $0.watch = .seconds(3) }
-            try await Task.sleep(for: .seconds(2))
-            for _ in 1...2 { try await application.run(Self.leads) }
-            let finding = try #require(await report.first("terms-climb"))
-            #expect(finding.severity == .critical && finding.sentence.contains("from 1 to 3"))
+            let leaders = Task {
+                while !Task.isCancelled {
+                    try await application.run(Self.leads)
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+            }
+            let report = await Examination.of(url) { $0.watch = .seconds(1) }
+            leaders.cancel()
+            _ = await leaders.result
+            #expect(report.first("terms-climb")?.severity == .critical)
+            #expect(await !Examination.of(url) { $0.watch = .seconds(1) }.has("terms-climb"))
+        }
+        for (last, severity) in [(8, Finding.Severity.warning), (9, .critical)] {
+            let finding = RelayJudge.terms([7, last], within: .seconds(3)).first
+            #expect(finding?.severity == severity)
+            #expect(finding?.sentence.contains("from 7 to \(last) within 3 s") == true)
         }
     }
 

@@ -25,7 +25,7 @@ enum DoctorStatements {
         """
         select name, setting from pg_settings
         where name in ('fsync', 'full_page_writes', 'autovacuum', 'track_counts', 'synchronous_commit',
-            'default_transaction_read_only', 'max_connections')
+            'default_transaction_read_only')
         """)
 
     /// Plan: a small catalog.

@@ -72,7 +72,9 @@ public final class GatewayServer: Service {
         self.api = API(
             services: API.Services(
                 inbox: inbox, push: PushMessages(store: pushStore), cancel: CancelMessage(store: pushStore),
-                sessions: OperateSessions(store: SessionStore(executor: requests))),
+                sessions: OperateSessions(store: SessionStore(executor: requests)),
+                replayJobs: OperateReplayJobs(store: ReplayJobStore(executor: requests, isPatient: false)),
+                audit: ReadAudit(store: AuditStore(executor: requests))),
             authenticator: authenticator, isRefused: { [tokens = context.refusedTokens] in tokens.contains($0) },
             limits: configuration.limits,
             servesEarlierPages: configuration.servesEarlierPages, logger: logger)

@@ -16,9 +16,16 @@ public struct API: Sendable {
         let push: PushMessages
         let cancel: CancelMessage
         let sessions: OperateSessions
+        let replayJobs: OperateReplayJobs
+        let audit: ReadAudit
 
-        public init(inbox: Inbox, push: PushMessages, cancel: CancelMessage, sessions: OperateSessions) {
+        public init(
+            inbox: Inbox, push: PushMessages, cancel: CancelMessage, sessions: OperateSessions,
+            replayJobs: OperateReplayJobs, audit: ReadAudit
+        ) {
             self.sessions = sessions
+            self.replayJobs = replayJobs
+            self.audit = audit
             self.inbox = inbox
             self.push = push
             self.cancel = cancel
@@ -54,6 +61,7 @@ public struct API: Sendable {
         InboxRoutes(inbox: services.inbox, cancel: services.cancel).all
             + PushRoutes(push: services.push, bodyBytesMax: bodyBytesMax).all
             + OperatorRoutes(sessions: services.sessions).all
+            + ReplayJobRoutes(jobs: services.replayJobs, audit: services.audit).all
             + (servesEarlierPages ? EarlierPagesRoutes(inbox: services.inbox).all : [])
     }
 

@@ -37,6 +37,7 @@ extension Migration {
         ("create_inbox", PackageResources._00012_create_inbox_sql),
         ("register_notice", PackageResources._00013_register_notice_sql),
         ("extend_presence", PackageResources._00014_extend_presence_sql),
+        ("create_replay_jobs", PackageResources._00015_create_replay_jobs_sql),
         ("create_retention", PackageResources._00016_create_retention_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))

@@ -65,8 +65,10 @@ public struct PushStore: Sendable {
 
     /// Takes a message back. Returns whether this call did. Fails with SQLSTATE 55P03 while another transaction holds
     /// it.
-    public func cancel(_ id: MessageID) async throws(PostgresError) -> Bool {
-        try await executor.execute(PushStatements.cancel, [.int64(id.rawValue)]).bool(0, 0)
+    ///
+    /// - Parameter actor: who wants it, for `belfry.audit`.
+    public func cancel(_ id: MessageID, actor: String) async throws(PostgresError) -> Bool {
+        try await executor.execute(PushStatements.cancel, [.int64(id.rawValue), .text(actor)]).bool(0, 0)
     }
 
     private static func values(_ rows: [SendRow], _ json: [UInt8]) -> [PostgresValue] {
@@ -149,7 +151,7 @@ enum PushStatements {
         "belfry_push_cancel",
         """
         with \(NodeMarkStatements.patience)
-        select belfry.cancel(u.id)
+        select belfry.cancel_for(u.id, $2)
         from (select case when p.milliseconds <> '' then $1::bigint end as id from patience p offset 0) u
         """, timeLimit: timeLimit)
 }

@@ -47,9 +47,12 @@ public struct SessionStore: Sendable {
 
     /// Has a user's sessions closed; their nodes do it within two seconds.
     ///
-    /// - Parameter refusesTokens: nobody may connect any more with a token that one of them showed.
-    public func end(of user: String, refusesTokens: Bool) async throws(PostgresError) -> Ended {
-        let result = try await executor.execute(SessionStatements.end, [.text(user), .bool(refusesTokens)])
+    /// - Parameters:
+    ///   - refusesTokens: nobody may connect any more with a token that one of them showed.
+    ///   - actor: who has it done, for `belfry.audit`.
+    public func end(of user: String, refusesTokens: Bool, actor: String) async throws(PostgresError) -> Ended {
+        let result = try await executor.execute(
+            SessionStatements.end, [.text(user), .bool(refusesTokens), .text(actor)])
         return Ended(sessions: Int(result.int64(0, 0) ?? 0), tokensRefused: Int(result.int64(0, 1) ?? 0))
     }
 
@@ -110,7 +113,8 @@ enum SessionStatements {
             """, timeLimit: timeLimit)
     }
 
-    /// $1: a user. $2: whether their tokens are refused. What has expired by itself is removed on the way.
+    /// $1: a user. $2: whether their tokens are refused. $3: who wants it. What has expired by itself is removed on the
+    /// way.
     static let end = PostgresStatement(
         "belfry_sessions_end",
         """
@@ -127,7 +131,12 @@ enum SessionStatements {
             returning token
         ), expired as (
             delete from belfry.refused_token r where r.until <= clock_timestamp()
+        ), done as (
+            select (select count(*) from closing) as ended, (select count(*) from refused) as refused
         )
-        select (select count(*) from closing), (select count(*) from refused)
+        select d.ended, d.refused,
+            belfry.record_act('disconnect', $3, jsonb_build_object(
+                'user', $1, 'ended', d.ended, 'tokensRefused', d.refused, 'refuse', $2::boolean))
+        from done d
         """, timeLimit: timeLimit)
 }

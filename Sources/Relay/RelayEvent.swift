@@ -49,4 +49,7 @@ public enum RelayEvent: Hashable, Sendable {
     case deletedOld(count: Int)
     /// All that is old was looked at.
     case retentionRoundEnded
+    /// Messages were queued again by a job.
+    case replayed(job: Int64, count: Int)
+    case replayJobDone(Int64)
 }

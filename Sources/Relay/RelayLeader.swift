@@ -18,6 +18,7 @@ struct RelayLeader: Sendable {
     let publisher: RelayPublisher
     let housekeeping: RelayHousekeeping
     let retention: RelayRetention
+    let replayJobs: RelayReplayJobs
     let mailbox: RelayMailbox
     let limits: Limits
     let status: RelayStatus
@@ -56,6 +57,10 @@ struct RelayLeader: Sendable {
             }
             group.addTask {
                 await retention.run()
+                return nil
+            }
+            group.addTask {
+                await replayJobs.run()
                 return nil
             }
             var reason: StepDownReason?

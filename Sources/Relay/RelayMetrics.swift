@@ -15,6 +15,8 @@ struct RelayMetrics: Sendable {
     let pending = Gauge(label: "belfry_relay_pending")
     let parkedNow = Gauge(label: "belfry_relay_parked")
     let unqueued = Gauge(label: "belfry_relay_unqueued")
+    let replayJobs = Gauge(label: "belfry_relay_replay_jobs")
+    let replayed = Counter(label: "belfry_relay_replayed_total")
 
     init() {
         leader.record(0)

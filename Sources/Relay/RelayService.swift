@@ -120,6 +120,7 @@ public final class RelayService: Service {
         metrics.lagSeconds.record(0)
         metrics.pending.record(0)
         metrics.parkedNow.record(0)
+        metrics.replayJobs.record(0)
         logger.notice(
             "This relay is no longer the leader.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
         observe(.steppedDown(reason))
@@ -136,8 +137,10 @@ public final class RelayService: Service {
             observe: observe)
         return RelayLeader(
             leadership: leadership, installation: configuration.installation, publisher: publisher,
-            housekeeping: housekeeping, retention: retention, mailbox: mailbox, limits: limits, status: status,
-            metrics: metrics,
+            housekeeping: housekeeping, retention: retention,
+            replayJobs: RelayReplayJobs(
+                store: store, term: leadership.term.number, metrics: metrics, logger: logger, observe: observe),
+            mailbox: mailbox, limits: limits, status: status, metrics: metrics,
             logger: logger, observe: observe)
     }
 }

@@ -62,8 +62,10 @@ import Testing
             """)
         #expect(
             functions.map { $0[0] } == [
-                "cancel", "delete_for", "delete_old", "history", "mark_seen", "mark_viewed", "message_id_of",
-                "note_unqueued", "present_incarnation", "queue_messages", "register_type", "replay", "snooze", "unread",
+                "cancel", "cancel_for", "cancel_replay_job", "create_replay_job", "delete_for", "delete_old",
+                "fail_replay_job", "history", "mark_seen", "mark_viewed", "message_id_of", "note_unqueued",
+                "pause_replay_job", "present_incarnation", "queue_messages", "record_act", "register_type", "replay",
+                "resume_replay_job", "snooze", "step_replay_job", "unread",
             ])
         for function in functions { #expect(function[1] == "t", "\(function)") }
     }

@@ -176,8 +176,25 @@ import Testing
                 NewMessage(to: .user("dave"), type: "JSON_MSG", data: "3", idempotencyKey: "once"))
             let isCancelled = try await store.cancel(id)
             #expect(isCancelled)
+            try await replayAsJob(id, belfry)
             _ = try await store.send(NewMessage(to: .topic("news"), type: "JSON_MSG", data: "4"))
         }
+    }
+
+    private func replayAsJob(_ id: MessageID, _ belfry: Installation) async throws {
+        let connection = try await TestDatabase(url: belfry.databaseURL).connect(role: LookAlikes.service)
+        let jobs = ReplayJobStore(executor: connection, isPatient: false)
+        var criteria = ReplayCriteria()
+        criteria.ids = [id]
+        let matched = try await jobs.estimate(criteria, rate: 100).matched
+        #expect(matched == 1)
+        let job = try await jobs.create(criteria, rate: 100, actor: "root")
+        try await eventually("the job is done") { try await jobs.job(job)?.state == .done }
+        let other = try await jobs.create(criteria, rate: 1)
+        for change in ReplayJobChange.allCases { _ = try? await jobs.change(other, change) }
+        _ = try await jobs.jobs(limit: 10)
+        _ = try await AuditStore(executor: connection).page(before: nil, limit: 10)
+        await connection.close()
     }
 
     /// The node beats while it runs; one that was silent is removed.

@@ -42,7 +42,9 @@ import Testing
             services: API.Services(
                 inbox: Inbox(store: InboxStore(executor: client)), push: PushMessages(store: store),
                 cancel: CancelMessage(store: store),
-                sessions: OperateSessions(store: SessionStore(executor: client))),
+                sessions: OperateSessions(store: SessionStore(executor: client)),
+                replayJobs: OperateReplayJobs(store: ReplayJobStore(executor: client, isPatient: false)),
+                audit: ReadAudit(store: AuditStore(executor: client))),
             authenticator: DevelopmentAuthenticator(), isRefused: { _ in false }, limits: Limits(),
             servesEarlierPages: true,
             logger: Logger(label: "test"))

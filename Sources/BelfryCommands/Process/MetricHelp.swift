@@ -44,5 +44,7 @@ enum MetricHelp {
         "belfry_relay_pending": "Messages in the outbox, counted by the leader every ten seconds.",
         "belfry_relay_parked": "Parked messages, counted by the leader every ten seconds.",
         "belfry_relay_unqueued": "Messages inserted without being queued, counted by the leader every ten seconds.",
+        "belfry_relay_replay_jobs": "Replay jobs that are running.",
+        "belfry_relay_replayed_total": "Messages queued again by replay jobs.",
     ]
 }

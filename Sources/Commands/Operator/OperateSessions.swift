@@ -18,7 +18,7 @@ public struct OperateSessions: Sendable {
     public func sessions(
         of criterion: SessionStore.Criterion, by identity: Identity
     ) async throws(CommandRefusal) -> [String] {
-        try Self.require(identity)
+        try OperatorRights.require(identity)
         do throws(PostgresError) {
             try await store.ask(of: criterion)
             let deadline = ContinuousClock.now + Self.answerTimeout
@@ -39,17 +39,11 @@ public struct OperateSessions: Sendable {
     public func end(
         of user: String, refusesTokens: Bool, by identity: Identity
     ) async throws(CommandRefusal) -> SessionStore.Ended {
-        try Self.require(identity)
+        try OperatorRights.require(identity)
         do throws(PostgresError) {
-            return try await store.end(of: user, refusesTokens: refusesTokens)
+            return try await store.end(of: user, refusesTokens: refusesTokens, actor: identity.user)
         } catch {
             throw CommandRefusal(error)
-        }
-    }
-
-    private static func require(_ identity: Identity) throws(CommandRefusal) {
-        guard identity.rights.isOperator else {
-            throw CommandRefusal(.forbidden, "this is for operators: the token has no claim belfry.operator.")
         }
     }
 }

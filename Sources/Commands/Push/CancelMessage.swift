@@ -18,7 +18,7 @@ public struct CancelMessage: Sendable {
                 guard let address = try await store.addressOfWaiting(id),
                     sender.rights.maySend(to: address.destination)
                 else { return false }
-                return try await store.cancel(id)
+                return try await store.cancel(id, actor: sender.user)
             }
         } catch {
             throw error.sqlState == "55P03"

@@ -1,0 +1,91 @@
+import BelfryModel
+import Foundation
+import NIOCore
+import Outbox
+
+/// What comes with the making of a replay job: members of one JSON object.
+public struct ReplayJobRequest: Decodable, Sendable {
+    /// What would be right.
+    private static let example = #"{"type":"ORDER_SHIPPED","since":"2026-01-31T08:00:00Z","dryRun":true}"#
+    private static let idsMax = 10_000
+
+    /// Unix milliseconds, or a time by RFC 3339.
+    private struct Time: Decodable {
+        let milliseconds: Int64
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let text = (try? container.decode(Int64.self)).map(String.init) ?? (try? container.decode(String.self))
+            guard let milliseconds = text.flatMap(MessageTime.milliseconds) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "it is no time")
+            }
+            self.milliseconds = milliseconds
+        }
+
+        /// As PostgreSQL reads it.
+        var text: String {
+            Date(timeIntervalSince1970: Double(milliseconds) / 1_000)
+                .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case ids, receiver, topic, type, since, until, status, includeDelivered, rate, dryRun
+    }
+
+    private struct AnyKey: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init?(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    public let criteria: ReplayCriteria
+    public let rate: Int
+    public let isDryRun: Bool
+
+    public init(from decoder: any Decoder) throws {
+        let known = Set(CodingKeys.allCases.map(\.stringValue))
+        // A criterion that is misspelt would choose too much.
+        if let other = try decoder.container(keyedBy: AnyKey.self).allKeys.first(where: {
+            !known.contains($0.stringValue)
+        }) {
+            throw DecodingError.dataCorrupted(.init(codingPath: [other], debugDescription: "there is no such member"))
+        }
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        var criteria = ReplayCriteria()
+        criteria.ids = try container.decodeIfPresent([InboxRequest.ID].self, forKey: .ids)?.map(\.value)
+        criteria.receiver = try container.decodeIfPresent(String.self, forKey: .receiver)
+        criteria.topic = try container.decodeIfPresent(String.self, forKey: .topic)
+        criteria.type = try container.decodeIfPresent(String.self, forKey: .type)
+        criteria.since = try container.decodeIfPresent(Time.self, forKey: .since)?.text
+        criteria.until = try container.decodeIfPresent(Time.self, forKey: .until)?.text
+        criteria.status = try container.decodeIfPresent(String.self, forKey: .status)
+        criteria.includeDelivered = try container.decodeIfPresent(Bool.self, forKey: .includeDelivered) ?? false
+        self.criteria = criteria
+        rate = try container.decodeIfPresent(Int.self, forKey: .rate) ?? ReplayJobStore.rateDefault
+        isDryRun = try container.decodeIfPresent(Bool.self, forKey: .dryRun) ?? false
+    }
+
+    public init(_ body: ByteBuffer) throws(CommandRefusal) {
+        do {
+            self = try JSONDecoder().decode(ReplayJobRequest.self, from: Data(body.readableBytesView))
+        } catch {
+            let place = (error as? DecodingError)?.place ?? ""
+            throw CommandRefusal(.invalid, "the body\(place) is not as in \(Self.example).")
+        }
+        // What PostgreSQL can't be given; of the rest it says itself what is wrong.
+        for text in [criteria.receiver, criteria.topic, criteria.type, criteria.status].compactMap(\.self)
+        where text.utf8.contains(0) || text.utf8.count > Destination.nameBytesMax {
+            throw CommandRefusal(
+                .invalid, "a criterion has \(Destination.nameBytesMax) bytes at most and no character U+0000.")
+        }
+        guard criteria.ids?.count ?? 0 <= Self.idsMax else {
+            throw CommandRefusal(.invalid, "a job takes \(Self.idsMax) ids at most.")
+        }
+        guard ReplayJobStore.rates.contains(rate) else {
+            let (low, high) = (ReplayJobStore.rates.lowerBound, ReplayJobStore.rates.upperBound)
+            throw CommandRefusal(.invalid, "the rate is \(low) to \(high) messages a second.")
+        }
+    }
+}

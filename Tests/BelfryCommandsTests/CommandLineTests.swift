@@ -19,8 +19,8 @@ struct CommandLineTests {
         #expect(version.output == "\(BelfryVersion.current)\n" && version.status == 0)
         let help = try await BelfryProgram.run(["--help"])
         for name in [
-            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "status", "doctor", "export", "token",
-            "password", "config",
+            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "jobs", "status", "doctor",
+            "export", "token", "password", "config",
         ] {
             #expect(help.output.contains("\n  \(name) "))
         }
@@ -37,6 +37,14 @@ struct CommandLineTests {
         try await fails(["replay", "--status", "lost"], status: 64, "--status must be one of")
         try await fails(["export", "--status", "lost"], status: 64, "--status must be one of")
         try await fails(["export", "--format", "xml"], status: 64, "'xml' is invalid")
+        try await fails(["replay", "--user", "a", "--rate", "5"], status: 64, "--rate and --follow go with --job.")
+        try await fails(["replay", "--user", "a", "--follow"], status: 64, "--rate and --follow go with --job.")
+        try await fails(
+            ["replay", "--user", "a", "--job", "--rate", "0"], status: 64, "--rate must be from 1 to 10000")
+        try await fails(
+            ["replay", "--user", "a", "--job", "--follow", "--dry-run"], status: 64, "There is nothing to --follow")
+        try await fails(["jobs", "list", "--limit", "0"], status: 64, "--limit must be from 1 to 1000")
+        try await fails(["jobs", "pause"], status: 64, "Missing expected argument '<job>'")
         try await fails(
             ["notify", "--user", "a", "--topic", "b", "--type", "JSON_MSG", "--data", "1"], status: 64,
             "Give either --user or --topic")

@@ -97,6 +97,44 @@ struct DevCommandTests {
         #expect(exported.output.hasPrefix(#"{"id" : "\#(id)""#), "\(exported.output)")
         let none = try await BelfryProgram.run(["export", "--until", "1d", "--format", "csv"] + operators)
         #expect(none.errors == "0 messages were written.\n" && none.output.hasPrefix("id,receiver,"))
+        try await replayAsJob(id, operators, application)
+    }
+
+    private func replayAsJob(_ id: String, _ operators: [String], _ application: [String]) async throws {
+        let criteria = ["replay", "--job", "--user", "alice"]
+        let dry = try await BelfryProgram.run(criteria + ["--dry-run"] + operators)
+        #expect(
+            dry.output == "1 message would be delivered again, at 500 a second in 1 s.\nThe first: \(id)\n",
+            "\(dry.output) \(dry.errors)")
+        let forbidden = try await BelfryProgram.run(criteria + application)
+        #expect(forbidden.status == 1 && forbidden.output.isEmpty)
+
+        let followed = try await BelfryProgram.run(criteria + ["--follow", "--rate", "5"] + operators)
+        #expect(followed.status == 0 && followed.output == "1\n", "\(followed.errors)")
+        #expect(followed.errors.hasSuffix("job 1: 100%, 1 queued, done\n"), "\(followed.errors)")
+        let shown = try await BelfryProgram.run(["jobs", "show", "1", "--json"] + operators)
+        let object = try JSONSerialization.jsonObject(with: Data(shown.output.utf8)) as? [String: Any]
+        #expect(object?["queued"] as? Int == 1 && object?["createdBy"] as? String == "operator", "\(shown.output)")
+
+        // One that has nothing to do for a minute: whoever follows it may go, and it goes on.
+        let many = ["notify", "--user", "bob", "--type", "JSON_MSG", "--data", "1"] + application
+        for _ in 1...3 { #expect(try await BelfryProgram.run(many).status == 0) }
+        let follower = try BelfryProgram(
+            ["replay", "--job", "--user", "bob", "--rate", "1", "--follow"] + operators)
+        let isFollowed = await isEventually { follower.errorText.contains("job 2: ") }
+        #expect(isFollowed)
+        follower.terminate()
+        let left = await follower.outcome()
+        #expect(
+            left.status == 0 && left.errors.contains("belfry jobs pause 2, belfry jobs cancel 2."), "\(left.errors)")
+        let paused = try await BelfryProgram.run(["jobs", "pause", "2"] + operators)
+        #expect(paused.output.hasPrefix("2\tpaused\t") || paused.errors.contains("Job 2 is done"), "\(paused.errors)")
+        let listed = try await BelfryProgram.run(["jobs"] + operators)
+        #expect(listed.output.split(separator: "\n").map { $0.prefix(2) } == ["2\t", "1\t"], "\(listed.output)")
+        let over = try await BelfryProgram.run(["jobs", "cancel", "1"] + operators)
+        #expect(over.status == 1 && over.errors.contains("Job 1 is done and cannot be cancelled."), "\(over.errors)")
+        let unknown = try await BelfryProgram.run(["jobs", "show", "9"] + operators)
+        #expect(unknown.status == 1 && unknown.errors.contains("There is no job 9."))
     }
 
     @Test func aNamedFolderIsKeptAndUsedAgain() async throws {

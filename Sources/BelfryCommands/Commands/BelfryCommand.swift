@@ -18,8 +18,8 @@ public struct BelfryCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Operating",
                 subcommands: [
-                    NotifyCommand.self, TailCommand.self, ReplayCommand.self, StatusCommand.self, DoctorCommand.self,
-                    ExportCommand.self,
+                    NotifyCommand.self, TailCommand.self, ReplayCommand.self, JobsCommand.self, StatusCommand.self,
+                    DoctorCommand.self, ExportCommand.self,
                     TokenCommand.self, PasswordCommand.self,
                 ]),
         ])

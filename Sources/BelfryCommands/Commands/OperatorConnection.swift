@@ -20,9 +20,22 @@ enum OperatorConnection {
     static func with<R>(
         _ configuration: BelfryConfiguration, _ body: (OperatorStore) async throws -> R
     ) async throws -> R {
+        try await connected(configuration) { try await body(OperatorStore(executor: $0)) }
+    }
+
+    /// The same with a store of jobs.
+    static func withJobs<R>(
+        _ configuration: BelfryConfiguration, _ body: (ReplayJobStore) async throws -> R
+    ) async throws -> R {
+        try await connected(configuration) { try await body(ReplayJobStore(executor: $0, isPatient: true)) }
+    }
+
+    private static func connected<R>(
+        _ configuration: BelfryConfiguration, _ body: (PostgresConnection) async throws -> R
+    ) async throws -> R {
         let connection = try await PostgresConnection.connect(Self.configuration(configuration))
         do {
-            let result = try await body(OperatorStore(executor: connection))
+            let result = try await body(connection)
             await connection.close()
             return result
         } catch {

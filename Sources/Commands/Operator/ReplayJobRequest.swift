@@ -54,17 +54,17 @@ public struct ReplayJobRequest: Decodable, Sendable {
         }
         let container = try decoder.container(keyedBy: CodingKeys.self)
         var criteria = ReplayCriteria()
-        criteria.ids = try container.decodeIfPresent([InboxRequest.ID].self, forKey: .ids)?.map(\.value)
-        criteria.receiver = try container.decodeIfPresent(String.self, forKey: .receiver)
-        criteria.topic = try container.decodeIfPresent(String.self, forKey: .topic)
-        criteria.type = try container.decodeIfPresent(String.self, forKey: .type)
-        criteria.since = try container.decodeIfPresent(Time.self, forKey: .since)?.text
-        criteria.until = try container.decodeIfPresent(Time.self, forKey: .until)?.text
-        criteria.status = try container.decodeIfPresent(String.self, forKey: .status)
-        criteria.includeDelivered = try container.decodeIfPresent(Bool.self, forKey: .includeDelivered) ?? false
+        criteria.ids = try container.value([InboxRequest.ID].self, .ids)?.map(\.value)
+        criteria.receiver = try container.value(String.self, .receiver)
+        criteria.topic = try container.value(String.self, .topic)
+        criteria.type = try container.value(String.self, .type)
+        criteria.since = try container.value(Time.self, .since)?.text
+        criteria.until = try container.value(Time.self, .until)?.text
+        criteria.status = try container.value(String.self, .status)
+        criteria.includeDelivered = try container.value(Bool.self, .includeDelivered) ?? false
         self.criteria = criteria
-        rate = try container.decodeIfPresent(Int.self, forKey: .rate) ?? ReplayJobStore.rateDefault
-        isDryRun = try container.decodeIfPresent(Bool.self, forKey: .dryRun) ?? false
+        rate = try container.value(Int.self, .rate) ?? ReplayJobStore.rateDefault
+        isDryRun = try container.value(Bool.self, .dryRun) ?? false
     }
 
     public init(_ body: ByteBuffer) throws(CommandRefusal) {
@@ -87,5 +87,12 @@ public struct ReplayJobRequest: Decodable, Sendable {
             let (low, high) = (ReplayJobStore.rates.lowerBound, ReplayJobStore.rates.upperBound)
             throw CommandRefusal(.invalid, "the rate is \(low) to \(high) messages a second.")
         }
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// The value of a member that may be absent. Null is none: of a criterion it would choose everything.
+    fileprivate func value<Value: Decodable>(_ type: Value.Type, _ key: Key) throws -> Value? {
+        contains(key) ? try decode(type, forKey: key) : nil
     }
 }

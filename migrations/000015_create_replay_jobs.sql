@@ -99,6 +99,7 @@ begin
         case when m.expires_at > statement_timestamp() and m.expires_at < 'infinity' then m.expires_at end, true
     from belfry.message_log m
     where m.id = any (ids) and (m.status <> 'delivered' or include_delivered)
+        and not belfry.was_taken_away(m.status, m.status_reason)
     order by m.id
     on conflict on constraint outbox_pkey do update
         set xid = excluded.xid, not_before = null, attempts = 0, last_error = null, published_at = null,
@@ -111,9 +112,17 @@ begin
     delete from belfry.parked p where p.message_id = any (ids);
     update belfry.message_log m
     set status = 'pending', status_reason = reason, delivered_at = null,
-        -- What had expired or was taken back is in the history again; what its user deleted is not.
-        hidden_at = case when m.status not in ('expired', 'cancelled') then m.hidden_at end
-    where m.id = any (ids) and (m.status <> 'delivered' or include_delivered);
+        -- What was taken back is in the history again, and what had expired, which does so no longer.
+        hidden_at = case when m.status not in ('expired', 'cancelled') then m.hidden_at end,
+        expires_at = case when m.expires_at > statement_timestamp() then m.expires_at end
+    where m.id = any (ids) and (m.status <> 'delivered' or include_delivered)
+        and not belfry.was_taken_away(m.status, m.status_reason);
+    -- Bodies say what is viewed by the message alone.
+    update belfry.message_log m
+    set viewed_at = i.viewed_at
+    from belfry.inbox i
+    where m.id = any (ids) and m.viewed_at is null and i.receiver = m.receiver
+        and belfry.is_under(m.id, m.xid, i.viewed_up_to, i.viewed_snapshot, i.later, belfry.foreign_up_to());
     perform belfry.ring();
 end
 $$;
@@ -207,6 +216,8 @@ begin
                 when not m.id = any (ours) then 'skip: another transaction holds it; try again'
                 when m.status = 'delivered' and not coalesce(replay.include_delivered, false)
                     then 'skip: delivered, and include_delivered is not set'
+                when belfry.was_taken_away(m.status, m.status_reason)
+                    then 'skip: its receiver deleted or snoozed it'
                 when m.status = 'pending' and o.message_id is not null then 'publish again'
                 else 'queue again'
             end
@@ -226,7 +237,8 @@ begin
                 replay.status, replay.include_delivered)
             || jsonb_build_object('queued', (
                 select count(*) from belfry.message_log m
-                where m.id = any (ours) and (m.status <> 'delivered' or replay.include_delivered))));
+                where m.id = any (ours) and (m.status <> 'delivered' or replay.include_delivered)
+                    and not belfry.was_taken_away(m.status, m.status_reason))));
         perform belfry.queue_again(
             ours, coalesce(replay.include_delivered, false), format('Replayed by %s.', session_user));
     end if;
@@ -368,7 +380,8 @@ return (job.receiver is null or (m).receiver = job.receiver)
     and (job.until is null or (m).created_at < job.until)
     and (job.status is null or (m).status = job.status)
     and ((m).status <> 'delivered' or job.include_delivered)
-    and ((m).status <> 'cancelled' or job.status is not null or job.ids is not null);
+    and ((m).status <> 'cancelled' or job.status is not null or job.ids is not null)
+    and not belfry.was_taken_away((m).status, (m).status_reason);
 comment on function belfry.replay_matches is 'Whether a message is one of a job''s, as far as ids do not tell.';
 
 create function belfry.look_for_replay(

@@ -25,7 +25,8 @@ enum TailForm: Sendable {
         case .json:
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return (try? encoder.encode(notification)).map { VisibleText.inJSON(String(decoding: $0, as: UTF8.self)) } ?? ""
+            return (try? encoder.encode(notification)).map { VisibleText.inJSON(String(decoding: $0, as: UTF8.self)) }
+                ?? ""
         }
     }
 

@@ -171,6 +171,24 @@ class PageTests(BellTestCase):
         self.control(self.ids()[0], "Delete").click()
         self.wait_for(lambda: self.find_all("belfry-bell > .error") == [], "the node's end")
 
+    def test_a_node_that_can_be_nobodys_child_leaves_the_list_as_it_is(self):
+        ids = [insert(self.user, notice(kind=kind), "BELL_TEST") for kind in ("document", "body", "bell", "text")]
+        self.open_connected("""
+            window.reported = [];
+            window.addEventListener("error", (event) => {
+                reported.push(event.message);
+                event.preventDefault();
+            });
+            bell.render = { BELL_TEST: ({ kind }) =>
+                ({ document, body: document.body, bell, text: new Text("Text") })[kind] };""")
+        self.open_list()
+        self.wait_ids(*reversed(ids))
+        self.assertEqual([item["text"] for item in self.items()], [None, "kind: bell", "kind: body", "kind: document"])
+        self.assertEqual([item["title"] for item in self.items()], [""] + ["Bell test"] * 3)
+        self.assertEqual([node.text for node in self.find_all("belfry-bell > *")], ["Text"])
+        self.assertEqual(len(self.driver.execute_script("return reported")), 3)
+        self.assertFalse(self.run_js("return document.body.hasAttribute('slot') || bell.hasAttribute('slot')"))
+
     def test_languages_are_those_of_the_element_or_the_page(self):
         insert(self.user, notice(title="Bestellung 7"), "NOTICE")
         psql("update belfry.message_log set created_at = now() - interval '2 days' where receiver = :'v1';", self.user)
@@ -284,7 +302,8 @@ class HostileTests(BellTestCase):
 
     def test_data_of_wrong_kinds_is_shown_as_what_it_is(self):
         sent = ['{"title": {"a": 1}, "text": [1]}', '{"title": 7, "text": true, "actions": "none", "icon": {}}', '[]',
-                'null', '"text"', '17', '{"title": "  ", "text": "Only text"}', '{"actions": [null, 1, {"label": 2}]}',
+                'null', '"text"', '17', '"\u200b"', '{"title": "\u200b\u2060\ufeff \u00ad", "text": "Seen"}',
+                '{"title": "  ", "text": "Only text"}', '{"actions": [null, 1, {"label": 2}]}',
                 '{"title": "T", "actions": [null, 1, {"label": {}}, {"url": "/"}]}', '{"__proto__": {"title": "p"}}']
         for data in sent:
             insert(self.user, data, "BELL_TEST")
@@ -295,7 +314,8 @@ class HostileTests(BellTestCase):
         shown = [(item["title"], item["text"]) for item in reversed(self.items())]
         self.assertEqual(shown, [
             ("Bell test", 'text: [1] · title: {"a":1}'), ("7", "true"), ("Bell test", None), ("Bell test", None),
-            ("text", None), ("17", None), ("Only text", None), ("Bell test", 'actions: [null,1,{"label":2}]'),
+            ("text", None), ("17", None), ("Bell test", None), ("Seen", None), ("Only text", None),
+            ("Bell test", 'actions: [null,1,{"label":2}]'),
             ("T", None), ("Bell test", '__proto__: {"title":"p"}')])
         self.assertEqual(self.run_js("return root.querySelectorAll('.action').length"), 0)
         self.assert_console_clean()

@@ -257,10 +257,13 @@ function cut(text, max) {
     return `${text.slice(0, end)}…`;
 }
 
+/** What can be seen of a text: neither a blank nor without a width. */
+const visible = /[^\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u;
+
 /** Text that a value stands for by itself, else `undefined`. */
 function plainText(value, max) {
     if (typeof value === "number" || typeof value === "boolean") return String(value);
-    return typeof value === "string" && value.trim() !== "" ? cut(value.trim(), max) : undefined;
+    return typeof value === "string" && visible.test(value) ? cut(value.trim(), max) : undefined;
 }
 
 /** An address that a link may have: http or https, relative to the page too; else `undefined`. */
@@ -330,7 +333,12 @@ class Content {
                 reportError(error);
             }
         }
-        return new Content({ title: typeInWords(message.type), text: compact(message.data) });
+        return Content.plain(message);
+    }
+
+    /** What a message shows by itself. */
+    static plain({ type, data }) {
+        return new Content({ title: typeInWords(type), text: compact(data) });
     }
 
     constructor(rendered) {
@@ -1988,11 +1996,20 @@ class ItemList {
     }
 
     #make(item) {
-        const view = new ItemView(item, this.#events.content(item), this.#texts, {
+        const content = this.#events.content(item);
+        const make = (shown) => new ItemView(item, shown, this.#texts, {
             ...this.#events, snooze: (asked) => this.#openMenu(asked),
         });
-        this.#events.shown(view);
-        return view;
+        try {
+            const view = make(content);
+            this.#events.shown(view);
+            return view;
+        } catch (error) {
+            // A node of the page's that can be nobody's child, as its body.
+            reportError(error);
+            content.light?.removeAttribute("slot");
+            return make(Content.plain(item.message));
+        }
     }
 
     #drop(view) {

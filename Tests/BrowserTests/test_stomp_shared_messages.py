@@ -164,10 +164,51 @@ class SharedMessagesTests(BrowserTestCase):
             await until(() => late.shown.length === 2);
             return { counts: [...all, late].map(({ counts }) => counts),
                 subscribed: frames("SUBSCRIBE").filter(({ id }) => id !== "reply").map(({ unread }) => unread),
+                counted: [...all, late].map(({ messages }) => messages["1"].headers.counted ?? null),
                 shown: [...all, late].map(({ shown }) => shown.join()) };""")
         self.assertEqual(seen["counts"], [[[3, 0]], [[4, 0]], [], []])
+        # What one gets that was there before is what its counts hold.
+        self.assertEqual(seen["counted"], [None, "true", None, None])
         self.assertEqual(seen["subscribed"], ["true"])
         self.assertEqual(seen["shown"], ["1,2"] * 4)
+
+    def test_counts_that_one_asks_for_are_told_to_all_unless_there_was_a_change_meanwhile(self):
+        seen = self.run_script(r"""
+            const all = await connected(4);
+            answering(sockets[0]);
+            const questions = () => sockets[0].frames.filter((frame) => frame.destination === "/app/unread");
+            const answered = async (unviewed, more) => {
+                const { length } = questions();
+                await until(() => questions().length > length);
+                await more?.();
+                answer(sockets[0], questions().at(-1)["correlation-id"], { unviewed, unseen: 0, changes: 1 });
+            };
+            all[0].subscribe(destination, { unread: true });
+            await read(all);
+            sockets[0].say("MESSAGE", {
+                subscription: "t1", destination, "message-id": "unread-1", unread: "true" }, '{"unviewed":1}');
+            const asked = answered(2);
+            const second = all[1].subscribe(destination, { unread: true });
+            await asked;
+            all[2].subscribe();
+            await read(all);
+            const ask = async (unviewed, more) => {
+                const done = answered(unviewed, more);
+                const counts = await Promise.all([all[1].client.unread(), done]);
+                await read(all);
+                return counts[0].unviewed;
+            };
+            const own = [await ask(3)];
+            // The answer may be from before the change.
+            const change = { subscription: "t1", destination, "message-id": "7", ack: "a7" };
+            own.push(await ask(4, () => sockets[0].say("MESSAGE", change, '{"type":"NOTIFY_VIEWED","data":{}}')));
+            second.unsubscribe();
+            const told = all[3].client.unread();
+            await answered(5);
+            await told;
+            await read(all);
+            return { own, counts: all.map(({ counts }) => counts.map(([unviewed]) => unviewed)) };""")
+        self.assertEqual(seen, {"own": [3, 4], "counts": [[1, 3, 5], [2], [], []]})
 
     def test_a_post_that_was_lost_is_noticed(self):
         seen = self.run_script(r"""

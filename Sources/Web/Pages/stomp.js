@@ -1041,7 +1041,8 @@ export class StompClient extends Inbox {
      * @param {object} [options.headers] further headers of SUBSCRIBE.
      * @param {boolean} [options.unread] asks for the user's counts, which come before the first message.
      * @param {(counts: {unviewed: number, unseen: number, changes: number}) => void} [options.onUnread] told of them,
-     *     again after every reconnect; not where the node cannot tell them.
+     *     again after every reconnect, and when another tab with this connection has asked; not where the node cannot
+     *     tell them.
      * @param {(message: StompMessage, confirmation: ?Promise) => void} [options.onRepeat] told when a message came
      *     again: the one handed over before, still to be acknowledged, with `null`; or one that was acknowledged, and
      *     is once more, with the promise of its receipt.
@@ -1144,7 +1145,7 @@ class SharedSubscription {
     #heldBytes = 0;
     /** tab → ids of its subscriptions. */
     holders = new Map();
-    /** `{tab, id}` of those that get the counts which the server sends first. */
+    /** `{tab, id}` of those that get the counts which the server sends first, or that a tab asks for. */
     wantsCounts = [];
 
     constructor(id, key, headers) {
@@ -1232,6 +1233,8 @@ class TabHub {
     #deliveries = new Map();
     /** number → who waits for the counts before its messages. */
     #joining = new Map();
+    /** `correlation-id`s of the tabs' questions for the counts, as long as nothing has changed since. */
+    #counting = new Set();
 
     /**
      * @param options those of the tab's client.
@@ -1366,6 +1369,7 @@ class TabHub {
         this.#deliveries.clear();
         for (const { timer } of this.#joining.values()) clearTimeout(timer);
         this.#joining.clear();
+        this.#counting.clear();
         for (const { subscriptions } of this.#tabs.values()) subscriptions.clear();
     }
 
@@ -1398,6 +1402,7 @@ class TabHub {
     #hold(shared, message) {
         const mayBeNews = new TextDecoder().decode(message.body).includes('"NOTIFY_');
         const { type, data } = (mayBeNews && readJSON(message.body)) || {};
+        if (type === "NOTIFY_DELETED" || type === "NOTIFY_VIEWED") this.#counting.clear();
         if (type === "NOTIFY_DELETED") {
             const ids = new Set(Array.isArray(data?.ids) ? data.ids : []);
             for (const each of this.#shared.values()) each.forget(ids);
@@ -1416,6 +1421,16 @@ class TabHub {
         } else if (this.#tabs.has(tab)) {
             const answer = { headers: { ...headers, "correlation-id": id }, body };
             this.#say({ kind: "answer", to: tab, session: this.#session, ...answer });
+        }
+        const isCurrent = this.#counting.delete(headers["correlation-id"]);
+        if (isCurrent && headers.error === undefined) this.#tellCounts(tab, body);
+    }
+
+    /** What one tab was answered, all want to know. */
+    #tellCounts(asking, body) {
+        for (const { id: shared, wantsCounts } of this.#shared.values()) {
+            const message = { kind: "message", session: this.#session, shared, headers: { unread: "true" }, body };
+            for (const { tab, id } of wantsCounts) if (tab !== asking) this.#say({ ...message, to: tab, id });
         }
     }
 
@@ -1439,6 +1454,7 @@ class TabHub {
         case "SEND":
             if (!headers.destination?.startsWith("/app/") || typeof body !== "string") return;
             this.#ask(headers.destination, `${tab}/${headers["correlation-id"]}`, body);
+            if (headers.destination === "/app/unread") this.#counting.add(`${tab}/${headers["correlation-id"]}`);
             break;
         }
     }
@@ -1519,6 +1535,7 @@ class TabHub {
     #join({ tab, id, shared, last, timer }, counts) {
         clearTimeout(timer);
         if (this.#tabs.get(tab)?.subscriptions.get(id) !== shared) return;
+        if (counts !== null) shared.wantsCounts.push({ tab, id });
         this.#say({
             kind: "subscribed", to: tab, session: this.#session, id, shared: shared.id, counts,
             replay: shared.replay(last),
@@ -1530,6 +1547,7 @@ class TabHub {
         const shared = known?.subscriptions.get(id);
         if (!shared) return;
         known.subscriptions.delete(id);
+        shared.wantsCounts = shared.wantsCounts.filter((each) => each.tab !== tab || each.id !== id);
         shared.holders.get(tab)?.delete(id);
         if (shared.holders.get(tab)?.size === 0) shared.holders.delete(tab);
         if (shared.holders.size > 0) return;
@@ -2016,7 +2034,10 @@ export class SharedStompClient extends Inbox {
             case "subscribed":
                 this.#shared.set(shared, (this.#shared.get(shared) ?? new Set()).add(id));
                 if (counts) this.#deliver(id, { unread: "true" }, counts);
-                for (const frame of replay) this.#deliver(id, frame.headers, frame.body);
+                // They were there when it was counted.
+                for (const frame of replay) {
+                    this.#deliver(id, counts ? { ...frame.headers, counted: "true" } : frame.headers, frame.body);
+                }
                 break;
             }
         }

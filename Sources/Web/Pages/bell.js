@@ -24,6 +24,8 @@ const refreshPagesMax = 6;
 /** Changes that the server has not answered; ids of what was deleted that are remembered. */
 const changesMax = 100;
 const goneMax = 1000;
+/** Changes of other devices that are remembered for pages which are on their way. */
+const newsMax = 100;
 /** Toasts at a time; what comes on top of them is one toast with a number. Milliseconds that they stay. */
 const toastsMax = 3;
 const toastMilliseconds = 6000;
@@ -37,6 +39,8 @@ const drawingMilliseconds = 50;
 /** Counts and a message that come within this time of each other may overlap: then the server is asked again. */
 const overlapMilliseconds = 1000;
 const recountMilliseconds = 1500;
+/** How much later, and up to twice that, a tab asks which expects another one to. */
+const otherTabMilliseconds = 3000;
 /** Characters that are shown; addresses over their length are refused. */
 const titleMax = 200;
 const textMax = 2000;
@@ -439,7 +443,9 @@ class NotificationList {
     #max;
     /** Ids of what was removed, so that nothing which was under way brings it back; the oldest leave first. */
     #gone = new Set();
-    /** How many have come. */
+    /** `{which, marks, place}` of what other devices have viewed or seen; the oldest leave first. */
+    #news = [];
+    /** How many messages and changes have come. */
     place = 0;
     listings = { all: new Listing(), unread: new Listing() };
     /** The highest id of all that came. */
@@ -518,14 +524,21 @@ class NotificationList {
         return this.#sorted.filter((item) => compareIDs(item.id, upTo) <= 0 && condition(item));
     }
 
+    /** Another device has viewed or seen those of `ids`, or up to an id: `marks` are what they are now. */
+    note(which, marks) {
+        for (const item of this.matching(which, () => true)) item.note(marks);
+        this.#news.push({ which, marks, place: ++this.place });
+        if (this.#news.length > newsMax) this.#news.shift();
+    }
+
     /**
-     * Takes a page of the history: what it has not between its ends is gone, but for what came meanwhile. `setFloor`
-     * says how far that has brought the tab.
+     * Takes a page of the history: what it has not between its ends is gone, but for what came meanwhile. What was
+     * viewed or seen meanwhile stays so. `setFloor` says how far that has brought the tab.
      *
      * @param {string} tab whose listing was read.
      * @param {?string} before where the page begins; null for the newest.
      * @param {boolean} isLast whether it reaches the end of the history.
-     * @param {number} place how many had come when it was asked for.
+     * @param {number} place the list's `place` when it was asked for.
      * @returns {Item[]} those that were not known.
      */
     takePage(tab, before, messages, isLast, place) {
@@ -543,6 +556,9 @@ class NotificationList {
             const known = this.#items.get(message.id) ?? new Item(message, false);
             known.note(message);
             if (this.add(known)) added.push(known);
+        }
+        for (const { which, marks } of this.#news.filter((news) => news.place > place)) {
+            for (const item of this.matching(which, ({ id }) => present.has(id))) item.note(marks);
         }
         return added;
     }
@@ -574,6 +590,9 @@ class Counts {
     #base = null;
     #changes = -1;
     #pending = new Set();
+    /** Numbers questions for the counts, and counts that were taken, in one order. */
+    #clock = 0;
+    #takenAt = 0;
 
     get unviewed() {
         return this.#with("unviewed");
@@ -598,10 +617,25 @@ class Counts {
         this.#changes = -1;
     }
 
-    /** Takes counts of the server's, unless newer ones are known. False when they are no counts. */
-    take({ unviewed, unseen, changes = 0 } = {}) {
-        if (!Number.isInteger(unviewed) || !Number.isInteger(unseen)) return false;
-        if (changes < this.#changes) return true;
+    /** The server is asked now: what goes with its answer into `take`. */
+    ask() {
+        return ++this.#clock;
+    }
+
+    /**
+     * Takes counts of the server's, unless newer ones are known. What was asked for after those is newer, whatever they
+     * said; else it goes by the changes, and what is told along with one was counted before that was committed.
+     *
+     * @param counts the server's.
+     * @param {number} asked what `ask` returned; 0 when it was told unasked.
+     * @returns {boolean} false when they are no counts.
+     */
+    take(counts, asked = 0) {
+        const { unviewed, unseen, changes = 0 } = counts ?? {};
+        if (![unviewed, unseen, changes].every(Number.isSafeInteger)) return false;
+        const isAsked = asked > 0;
+        if (asked <= this.#takenAt && (changes < this.#changes || (changes === this.#changes && !isAsked))) return true;
+        this.#takenAt = ++this.#clock;
         this.#base = { unviewed, unseen };
         this.#changes = changes;
         for (const change of this.#pending) if (change.isDone) this.#pending.delete(change);
@@ -653,8 +687,9 @@ class Counts {
 /**
  * Reads a user's history into the list, page by page for each tab.
  *
- * `events`: `changed()`; `read(page, added, {isHead, isMixed})` with what was not known, the newest first, and whether
- * something came meanwhile; `failed()` when the head could not be read.
+ * `events`: `changed()`; `asking()`, whose number comes back as `asked`; `read(page, added, {isHead, isMixed, asked})`
+ * with what was not known, the newest first, and whether something came meanwhile; `failed()` when the head could not
+ * be read.
  */
 class HistoryReader {
     #client;
@@ -736,6 +771,7 @@ class HistoryReader {
     async #read(tab, run, before, limit) {
         const listing = this.#list.listings[tab];
         const { place } = this.#list;
+        const asked = this.#events.asking();
         listing.status = "loading";
         this.#events.changed();
         try {
@@ -747,7 +783,7 @@ class HistoryReader {
             const isLast = !page.isCut && messages.length < limit;
             const isMixed = this.#list.place > place;
             const added = this.#list.takePage(tab, before, messages, isLast, place);
-            this.#events.read(page, added, { isHead: tab === "all" && before === null, isMixed });
+            this.#events.read(page, added, { isHead: tab === "all" && before === null, isMixed, asked });
             return { floor: messages.at(-1)?.id ?? before ?? "0", isComplete: isLast };
         } catch (error) {
             if (!this.#isStopped && run === listing.run) this.#notRead(listing, error);
@@ -834,19 +870,25 @@ class SeenMarker {
     }
 }
 
-/** Has the counts asked for again where they and a message crossed on their way: one may hold the other or not. */
+/**
+ * Has the counts asked for again where they and a message crossed on their way: one may hold the other or not. Of tabs
+ * that share a connection the one that has it asks, and the others are told; those ask when they are not.
+ */
 class Recounter {
     #ask;
+    #isLeading;
     #timer = null;
     #arrivedAt = -Infinity;
     #countedAt = -Infinity;
 
-    constructor(ask) {
+    constructor(ask, isLeading) {
         this.#ask = ask;
+        this.#isLeading = isLeading;
     }
 
     stop() {
         clearTimeout(this.#timer);
+        this.#timer = null;
     }
 
     arrived() {
@@ -863,7 +905,7 @@ class Recounter {
         this.#timer ??= setTimeout(() => {
             this.#timer = null;
             this.#ask();
-        }, recountMilliseconds);
+        }, recountMilliseconds + (this.#isLeading() ? 0 : (1 + Math.random()) * otherTabMilliseconds));
     }
 }
 
@@ -886,6 +928,10 @@ class Feed {
     #early = [];
     /** The newest id when the connection before was there. */
     #knownUpTo = null;
+    /** The newest id of the history when its head was read on this connection. */
+    #head = null;
+    /** Whether this connection began with counts: then the server marks the messages that they hold. */
+    #hasCounts = false;
     /** Changes that are not answered. */
     #running = 0;
     #reader;
@@ -907,11 +953,12 @@ class Feed {
         this.#options = options;
         this.#reader = new HistoryReader(client, this.list, {
             changed: () => events.changed(),
+            asking: () => this.counts.ask(),
             read: (page, added, how) => this.#pageRead(page, added, how),
             failed: () => this.#joined(null, []),
         });
         this.#seen = new SeenMarker(this.list, this.counts, (upTo, items) => this.#markSeen(upTo, items));
-        this.#recounter = new Recounter(() => this.#recount());
+        this.#recounter = new Recounter(() => this.#recount(), () => this.#client.isLeading !== false);
     }
 
     start() {
@@ -936,11 +983,14 @@ class Feed {
 
     /**
      * The subscription is made: what changes from now on is told. What changed before that, and after the history was
-     * read, is in the history; where the page subscribes, one look a little later has to do.
+     * read, is in the history; where the page subscribes, one look a little later has to do. Counts that come later are
+     * those that another tab has asked for.
      */
     #subscribed(counts) {
-        this.#counted(counts);
-        this.#reader.startSoon();
+        if (this.#hasCounts) this.#recounter.stop();
+        else this.#reader.startSoon();
+        this.#hasCounts = true;
+        this.#counted(counts, this.counts.ask());
     }
 
     // The connection
@@ -959,7 +1009,8 @@ class Feed {
         if (state === "connected") {
             this.counts.restart();
             if (this.#isJoined) this.#knownUpTo = this.list.newestID ?? "0";
-            this.#isJoined = false;
+            this.#isJoined = this.#hasCounts = false;
+            this.#head = null;
             this.#early = [];
             this.#reader.start();
             if (!this.#options.subscribes) this.#reader.startSoon();
@@ -979,15 +1030,14 @@ class Feed {
         this.#reader.loadMore(tab, again);
     }
 
-    #pageRead(page, added, { isHead, isMixed }) {
-        this.#counted(page);
+    #pageRead(page, added, { isHead, isMixed, asked }) {
+        this.#counted(page, asked);
         if (isMixed) this.#recounter.askSoon();
         if (isHead) this.#joined(page.messages[0]?.id ?? "0", added.reverse());
     }
 
     /**
-     * The head of the history is read, or cannot be. New is what is newer than all that this page knew before it was
-     * connected; when it knew nothing, than the head.
+     * The head of the history is read, or cannot be: from now on it is known what is new.
      *
      * @param {?string} newestID the head's; null when it is not known.
      * @param {Item[]} added what the head brought, the oldest first.
@@ -996,18 +1046,29 @@ class Feed {
         if (!this.keepsHistory) this.#countList();
         if (this.#isJoined) return;
         const early = this.#early;
-        const bound = this.#knownUpTo ?? newestID;
-        const isNew = (item) => bound !== null && (compareIDs(item.id, bound) > 0
-            || (this.#knownUpTo !== null && item.isSnoozed));
         this.#early = [];
-        this.#isJoined = true;
-        for (const item of early) {
+        this.#head = newestID;
+        for (const { item, isCounted } of early) {
             // The counts that came with the head hold what the head holds.
-            if (newestID !== null && compareIDs(item.id, newestID) > 0) this.counts.arrived();
-            if (isNew(item)) this.#events.arrived(item);
+            if (newestID !== null && compareIDs(item.id, newestID) > 0 && !item.viewed) this.counts.arrived();
+            if (this.#isNew(item, isCounted)) this.#events.arrived(item);
         }
-        for (const item of added) if (isNew(item) && !item.viewed) this.#events.arrived(item);
+        for (const item of added) if (this.#isNew(item, true)) this.#events.arrived(item);
+        this.#isJoined = true;
         this.#seen.look();
+    }
+
+    /**
+     * Whether a message is to be told as one that has come: it is newer than all that this page knew before it was
+     * connected, or than the head when it knew nothing; it came back, or was there later than the server's counts.
+     */
+    #isNew(item, isCounted) {
+        const bound = this.#knownUpTo ?? this.#head;
+        if (item.viewed) return false;
+        if (bound !== null && compareIDs(item.id, bound) > 0) return true;
+        if (item.isSnoozed && this.#knownUpTo !== null) return true;
+        if (this.#hasCounts) return !isCounted;
+        return this.#isJoined && (bound === null || item.isSnoozed);
     }
 
     // Arrivals
@@ -1034,14 +1095,21 @@ class Feed {
             ? body : { type: "", data: message.body };
         const item = new Item({ ...content, id: message.id }, message.headers?.["snoozed-from"] !== undefined);
         if (!this.list.add(item)) return;
+        const isCounted = message.headers?.counted === "true";
         if (this.#isJoined) {
-            this.counts.arrived();
-            this.#events.arrived(item);
+            if (!isCounted && !item.viewed) this.#countArrival(item);
+            if (this.#isNew(item, isCounted)) this.#events.arrived(item);
         } else if (this.#early.length < itemsMax) {
-            this.#early.push(item);
+            this.#early.push({ item, isCounted });
         }
         this.#recounter.arrived();
         this.#seen.arrived();
+    }
+
+    /** Where nothing is marked, what is older than the head may have been counted with it. */
+    #countArrival({ id }) {
+        if (this.#hasCounts || this.#head === null || compareIDs(id, this.#head) > 0) this.counts.arrived();
+        else this.#recounter.askSoon();
     }
 
     #changedElsewhere(type, data) {
@@ -1049,30 +1117,32 @@ class Feed {
         if (type === "NOTIFY_DELETED") {
             for (const id of ids ?? []) this.list.remove(id);
         } else if (ids || isID(data.upTo)) {
-            for (const item of this.list.matching({ ids, upTo: data.upTo }, () => true)) item.viewed = true;
+            this.list.note({ ids, upTo: data.upTo }, { viewed: true });
         } else if (isID(data.seenUpTo)) {
-            for (const item of this.list.matching({ upTo: data.seenUpTo }, () => true)) item.seen = true;
+            this.list.note({ upTo: data.seenUpTo }, { seen: true });
         }
         if (ids) this.counts.told(ids);
-        if (!this.#counted(data)) this.#recounter.askSoon();
+        this.#counted(data);
+        // They may lack what was committed while the change was not.
+        this.#recounter.askSoon();
     }
 
     // The counts
 
-    /** Takes counts of the server's; false when they are none. */
-    #counted(counts) {
-        if (!this.counts.take(counts)) return false;
+    /** Takes counts of the server's (`Counts.take`). */
+    #counted(counts, asked) {
+        if (!this.counts.take(counts, asked)) return;
         this.#recounter.counted();
         this.#seen.lookSoon();
         this.#events.changed();
-        return true;
     }
 
     async #recount() {
         if (!this.keepsHistory) this.#countList();
         if (this.state.name !== "connected" || !this.keepsHistory) return;
+        const asked = this.counts.ask();
         try {
-            this.#counted(await this.#client.unread());
+            this.#counted(await this.#client.unread(), asked);
         } catch {
             // The next count comes with the next change, page or connection.
         }
@@ -1139,6 +1209,7 @@ class Feed {
             this.#countList();
             return;
         }
+        const asked = this.counts.ask();
         this.counts.begin(change);
         this.#running++;
         this.#events.changed();
@@ -1147,7 +1218,7 @@ class Feed {
             const answer = await ask();
             if (Number.isInteger(answer?.unseen)) {
                 this.counts.end(change);
-                this.#counted(answer);
+                this.#counted(answer, asked);
             } else {
                 this.counts.done(change);
                 this.#recounter.askSoon();

@@ -107,7 +107,7 @@ $$;
 create function belfry.was_taken_away(status text, reason text) returns boolean
 language sql immutable parallel safe
 return status = 'cancelled'
-    and (reason = 'Deleted by its receiver.' or starts_with(reason, 'Snoozed by its receiver until '));
+    and coalesce(reason = 'Deleted by its receiver.' or starts_with(reason, 'Snoozed by its receiver until '), false);
 comment on function belfry.was_taken_away is
     'Whether a message''s receiver deleted or snoozed it before it was delivered: nobody brings it back.';
 

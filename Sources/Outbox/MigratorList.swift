@@ -39,6 +39,7 @@ extension Migration {
         ("extend_presence", PackageResources._00014_extend_presence_sql),
         ("create_replay_jobs", PackageResources._00015_create_replay_jobs_sql),
         ("create_retention", PackageResources._00016_create_retention_sql),
+        ("let_operators_trace", PackageResources._00017_let_operators_trace_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

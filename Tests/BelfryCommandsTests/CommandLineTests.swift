@@ -19,7 +19,7 @@ struct CommandLineTests {
         #expect(version.output == "\(BelfryVersion.current)\n" && version.status == 0)
         let help = try await BelfryProgram.run(["--help"])
         for name in [
-            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "jobs", "status", "doctor",
+            "dev", "migrate", "serve", "relay", "node", "notify", "tail", "replay", "jobs", "status", "trace", "doctor",
             "export", "token", "password", "config",
         ] {
             #expect(help.output.contains("\n  \(name) "))
@@ -35,6 +35,7 @@ struct CommandLineTests {
         try await fails(["replay", "--id", "0"], status: 64, "--id must be positive numbers, not '0'")
         try await fails(["replay", "--since", "yesterday"], status: 64, "--since must be an ISO 8601 time")
         try await fails(["replay", "--status", "lost"], status: 64, "--status must be one of")
+        try await fails(["trace", "x"], status: 64, "A message's id is a positive number, not 'x'.")
         try await fails(["export", "--status", "lost"], status: 64, "--status must be one of")
         try await fails(["export", "--format", "xml"], status: 64, "'xml' is invalid")
         try await fails(["replay", "--user", "a", "--rate", "5"], status: 64, "--rate and --follow go with --job.")

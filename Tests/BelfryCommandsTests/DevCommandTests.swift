@@ -98,6 +98,17 @@ struct DevCommandTests {
         let none = try await BelfryProgram.run(["export", "--until", "1d", "--format", "csv"] + operators)
         #expect(none.errors == "0 messages were written.\n" && none.output.hasPrefix("id,receiver,"))
         try await replayAsJob(id, operators, application)
+        try await trace(id, operators)
+    }
+
+    private func trace(_ id: String, _ operators: [String]) async throws {
+        let traced = try await BelfryProgram.run(["trace", id] + operators)
+        #expect(
+            traced.output.hasPrefix("\(id)  It was published and waits for alice to come"),
+            "\(traced.output) \(traced.errors)")
+        let document = try await BelfryProgram.run(["trace", "999", "--json"] + operators)
+        let object = try JSONSerialization.jsonObject(with: Data(document.output.utf8)) as? [String: Any]
+        #expect(object?["place"] as? String == "unknown" && object?["id"] as? String == "999", "\(document.output)")
     }
 
     private func replayAsJob(_ id: String, _ operators: [String], _ application: [String]) async throws {

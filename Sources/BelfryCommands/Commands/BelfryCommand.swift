@@ -19,7 +19,7 @@ public struct BelfryCommand: AsyncParsableCommand {
                 name: "Operating",
                 subcommands: [
                     NotifyCommand.self, TailCommand.self, ReplayCommand.self, JobsCommand.self, StatusCommand.self,
-                    DoctorCommand.self, ExportCommand.self,
+                    TraceCommand.self, DoctorCommand.self, ExportCommand.self,
                     TokenCommand.self, PasswordCommand.self,
                 ]),
         ])

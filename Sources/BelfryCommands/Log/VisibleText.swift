@@ -6,11 +6,12 @@ enum VisibleText {
         return String(String.UnicodeScalarView(line.unicodeScalars.map { isCommand($0) ? "\u{FFFD}" : $0 }))
     }
 
-    /// The same in JSON, where it can only stand in strings: it is written as an escape.
+    /// The same in JSON, where it can only stand in strings: it is written as an escape. Ends of lines stay: they stand
+    /// between values.
     static func inJSON(_ json: String) -> String {
         guard json.unicodeScalars.contains(where: isCommand) else { return json }
         return json.unicodeScalars.reduce(into: "") { text, scalar in
-            if isCommand(scalar) {
+            if scalar != "\n", isCommand(scalar) {
                 let digits = String(scalar.value, radix: 16)
                 text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             } else {

@@ -12,7 +12,11 @@ enum SchemaRights {
             ("belfry_service", ["incarnation"], ["select", "insert", "update"]),
             ("belfry_service", ["restart"], ["select", "insert", "delete"]),
             ("belfry_service", ["unqueued"], ["select", "update", "delete"]),
-            ("belfry_service", ["notification_type", "setting", "migration", "installation", "inbox"], ["select"]),
+            (
+                "belfry_service",
+                ["notification_type", "setting", "migration", "installation", "inbox", "replay_job", "retention"],
+                ["select"]
+            ),
             ("belfry_service", ["refused_token"], ["select", "insert", "update", "delete"]),
             ("belfry_service", ["doorbell"], ["select", "usage", "update"]),
             (
@@ -20,7 +24,7 @@ enum SchemaRights {
                 [
                     "message_log", "outbox", "parked", "node", "session", "relay_cursor", "notification_type",
                     "setting", "migration", "undelivered", "installation", "incarnation", "restart", "unqueued",
-                    "presence", "inbox", "refused_token", "doorbell",
+                    "presence", "inbox", "refused_token", "doorbell", "replay_job", "audit", "retention",
                 ],
                 ["select"]
             ),
@@ -36,10 +40,18 @@ enum SchemaRights {
                 "belfry_service",
                 [
                     "notify", "broadcast", "cancel", "ring", "body", "header_lines", "present_incarnation", "unread",
-                    "history", "mark_viewed", "mark_seen", "delete_for", "snooze",
+                    "history", "mark_viewed", "mark_seen", "delete_for", "snooze", "step_replay_job",
+                    "fail_replay_job", "record_act", "cancel_for", "create_replay_job", "pause_replay_job",
+                    "resume_replay_job", "cancel_replay_job", "delete_old",
                 ]
             ),
-            ("belfry_operator", ["cancel", "replay", "body"]),
+            (
+                "belfry_operator",
+                [
+                    "cancel", "replay", "body", "create_replay_job", "pause_replay_job", "resume_replay_job",
+                    "cancel_replay_job",
+                ]
+            ),
         ].flatMap { role, names in names.map { (role, $0) } }
 
     /// The three group roles.

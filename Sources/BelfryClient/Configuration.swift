@@ -11,7 +11,8 @@ extension BelfryClient {
         public var heartBeat: Duration = .seconds(10)
         /// Time from the opening of a connection until the server has accepted the token.
         public var connectTimeout: Duration = .seconds(10)
-        /// Time in which a request must be answered, with what it waits for a connection. A node gives up after 10 s.
+        /// Time in which a request must be answered, with what it waits for a connection. A node gives up after 10 s
+        /// where PostgreSQL is away, and after 20 s where it has begun and hangs.
         public var requestTimeout: Duration = .seconds(15)
         /// Time in which the server must have confirmed the end when `run()` is cancelled: that all acknowledgements
         /// are committed.

@@ -93,7 +93,8 @@ final class ServerSession {
         let wasInTransaction = isInTransaction
         do {
             if prepared[statement.name] == nil {
-                _ = try answer(to: PQsendPrepare(connection, statement.name, statement.sql, 0, nil))
+                _ = try answer(
+                    to: PQsendPrepare(connection, statement.name, statement.sql, 0, nil), within: statement.timeLimit)
                 prepared[statement.name] = statement.sql
             }
             return try answer(

@@ -21,6 +21,11 @@ final class BelfryProgram: Sendable {
             .appendingPathComponent("belfry").path
     }()
 
+    /// Without this machine's BELFRY_ variables.
+    static var environment: [String: String] {
+        ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BELFRY_") || $0.key == "BELFRY_PG_BIN" }
+    }
+
     private let process: Mutex<Process>
     private let output = TextBox()
     private let errors = TextBox()
@@ -30,18 +35,16 @@ final class BelfryProgram: Sendable {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.path)
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment
-            .filter { !$0.key.hasPrefix("BELFRY_") || $0.key == "BELFRY_PG_BIN" }
+        process.environment = Self.environment
             // No load balancer has to notice a test's end, unless the test is about that.
             .merging(["BELFRY_LIMITS_DRAIN_PAUSE": "0s"]) { $1 }
             .merging(environment) { $1 }
         if let folder { process.currentDirectoryURL = folder }
         for (box, keyPath) in [(output, \Process.standardOutput), (errors, \Process.standardError)] {
             let pipe = Pipe()
-            pipe.fileHandleForReading.readabilityHandler = { handle in
-                let data = handle.availableData
-                guard data.isEmpty else { return box.append(data) }
-                handle.readabilityHandler = nil
+            // On a thread of its own: a handler of Foundation's may not be told of the last piece.
+            Thread.detachNewThread {
+                while case let data = pipe.fileHandleForReading.availableData, !data.isEmpty { box.append(data) }
                 box.ended()
             }
             process[keyPath: keyPath] = pipe

@@ -181,6 +181,7 @@ struct TailCommandTests {
             shell.arguments = [
                 "-c", "'\(BelfryProgram.path)' tail --user alice --url \(served.url) | head -n 1; echo gone",
             ]
+            shell.environment = BelfryProgram.environment
             let pipe = Pipe()
             shell.standardOutput = pipe
             try shell.run()

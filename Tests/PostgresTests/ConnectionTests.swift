@@ -121,6 +121,21 @@ struct ConnectionTests {
         #expect(error.message.contains("postgresql://ann@127.0.0.1:\(port)/db"))
     }
 
+    /// A server process that is stopped holds a statement up for as long as its limit says, also one that is to be
+    /// prepared first.
+    @Test(.timeLimit(.minutes(1)), arguments: ["", "limited"])
+    func aStatementOfAHungServerEndsAtItsLimit(_ name: String) async throws {
+        let connection = try await TestServer.connect()
+        let own = PostgresStatement("", "select pg_backend_pid()::bigint")
+        let pid = pid_t(try #require(try await connection.execute(own).int64(0, 0)))
+        #expect(kill(pid, SIGSTOP) == 0)
+        defer { kill(pid, SIGCONT) }
+        let error = try await postgresError {
+            _ = try await connection.execute(PostgresStatement(name, "select 1", timeLimit: .milliseconds(300)))
+        }
+        #expect(error.code == .timeout && connection.isClosed)
+    }
+
     /// Until the statement given before has reached the server.
     private func untilBusy(_ connection: PostgresConnection) async throws {
         let observer = try await TestServer.connect()

@@ -88,7 +88,8 @@ struct RequestAuthentication: Sendable {
             else {
                 throw Problem(
                     .unauthorized, "unauthorized",
-                    "Authorization: Basic is followed by a login, a colon and its password, in base64 (RFC 7617).")
+                    "Authorization: Basic is followed by a login, a colon and its password, in base64 (RFC 7617).",
+                    fields: [.wwwAuthenticate: "Basic"])
             }
             credentials.login = String(text[..<colon])
             credentials.passcode = String(text[text.index(after: colon)...])
@@ -106,7 +107,11 @@ struct RequestAuthentication: Sendable {
         case .unavailable: return .later(.serviceUnavailable, "unavailable", detail, seconds: 10)
         case .forbidden: return Problem(.forbidden, "forbidden", detail)
         case .missing:
-            return Problem(.unauthorized, "unauthorized", detail, fields: [.wwwAuthenticate: "Bearer"])
+            // What CONNECT needs a request does not have by the same name.
+            return Problem(
+                .unauthorized, "unauthorized",
+                "Say whose request this is: Authorization: Bearer <token>, or Basic with a login and its password.",
+                fields: [.wwwAuthenticate: "Bearer"])
         default:
             return Problem(
                 .unauthorized, "unauthorized", detail, fields: [.wwwAuthenticate: "Bearer error=\"invalid_token\""])

@@ -93,7 +93,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="belfry-browser-") as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
-        dev_port, jwt_port, tls_port = free_port(), free_port(), free_port()
+        dev_port = free_port()
         dev = start_dev(folder, dev_port)
         nodes = []
         try:
@@ -101,6 +101,8 @@ def main():
             database = (folder / "data" / "postgres.port").read_text()
             owner = f"postgresql://postgres@127.0.0.1:{database}/belfry"
             servers = {"BELFRY_POSTGRES_URL": owner, "BELFRY_REDIS_URL": redis_url(folder)}
+            # Only now: the servers that dev starts look for free ports as well.
+            jwt_port, tls_port = free_port(), free_port()
             nodes.append(start(["node", "--listen", f"127.0.0.1:{jwt_port}"], folder / "node.log", clean_environment(
                 BELFRY_JWT_SECRET=secrets.token_hex(32), **servers)))
             wait_ready(f"http://127.0.0.1:{jwt_port}", nodes[0], folder / "node.log")

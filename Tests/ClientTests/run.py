@@ -40,13 +40,15 @@ class Servers:
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
              "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout",
              str(folder / "tls.key"), "-out", str(self.certificate)], check=True, capture_output=True)
-        self.port, self.tls_port, self.web_port = free_port(), free_port(), free_port()
+        self.port, self.web_port = free_port(), free_port()
         self.start("dev", "--listen", f"127.0.0.1:{self.web_port}", "--stomp", f"127.0.0.1:{self.port}", "--data",
                    str(folder / "data"))
         self.wait(self.port)
         database = (folder / "data" / "postgres.port").read_text()
         redis = (folder / "data" / "redis.port").read_text()
         self.owner = f"postgresql://postgres@127.0.0.1:{database}/belfry"
+        # Only now: the servers that dev starts look for free ports as well.
+        self.tls_port = free_port()
         self.start("node", "--listen", "127.0.0.1:0", "--stomp", f"127.0.0.1:{self.tls_port}", "--auth", "dev",
                    BELFRY_POSTGRES_URL=self.owner, BELFRY_REDIS_URL=f"redis://127.0.0.1:{redis}",
                    BELFRY_TLS_CERTIFICATES=str(self.certificate), BELFRY_TLS_KEY=str(folder / "tls.key"))

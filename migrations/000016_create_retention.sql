@@ -22,8 +22,9 @@ create function belfry.delete_old(after bigint, rows integer, types text[], stat
     returns table (last_id bigint, deleted integer, is_at_end boolean)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
--- Along the primary key, whatever PostgreSQL knows of how many rows there are.
-set plan_cache_mode = force_custom_plan
+-- One plan for all calls, which takes half of their time otherwise: along primary keys, whatever PostgreSQL knew of how
+-- many rows there were when it was made. "offset 0" keeps what is looked up for each row from becoming a join.
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_sort = off
 set enable_bitmapscan = off
@@ -86,14 +87,14 @@ begin
         cross join lateral (
             select m.id from belfry.message_log m
             where m.id = d and m.status <> 'pending'
-                and not exists (select from belfry.outbox o where o.message_id = m.id)
+                and not exists (select from belfry.outbox o where o.message_id = m.id offset 0)
             for update skip locked
         ) as l);
     -- In a new statement: what was replayed before we had the lock is seen now.
     ours := array(
         select i from unnest(ours) i
-        where not exists (select from belfry.outbox o where o.message_id = i)
-            and (not exists (select from belfry.parked p where p.message_id = i)
+        where not exists (select from belfry.outbox o where o.message_id = i offset 0)
+            and (not exists (select from belfry.parked p where p.message_id = i offset 0)
                 or exists (select from belfry.parked p where p.message_id = i for update skip locked)));
     delete from belfry.parked p where p.message_id = any (ours);
     delete from belfry.message_log m where m.id = any (ours);

@@ -6,8 +6,8 @@ import Postgres
 /// What the leader does with messages that are older than the settings keep them: round after round it walks through
 /// the log, a few rows at a time, and makes room for everything else.
 final class RelayRetention: Sendable {
-    /// Between two looks, so that no statement takes long.
-    private static let looksPerSecond = 5
+    /// Many small ones: what is delivered waits for a processor no longer than one takes.
+    private static let looksPerSecond = 50
     private static let rowsMax = 5_000
     /// From the end of a round to the next one.
     private static let roundPause: Duration = .seconds(60)

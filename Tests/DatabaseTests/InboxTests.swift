@@ -68,6 +68,24 @@ import Testing
         #expect(try await Self.page(database, #", after => 2, "limit" => 2, unviewed => true"#) == ["7", "6"])
     }
 
+    /// What was held back under a mark lies before what came after the mark.
+    @Test func aPageUpwardsBeginsWithWhatWasHeldBack() async throws {
+        let database = try await SchemaDatabase()
+        try await Self.send(database, 1)
+        try await database.query(
+            "insert into belfry.message_log (receiver, type, data, not_before) "
+                + "values ('alice', 'JSON_MSG', '1', now() + interval '1 hour')")
+        try await Self.send(database, 1)
+        try await database.query("select belfry.mark_viewed('alice', up_to => 3)")
+        try await Self.send(database, 3)
+        try await database.connection.run("update belfry.message_log set not_before = now() where id = 2")
+        let news = try await Self.page(database, ", unviewed => true")
+        #expect(news.last == "2" && news.count == 4)
+        #expect(
+            try await Self.page(database, #", after => 1, "limit" => 2, unviewed => true"#)
+                == [news[news.count - 2], "2"])
+    }
+
     @Test func whatIsNotForItIsLeftOut() async throws {
         let database = try await SchemaDatabase()
         try await Self.send(database, 5)
@@ -383,7 +401,8 @@ import Testing
             try await database.value(
                 "select string_agg(id::text, ' ') from belfry.message_log where status = 'cancelled'")
                 == "1 2")
-        #expect(try await database.queued().contains("3") && copy != "")
+        let queued = try await database.queued()
+        #expect(queued.contains("3") && queued.contains(copy) && !queued.contains("1") && !queued.contains("2"))
     }
 
     @Test func whatIsReplayedSaysThatItWasViewedAndIsListed() async throws {

@@ -111,43 +111,6 @@ return status = 'cancelled'
 comment on function belfry.was_taken_away is
     'Whether a message''s receiver deleted or snoozed it before it was delivered: nobody brings it back.';
 
-create or replace function belfry.queue_again(ids bigint[], include_delivered boolean) returns void
-language plpgsql
-as $$
-begin
-    insert into belfry.outbox as o (message_id, xid, receiver, topic, expires_at, redelivered)
-    select m.id, pg_current_xact_id(), m.receiver, m.topic,
-        case when m.expires_at > statement_timestamp() and m.expires_at < 'infinity' then m.expires_at end, true
-    from belfry.message_log m
-    where m.id = any (ids) and (m.status <> 'delivered' or include_delivered)
-        and not belfry.was_taken_away(m.status, m.status_reason)
-    order by m.id
-    on conflict on constraint outbox_pkey do update
-        set xid = excluded.xid, not_before = null, attempts = 0, last_error = null, published_at = null,
-            expires_at = excluded.expires_at,
-            redelivered = o.redelivered
-                or exists (select from belfry.message_log m where m.id = o.message_id and m.status <> 'pending');
-    if not found then
-        return;
-    end if;
-    delete from belfry.parked p where p.message_id = any (ids);
-    update belfry.message_log m
-    set status = 'pending', status_reason = format('Replayed by %s.', session_user), delivered_at = null,
-        -- What was taken back is in the history again, and what had expired, which does so no longer.
-        hidden_at = case when m.status not in ('expired', 'cancelled') then m.hidden_at end,
-        expires_at = case when m.expires_at > statement_timestamp() then m.expires_at end
-    where m.id = any (ids) and (m.status <> 'delivered' or include_delivered)
-        and not belfry.was_taken_away(m.status, m.status_reason);
-    -- Bodies say what is viewed by the message alone.
-    update belfry.message_log m
-    set viewed_at = i.viewed_at
-    from belfry.inbox i
-    where m.id = any (ids) and m.viewed_at is null and i.receiver = m.receiver
-        and belfry.is_under(m.id, m.xid, i.viewed_up_to, i.viewed_snapshot, i.later, belfry.foreign_up_to());
-    perform belfry.ring();
-end
-$$;
-
 create function belfry.require_history() returns void
 language plpgsql stable
 as $$

@@ -93,17 +93,7 @@ enum OperatorStatements {
             where o.topic is null or o.published_at is null
             order by o.message_id limit 1
         ), behind as (
-            select o.message_id
-            from belfry.relay_cursor c
-            cross join lateral (
-                select message_id, xid, not_before from belfry.outbox where xid >= pg_snapshot_xmax(c.snapshot)
-                union all
-                select message_id, xid, not_before from belfry.outbox
-                where xid = any(array(select pg_snapshot_xip(c.snapshot)))
-            ) o
-            where c.shard = 0 and o.not_before is null
-                and (c.target is null or not pg_visible_in_snapshot(o.xid, c.target)
-                    or (o.xid, o.message_id) > (c.position_xid, c.position_id))
+            \(behind)
         )
         select w.pending, w.held_back, (select age::float8 from oldest), (select count(*) from belfry.parked),
             c.relay, c.term, extract(epoch from clock_timestamp() - c.leader_seen_at)::float8,
@@ -112,6 +102,21 @@ enum OperatorStatements {
                 from belfry.message_log l where l.id = (select min(message_id) from behind))
         from waiting w left join belfry.relay_cursor c on c.shard = 0
         """)
+
+    /// What the relay has still to publish. Plan: two ranges of the index outbox (xid, …).
+    static let behind = """
+        select o.message_id
+        from belfry.relay_cursor c
+        cross join lateral (
+            select message_id, xid, not_before from belfry.outbox where xid >= pg_snapshot_xmax(c.snapshot)
+            union all
+            select message_id, xid, not_before from belfry.outbox
+            where xid = any(array(select pg_snapshot_xip(c.snapshot)))
+        ) o
+        where c.shard = 0 and o.not_before is null
+            and (c.target is null or not pg_visible_in_snapshot(o.xid, c.target)
+                or (o.xid, o.message_id) > (c.position_xid, c.position_id))
+        """
 
     /// Plan: node is small; session by its index on node_id.
     static let nodes = PostgresStatement(

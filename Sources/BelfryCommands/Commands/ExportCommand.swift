@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Outbox
-import Postgres
 import Synchronization
 
 /// `belfry export`: writes messages out.
@@ -19,23 +18,7 @@ struct ExportCommand: BelfrySubcommand {
     @Option(help: "Lines of JSON (ndjson), or csv.")
     var format: ExportFormat = .ndjson
 
-    @Option(help: "Messages of a user.")
-    var user: String?
-
-    @Option(help: "Messages of a topic.")
-    var topic: String?
-
-    @Option(help: "Messages of a type.")
-    var type: String?
-
-    @Option(help: ArgumentHelp("Messages written then or later.", valueName: "time"))
-    var since: String?
-
-    @Option(help: ArgumentHelp("Messages written before then.", valueName: "time"))
-    var until: String?
-
-    @Option(help: "Messages with a status: \(MessageStatuses.list).")
-    var status: String?
+    @OptionGroup var messages: MessageOptions
 
     func validate() throws {
         _ = try criteria()
@@ -43,29 +26,23 @@ struct ExportCommand: BelfrySubcommand {
 
     func execute() async throws {
         let criteria = try criteria()
-        let connection = try await PostgresConnection.connect(
-            OperatorConnection.configuration(try await options.load()))
         let output = ExportOutput()
-        do {
+        try await OperatorConnection.connected(try await options.load()) { connection in
             try await ExportStore(connection: connection).run(criteria, format: format) { try output.write($0) }
             try output.finish()
-        } catch {
-            await connection.close()
-            throw error
         }
-        await connection.close()
         let count = output.lines - (format == .csv ? 1 : 0)
         StandardError.write("\(count) \(count == 1 ? "message was" : "messages were") written.")
     }
 
     private func criteria() throws -> ExportCriteria {
         var criteria = ExportCriteria()
-        criteria.receiver = user
-        criteria.topic = topic
-        criteria.type = type
-        criteria.since = try TimePoint.option(since, "--since")
-        criteria.until = try TimePoint.option(until, "--until")
-        criteria.status = try MessageStatuses.checked(status)
+        criteria.receiver = messages.user
+        criteria.topic = messages.topic
+        criteria.type = messages.type
+        criteria.since = try messages.sinceTime()
+        criteria.until = try messages.untilTime()
+        criteria.status = try messages.knownStatus()
         return criteria
     }
 }

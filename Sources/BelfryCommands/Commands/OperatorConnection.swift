@@ -30,7 +30,8 @@ enum OperatorConnection {
         try await connected(configuration) { try await body(ReplayJobStore(executor: $0, isPatient: true)) }
     }
 
-    private static func connected<R>(
+    /// The same with the connection itself.
+    static func connected<R>(
         _ configuration: BelfryConfiguration, _ body: (PostgresConnection) async throws -> R
     ) async throws -> R {
         let connection = try await PostgresConnection.connect(Self.configuration(configuration))

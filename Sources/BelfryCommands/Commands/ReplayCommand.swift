@@ -20,23 +20,7 @@ struct ReplayCommand: BelfrySubcommand {
     @Option(name: .customLong("id"), parsing: .upToNextOption, help: "Messages by id.")
     var ids: [String] = []
 
-    @Option(help: "Messages of a user.")
-    var user: String?
-
-    @Option(help: "Messages of a topic.")
-    var topic: String?
-
-    @Option(help: "Messages of a type.")
-    var type: String?
-
-    @Option(help: ArgumentHelp("Messages written then or later.", valueName: "time"))
-    var since: String?
-
-    @Option(help: ArgumentHelp("Messages written before then.", valueName: "time"))
-    var until: String?
-
-    @Option(help: "Messages with a status: \(MessageStatuses.list).")
-    var status: String?
+    @OptionGroup var messages: MessageOptions
 
     @Flag(help: "Take delivered messages too.")
     var delivered = false
@@ -109,19 +93,17 @@ struct ReplayCommand: BelfrySubcommand {
     private func criteria() throws -> ReplayCriteria {
         var criteria = ReplayCriteria()
         if !ids.isEmpty { criteria.ids = try ids.map(Self.id) }
-        criteria.receiver = user
-        criteria.topic = topic
-        criteria.type = type
-        criteria.since = try TimePoint.option(since, "--since")
-        criteria.until = try TimePoint.option(until, "--until")
-        criteria.status = try MessageStatuses.checked(status)
+        criteria.receiver = messages.user
+        criteria.topic = messages.topic
+        criteria.type = messages.type
+        criteria.since = try messages.sinceTime()
+        criteria.until = try messages.untilTime()
+        criteria.status = try messages.knownStatus()
         criteria.includeDelivered = delivered
         guard criteria != ReplayCriteria() else {
             throw ValidationError("Give at least one of --id, --user, --topic, --type, --since, --until and --status.")
         }
-        if delivered, criteria.ids == nil, user == nil, topic == nil, type == nil, since == nil, until == nil,
-            status == nil
-        {
+        if delivered, criteria.ids == nil, messages.isEmpty {
             throw ValidationError("--delivered alone would replay everything: give another criterion with it.")
         }
         return criteria

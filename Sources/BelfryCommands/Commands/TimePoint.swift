@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 
 /// A moment on the command line: ISO 8601, or a duration before or after now (`2h`).
@@ -27,14 +26,5 @@ struct TimePoint: Hashable, Sendable {
             /(?<date>\d{4}-\d\d-\d\d)(?:[T ](?<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?<zone>Z|[+-]\d\d(?::?\d\d)?)?)?/
         guard let match = text.wholeMatch(of: form)?.output else { return nil }
         self.text = "\(match.date)T\(match.time ?? "00:00:00")\(match.zone ?? "Z")"
-    }
-
-    /// What an option says of the past, as PostgreSQL reads it.
-    static func option(_ text: String?, _ name: String) throws -> String? {
-        guard let text else { return nil }
-        guard let time = TimePoint(parsing: text, .ago) else {
-            throw ValidationError("\(name) must be \(hint) ago, not '\(text)'.")
-        }
-        return time.text
     }
 }

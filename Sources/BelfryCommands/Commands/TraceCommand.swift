@@ -2,7 +2,6 @@ import ArgumentParser
 import BelfryModel
 import Foundation
 import Outbox
-import Postgres
 
 /// `belfry trace`: where a message is, and what became of it.
 struct TraceCommand: BelfrySubcommand {
@@ -35,15 +34,9 @@ struct TraceCommand: BelfrySubcommand {
 
     func execute() async throws {
         let id = try messageID()
-        let connection = try await PostgresConnection.connect(
-            OperatorConnection.configuration(try await options.load()))
-        do {
+        try await OperatorConnection.connected(try await options.load()) { connection in
             try await trace(id, TraceStore(executor: connection))
-        } catch {
-            await connection.close()
-            throw error
         }
-        await connection.close()
     }
 
     private func trace(_ id: MessageID, _ store: TraceStore) async throws {

@@ -109,17 +109,7 @@ enum DoctorSchemaStatements {
         "",
         """
         with behind as materialized (
-            select o.message_id
-            from belfry.relay_cursor c
-            cross join lateral (
-                select message_id, xid, not_before from belfry.outbox where xid >= pg_snapshot_xmax(c.snapshot)
-                union all
-                select message_id, xid, not_before from belfry.outbox
-                where xid = any(array(select pg_snapshot_xip(c.snapshot)))
-            ) o
-            where c.shard = 0 and o.not_before is null
-                and (c.target is null or not pg_visible_in_snapshot(o.xid, c.target)
-                    or (o.xid, o.message_id) > (c.position_xid, c.position_id))
+            \(OperatorStatements.behind)
             limit \(CursorFacts.behindMax)
         )
         select c.relay, c.term, extract(epoch from clock_timestamp() - c.leader_seen_at)::float8, c.backend_pid,

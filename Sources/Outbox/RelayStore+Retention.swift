@@ -35,11 +35,14 @@ extension RelayStore {
 
 /// The text of its statements.
 enum RetentionStatements {
+    /// A lock of the whole table is waited for ten milliseconds, while rows of it are locked: then it fails with 55P03.
     /// Plan: message_log from a position along the primary key; then outbox, parked and message_log by primary key.
     static let deleteOld = PostgresStatement(
         "belfry_relay_delete_old",
         """
+        with \(NodeMarkStatements.patience)
         select d.last_id, d.deleted, d.is_at_end
-        from belfry.delete_old($1::bigint, $2::integer, $3::text[], $4::text[], $5::bigint[]) d
+        from (select case when p.milliseconds <> '' then $2::bigint::integer end as rows from patience p offset 0) u
+        cross join lateral belfry.delete_old($1::bigint, u.rows, $3::text[], $4::text[], $5::bigint[]) d
         """, timeLimit: .seconds(30))
 }

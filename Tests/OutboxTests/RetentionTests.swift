@@ -120,6 +120,27 @@ import Testing
         await connection.close()
     }
 
+    /// Whoever holds the table and comes to the rows would else wait for what waits for them.
+    @Test func `a lock of the table is not waited for`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let (store, connection) = try await setUp(database)
+        try await Self.write("delivered", daysAgo: 10, count: 2, to: connection)
+        let holder = try await database.connect()
+        try await holder.run("begin; lock table belfry.message_log in share mode")
+        var policy = RetentionPolicy()
+        policy[.delivered] = Self.days(1)
+        do {
+            _ = try await store.deleteOld(after: nil, rows: 10, policy: policy)
+            Issue.record("it did not fail")
+        } catch {
+            #expect(error.sqlState == "55P03")
+        }
+        try await holder.run("update belfry.message_log set viewed_at = now(); commit")
+        #expect(try await store.deleteOld(after: nil, rows: 10, policy: policy).deleted == 2)
+        await holder.close()
+        await connection.close()
+    }
+
     @Test func `what is in the outbox stays, whatever its status`() async throws {
         let (store, connection) = try await setUp()
         try await Self.write("delivered", daysAgo: 10, count: 2, to: connection)

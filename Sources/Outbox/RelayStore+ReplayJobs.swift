@@ -55,13 +55,16 @@ enum RelayReplayJobStatements {
         "", "select j.id from belfry.replay_job j where j.state = 'running' order by j.id limit 100")
 
     /// Plan: replay_job by primary key; pieces of message_log by primary key or by topic; outbox by (xid, …) up to the
-    /// bound, then outbox and message_log by primary key.
+    /// bound, then outbox and message_log by primary key. A lock of a whole table is waited for ten milliseconds, while
+    /// rows are locked: then it fails with 55P03.
     static let step = PostgresStatement(
         "",
         """
+        with \(NodeMarkStatements.patience)
         select s.outcome, s.queued, s.skipped, s.held
-        from belfry.step_replay_job(
-            $1::bigint, $2::bigint, $3::bigint::integer, $4::bigint::integer, $5::bigint::integer) s
+        from (select case when p.milliseconds <> '' then $1::bigint end as job from patience p offset 0) u
+        cross join lateral belfry.step_replay_job(
+            u.job, $2::bigint, $3::bigint::integer, $4::bigint::integer, $5::bigint::integer) s
         """)
 
     /// Plan: by primary key.

@@ -56,6 +56,24 @@ import Testing
         #expect(try await writer.value("select count(*) from belfry.outbox") == "\(count)")
     }
 
+    /// Whoever holds the table and comes to the rows would else wait for what waits for them.
+    @Test func `a lock of the table is not waited for`() async throws {
+        let database = try await TestServer.makeDatabase()
+        let writer = try await prepare(database, expired: 20)
+        let holder = try await database.connect()
+        try await holder.run("begin; lock table belfry.message_log in share mode")
+        let bus = RecordingBus()
+        let relay = try await RunningRelay(database, bus: bus)
+        try await create(writer, rate: 10_000)
+        // Past the second after which PostgreSQL looks for circles.
+        try await Task.sleep(for: .milliseconds(1_500))
+        try await holder.run("update belfry.message_log set viewed_at = now(); commit")
+        try await wait(writer)
+        try await expectEachOnce(bus, writer, count: 20)
+        await relay.stop()
+        await holder.close()
+    }
+
     @Test func `some thousands come again, and nothing else`() async throws {
         let database = try await TestServer.makeDatabase()
         let writer = try await prepare(database, expired: 3_000)

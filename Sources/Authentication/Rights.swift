@@ -4,23 +4,25 @@ public struct Rights: Hashable, Sendable {
     public let topics: [DestinationPattern]?
     /// To which destinations may be sent.
     public let sends: [DestinationPattern]
-    /// Whether they may see and end others' sessions.
-    public let isOperator: Bool
+    /// What of others' messages and sessions they may see and do.
+    public let operatorRight: OperatorRight
 
     /// Patterns in one list at most: each is compared with when a destination is asked about.
     public static let patternsMax = 100
 
-    public init(topics: [DestinationPattern]? = nil, sends: [DestinationPattern] = [], isOperator: Bool = false) {
+    public init(
+        topics: [DestinationPattern]? = nil, sends: [DestinationPattern] = [], operatorRight: OperatorRight = .none
+    ) {
         self.topics = topics
         self.sends = sends
-        self.isOperator = isOperator
+        self.operatorRight = operatorRight
     }
 
     /// What a token gives that says nothing of rights: every topic, no sending.
     public static let standard = Rights()
     /// Every topic, sending to everybody, and an operator's.
     public static let all = Rights(
-        sends: ["/user/**", "/topic/**"].compactMap(DestinationPattern.init), isOperator: true)
+        sends: ["/user/**", "/topic/**"].compactMap(DestinationPattern.init), operatorRight: .act)
 
     /// The patterns of a list of texts, of a token or of an application's answer; `nil` when it has too many, or one of
     /// them is none: a right that can't be read is not to be guessed.

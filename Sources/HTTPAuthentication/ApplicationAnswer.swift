@@ -11,7 +11,7 @@ struct ApplicationAnswer: Decodable {
     let expiresAt: Double?
     let subscribe: [String]?
     let send: [String]?
-    let `operator`: Bool?
+    let `operator`: OperatorRight?
 
     /// - Throws: `DecodingError`.
     init(parsing body: ByteBuffer) throws {
@@ -43,6 +43,6 @@ struct ApplicationAnswer: Decodable {
         }
         return Identity(
             user: user, expiresAt: end,
-            rights: Rights(topics: topics ?? nil, sends: sends, isOperator: `operator` ?? false))
+            rights: Rights(topics: topics ?? nil, sends: sends, operatorRight: `operator` ?? .none))
     }
 }

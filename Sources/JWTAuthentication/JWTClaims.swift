@@ -42,7 +42,7 @@ extension JWTClaims: Decodable {
         case sub, iss, aud, exp, nbf
         case subscribe = "belfry.subscribe"
         case send = "belfry.send"
-        case isOperator = "belfry.operator"
+        case operatorRight = "belfry.operator"
     }
 
     init(from decoder: any Decoder) throws {
@@ -59,7 +59,7 @@ extension JWTClaims: Decodable {
         rights = Rights(
             topics: try claim([String].self, .subscribe).map { try Self.patterns($0, .subscribe) },
             sends: try Self.patterns(try claim([String].self, .send) ?? [], .send),
-            isOperator: try claim(Bool.self, .isOperator) ?? false)
+            operatorRight: try claim(OperatorRight.self, .operatorRight) ?? .none)
     }
 
     private static func patterns(

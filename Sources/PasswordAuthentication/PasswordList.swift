@@ -76,7 +76,7 @@ public struct PasswordList: Sendable {
     private static func rights(_ words: ArraySlice<Substring>) -> Rights? {
         var topics: [String]?
         var sends: [String] = []
-        var isOperator = false
+        var operatorRight = OperatorRight.none
         for word in words {
             if word == "subscribe=none" {
                 topics = topics ?? []
@@ -85,23 +85,30 @@ public struct PasswordList: Sendable {
             } else if word.hasPrefix("send=") {
                 sends.append(String(word.dropFirst("send=".count)))
             } else if word == "operator" {
-                isOperator = true
+                operatorRight = .act
+            } else if word == "operator=view" {
+                operatorRight = max(operatorRight, .view)
             } else {
                 return nil
             }
         }
         guard let sends = Rights.patterns(sends) else { return nil }
-        guard let topics else { return Rights(sends: sends, isOperator: isOperator) }
-        return Rights.patterns(topics).map { Rights(topics: $0, sends: sends, isOperator: isOperator) }
+        guard let topics else { return Rights(sends: sends, operatorRight: operatorRight) }
+        return Rights.patterns(topics).map { Rights(topics: $0, sends: sends, operatorRight: operatorRight) }
     }
 
     /// The line of a login.
     public static func line(
-        login: String, hash: PasswordHash, subscribe: [String]?, send: [String], isOperator: Bool = false
+        login: String, hash: PasswordHash, subscribe: [String]?, send: [String], operatorRight: OperatorRight = .none
     ) -> String {
         let topics = subscribe.map { $0.isEmpty ? [" subscribe=none"] : $0.map { " subscribe=\($0)" } } ?? []
-        return "\(login):\(hash)" + topics.joined() + send.map { " send=\($0)" }.joined()
-            + (isOperator ? " operator" : "")
+        let word =
+            switch operatorRight {
+            case .none: ""
+            case .view: " operator=view"
+            case .act: " operator"
+            }
+        return "\(login):\(hash)" + topics.joined() + send.map { " send=\($0)" }.joined() + word
     }
 }
 

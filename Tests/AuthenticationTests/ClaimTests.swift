@@ -132,6 +132,19 @@ struct ClaimTests {
         #expect(try await !self.rights(#"{"sub":"a","belfry.subscribe":[]}"#).maySubscribe(to: "/topic/news"))
     }
 
+    @Test(arguments: [
+        ("true", OperatorRight.act), (#""act""#, .act), (#""view""#, .view), ("false", .none),
+    ])
+    func anOperatorMayLookOrAct(value: String, right: OperatorRight) async throws {
+        #expect(try await rights(#"{"sub":"a","belfry.operator":\#(value)}"#).operatorRight == right)
+    }
+
+    @Test(arguments: ["null", "1", #""none""#, #""true""#, "[]", #""""#])
+    func anOperatorsRightThatCannotBeReadRefusesTheToken(value: String) async throws {
+        let refusal = try await refusal(#"{"sub":"a","belfry.operator":\#(value)}"#)
+        #expect(refusal?.message.contains("'belfry.operator'") == true)
+    }
+
     @Test(arguments: ["belfry.subscribe", "belfry.send"])
     func rightsThatCannotBeReadRefuseTheToken(claim: String) async throws {
         for value in [

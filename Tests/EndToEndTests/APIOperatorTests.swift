@@ -14,7 +14,7 @@ import Testing
             let user = (credentials.token ?? "").prefix { $0 != "#" }
             return .now(
                 .success(
-                    Identity(user: String(user), rights: Rights(isOperator: user != "guest"))))
+                    Identity(user: String(user), rights: Rights(operatorRight: user == "guest" ? .none : .act))))
         }
     }
 

@@ -14,7 +14,8 @@ import Testing
             let user = credentials.token ?? ""
             let sends = [DestinationPattern("/user/**")].compactMap(\.self)
             return .now(
-                .success(Identity(user: user, rights: Rights(sends: sends, isOperator: user != "guest"))))
+                .success(
+                    Identity(user: user, rights: Rights(sends: sends, operatorRight: user == "guest" ? .none : .act))))
         }
     }
 

@@ -31,8 +31,13 @@ struct PasswordCommand: BelfrySubcommand {
             valueName: "pattern"))
     var send: [String] = []
 
-    @Flag(name: .customLong("operator"), help: "The user may see and end others' sessions.")
+    @Flag(
+        name: .customLong("operator"),
+        help: "The user is an operator: may see others' messages and sessions, and replay, cancel and disconnect.")
     var isOperator = false
+
+    @Flag(name: .customLong("operator-view"), help: "The user may see what operators see, and change nothing.")
+    var isViewer = false
 
     func validate() throws {
         let isOneWord = !user.contains { $0.isWhitespace || $0 == ":" } && !user.hasPrefix("#")
@@ -59,7 +64,7 @@ struct PasswordCommand: BelfrySubcommand {
         print(
             PasswordList.line(
                 login: user, hash: try PasswordHash(of: password), subscribe: topics, send: send,
-                isOperator: isOperator))
+                operatorRight: isOperator ? .act : isViewer ? .view : .none))
     }
 
     /// From the terminal without showing it, else the first line of standard input.

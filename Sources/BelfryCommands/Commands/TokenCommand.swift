@@ -38,8 +38,13 @@ struct TokenCommand: BelfrySubcommand {
             valueName: "pattern"))
     var send: [String] = []
 
-    @Flag(name: .customLong("operator"), help: "The user may see and end others' sessions.")
+    @Flag(
+        name: .customLong("operator"),
+        help: "The user is an operator: may see others' messages and sessions, and replay, cancel and disconnect.")
     var isOperator = false
+
+    @Flag(name: .customLong("operator-view"), help: "The user may see what operators see, and change nothing.")
+    var isViewer = false
 
     func validate() throws {
         guard Identity.isValid(user: user) else {
@@ -72,7 +77,7 @@ struct TokenCommand: BelfrySubcommand {
                 user: user, expiresAt: Date().addingTimeInterval(Double(lifetime.components.seconds)), secret: secret,
                 issuer: configuration.jwtIssuer, audience: configuration.jwtAudience,
                 subscribe: subscribe.isEmpty && !subscribeNone ? nil : subscribe, send: send.isEmpty ? nil : send,
-                isOperator: isOperator ? true : nil))
+                operatorRight: isOperator ? .act : isViewer ? .view : .none))
     }
 
     /// A token signed with HS256.
@@ -80,10 +85,10 @@ struct TokenCommand: BelfrySubcommand {
     /// - Parameters:
     ///   - subscribe: the claim `belfry.subscribe`; `nil` leaves it out.
     ///   - send: the claim `belfry.send`; `nil` leaves it out.
-    ///   - isOperator: the claim `belfry.operator`; `nil` leaves it out.
+    ///   - operatorRight: the claim `belfry.operator`; `none` leaves it out.
     static func token(
         user: String, expiresAt: Date, secret: String, issuer: String?, audience: String?,
-        subscribe: [String]? = nil, send: [String]? = nil, isOperator: Bool? = nil
+        subscribe: [String]? = nil, send: [String]? = nil, operatorRight: OperatorRight = .none
     ) async throws -> String {
         // Refuses what the nodes would refuse, before jwt-kit meets it.
         _ = try await JWTKeys.secret(secret)
@@ -92,7 +97,8 @@ struct TokenCommand: BelfrySubcommand {
         return try await keys.sign(
             Payload(
                 sub: user, iat: Int(now.timeIntervalSince1970), exp: Int(expiresAt.timeIntervalSince1970), iss: issuer,
-                aud: audience, subscribe: subscribe, send: send, isOperator: isOperator))
+                aud: audience, subscribe: subscribe, send: send,
+                right: operatorRight == .none ? nil : operatorRight))
     }
 
     private struct Payload: JWTPayload {
@@ -103,13 +109,29 @@ struct TokenCommand: BelfrySubcommand {
         let aud: String?
         let subscribe: [String]?
         let send: [String]?
-        let isOperator: Bool?
+        let right: OperatorRight?
 
         enum CodingKeys: String, CodingKey {
             case sub, iat, exp, iss, aud
             case subscribe = "belfry.subscribe"
             case send = "belfry.send"
-            case isOperator = "belfry.operator"
+            case right = "belfry.operator"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(sub, forKey: .sub)
+            try container.encode(iat, forKey: .iat)
+            try container.encode(exp, forKey: .exp)
+            try container.encodeIfPresent(iss, forKey: .iss)
+            try container.encodeIfPresent(aud, forKey: .aud)
+            try container.encodeIfPresent(subscribe, forKey: .subscribe)
+            try container.encodeIfPresent(send, forKey: .send)
+            switch right {
+            case .act: try container.encode(true, forKey: .right)
+            case .view: try container.encode("view", forKey: .right)
+            case .some(.none), nil: break
+            }
         }
 
         /// Only signed here, never verified.

@@ -22,7 +22,7 @@ public struct OperateReplayJobs: Sendable {
 
     /// Makes a job, or tells what it would do.
     public func create(_ request: ReplayJobRequest, by identity: Identity) async throws(CommandRefusal) -> Answer {
-        try OperatorRights.require(identity)
+        try OperatorRights.require(request.isDryRun ? .view : .act, identity)
         return try await Self.asking { () async throws(PostgresError) in
             if request.isDryRun {
                 return .estimated(try await store.estimate(request.criteria, rate: request.rate).json)
@@ -38,7 +38,7 @@ public struct OperateReplayJobs: Sendable {
     public func jobs(
         before: Int64?, limit: Int, by identity: Identity
     ) async throws(CommandRefusal) -> [ReplayJob] {
-        try OperatorRights.require(identity)
+        try OperatorRights.require(.view, identity)
         return try await Self.asking { () async throws(PostgresError) in
             try await store.jobs(before: before, limit: min(max(1, limit), Self.limitMax))
         }
@@ -46,7 +46,7 @@ public struct OperateReplayJobs: Sendable {
 
     /// A job; `nil` when there is none.
     public func job(_ id: Int64, by identity: Identity) async throws(CommandRefusal) -> String? {
-        try OperatorRights.require(identity)
+        try OperatorRights.require(.view, identity)
         return try await Self.asking { () async throws(PostgresError) in try await store.job(id)?.json }
     }
 
@@ -54,7 +54,7 @@ public struct OperateReplayJobs: Sendable {
     public func change(
         _ id: Int64, _ change: ReplayJobChange, by identity: Identity
     ) async throws(CommandRefusal) -> String? {
-        try OperatorRights.require(identity)
+        try OperatorRights.require(.act, identity)
         return try await Self.asking { () async throws(PostgresError) in
             do throws(PostgresError) {
                 return try await LockPatience.retrying { () async throws(PostgresError) in
@@ -80,15 +80,6 @@ public struct OperateReplayJobs: Sendable {
             case "55000": throw CommandRefusal(.conflict, error.sentence)
             default: throw CommandRefusal(error)
             }
-        }
-    }
-}
-
-/// Who may do what is for operators.
-enum OperatorRights {
-    static func require(_ identity: Identity) throws(CommandRefusal) {
-        guard identity.rights.isOperator else {
-            throw CommandRefusal(.forbidden, "this is for operators: the token has no claim belfry.operator.")
         }
     }
 }

@@ -18,7 +18,7 @@ public struct OperateSessions: Sendable {
     public func sessions(
         of criterion: SessionStore.Criterion, by identity: Identity
     ) async throws(CommandRefusal) -> [String] {
-        try OperatorRights.require(identity)
+        try OperatorRights.require(.view, identity)
         do throws(PostgresError) {
             try await store.ask(of: criterion)
             let deadline = ContinuousClock.now + Self.answerTimeout
@@ -39,7 +39,7 @@ public struct OperateSessions: Sendable {
     public func end(
         of user: String, refusesTokens: Bool, by identity: Identity
     ) async throws(CommandRefusal) -> SessionStore.Ended {
-        try OperatorRights.require(identity)
+        try OperatorRights.require(.act, identity)
         do throws(PostgresError) {
             return try await store.end(of: user, refusesTokens: refusesTokens, actor: identity.user)
         } catch {

@@ -18,7 +18,7 @@ public struct ReadAudit: Sendable {
     public func page(
         before: Int64?, limit: Int, by identity: Identity
     ) async throws(CommandRefusal) -> [AuditStore.Entry] {
-        try OperatorRights.require(identity)
+        try OperatorRights.require(.view, identity)
         do throws(PostgresError) {
             return try await store.page(before: before, limit: min(max(1, limit), Self.limitMax))
         } catch {

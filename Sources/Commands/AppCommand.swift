@@ -10,6 +10,9 @@ public protocol AppCommand: Sendable {
     /// Whether it is of no use without its answer.
     var isQuestion: Bool { get }
 
+    /// Whether it is served only where the operators' console is.
+    var isForOperators: Bool { get }
+
     /// Does what is asked for; what it wrote is committed when it returns.
     ///
     /// - Returns: what the client is answered, if anything.
@@ -19,6 +22,7 @@ public protocol AppCommand: Sendable {
 
 extension AppCommand {
     public var isQuestion: Bool { false }
+    public var isForOperators: Bool { false }
 }
 
 /// What a client is answered: JSON.

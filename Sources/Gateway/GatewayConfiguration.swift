@@ -9,6 +9,8 @@ public struct GatewayConfiguration: Sendable {
     public var http: Listener.Configuration
     /// Where STOMP over TCP is served; nowhere when absent.
     public var stomp: Listener.Configuration?
+    /// Where the operators' console is served.
+    public var console: Console = .off
     public var limits: Limits
     /// Set in development mode only: serves `/dev/…`.
     public var developmentRoutes: DevelopmentRoutes?
@@ -24,6 +26,15 @@ public struct GatewayConfiguration: Sendable {
     /// Serves what pages of the design before Belfry ask for of a user's history.
     public var servesEarlierPages = false
     public var version: String
+
+    /// The operators' console: pages, views over HTTP and STOMP, and acts.
+    public enum Console: Sendable {
+        case off
+        /// With everything else.
+        case atHTTP
+        /// At a port of its own, and only there.
+        case own(Listener.Configuration)
+    }
 
     public init(
         http: Listener.Configuration = .init(host: "127.0.0.1", port: 8080), stomp: Listener.Configuration? = nil,

@@ -44,11 +44,14 @@ public final class GatewayServer: Service {
     ///   - requests: for what clients ask for, by STOMP or HTTP, so that a flood of it holds up no delivery; of the
     ///     same role.
     ///   - heartBeats: a connection that nothing else uses.
+    ///   - sendRefusals: where messages are noted that the schema refuses.
+    ///   - insight: what the console tells beside the tables.
     public init(
         configuration: GatewayConfiguration, installation: InstallationIdentity, eventLoopGroup: any EventLoopGroup,
         postgres: PostgresClient, requests: PostgresClient, heartBeats: PostgresClient, bus: any Bus,
         authenticator: any Authenticator,
-        health: HealthChecks, metricsText: @escaping @Sendable () -> String, logger: Logger
+        health: HealthChecks, metricsText: @escaping @Sendable () -> String,
+        sendRefusals: SendRefusals = SendRefusals(), insight: OperatorViews.Insight = .none, logger: Logger
     ) {
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
@@ -59,11 +62,17 @@ public final class GatewayServer: Service {
         self.tokensAreUnproven = authenticator.tokensAreUnproven
         let inbox = Inbox(store: InboxStore(executor: requests))
         let pushStore = PushStore(executor: requests)
+        let sessions = OperateSessions(store: SessionStore(executor: requests))
+        let replayJobs = OperateReplayJobs(store: ReplayJobStore(executor: requests, isPatient: false))
+        let audit = ReadAudit(store: AuditStore(executor: requests))
+        let views = OperatorViews(
+            executor: requests, sessions: sessions, jobs: replayJobs, audit: audit, insight: insight)
         self.context = NodeContext(
             store: NodeStore(client: postgres, heartBeats: heartBeats, nodeID: UUID().uuidString.lowercased()),
-            bus: bus, authenticator: authenticator, commands: CommandTable(Self.commands(configuration, inbox)),
+            bus: bus, authenticator: authenticator,
+            commands: CommandTable(Self.commands(configuration, inbox) + [OperatorCommand(views: views)]),
             limits: configuration.limits, version: configuration.version, installation: installation, logger: logger,
-            fingerprint: { TokenFingerprint($0) })
+            sendRefusals: sendRefusals, fingerprint: { TokenFingerprint($0) })
         var health = health
         health.isStopping = { isStopping.withLockedValue { $0 } }
         self.routes = Routes(
@@ -71,10 +80,9 @@ public final class GatewayServer: Service {
             version: configuration.version)
         self.api = API(
             services: API.Services(
-                inbox: inbox, push: PushMessages(store: pushStore), cancel: CancelMessage(store: pushStore),
-                sessions: OperateSessions(store: SessionStore(executor: requests)),
-                replayJobs: OperateReplayJobs(store: ReplayJobStore(executor: requests, isPatient: false)),
-                audit: ReadAudit(store: AuditStore(executor: requests))),
+                inbox: inbox, push: PushMessages(store: pushStore, refusals: sendRefusals),
+                cancel: CancelMessage(store: pushStore), sessions: sessions, replayJobs: replayJobs, audit: audit,
+                views: views, acts: OperatorActs(executor: requests)),
             authenticator: authenticator, isRefused: { [tokens = context.refusedTokens] in tokens.contains($0) },
             limits: configuration.limits,
             servesEarlierPages: configuration.servesEarlierPages, logger: logger)
@@ -140,33 +148,45 @@ public final class GatewayServer: Service {
     private func listeners(_ workers: Workers) -> [(ListenerPort, Listener)] {
         let limits = configuration.limits
         let gate = ConnectionGate(limits: limits, trusted: configuration.trustedProxies, logger: logger)
-        let setup = connectionSetup(workers)
-        let http = Listener(
-            .http, configuration.http, gate: gate, limits: limits, eventLoopGroup: eventLoopGroup,
-            refuse: setup.refuse, initialize: setup.initialize)
-        guard let stomp = configuration.stomp else { return [(.http, http)] }
+        func overHTTP(_ port: ListenerPort, _ place: Listener.Configuration, servesConsole: Bool) -> Listener {
+            let setup = connectionSetup(workers, at: place, servesConsole: servesConsole)
+            return Listener(
+                port, place, gate: gate, limits: limits, eventLoopGroup: eventLoopGroup, refuse: setup.refuse,
+                initialize: setup.initialize)
+        }
+        var listeners: [(ListenerPort, Listener)] = []
+        switch configuration.console {
+        case .off: listeners.append((.http, overHTTP(.http, configuration.http, servesConsole: false)))
+        case .atHTTP: listeners.append((.http, overHTTP(.http, configuration.http, servesConsole: true)))
+        case .own(let place):
+            listeners.append((.http, overHTTP(.http, configuration.http, servesConsole: false)))
+            listeners.append((.console, overHTTP(.console, place, servesConsole: true)))
+        }
+        guard let stomp = configuration.stomp else { return listeners }
         let tcp = Listener(.stomp, stomp, gate: gate, limits: limits, eventLoopGroup: eventLoopGroup) {
             var connection = ClientConnection(transport: "tcp")
             connection.address = $1.address?.description
             try $0.pipeline.syncOperations.addHandler(
                 TCPHandler(worker: try workers.worker(of: $0), connection: connection))
         }
-        return [(.http, http), (.stomp, tcp)]
+        return listeners + [(.stomp, tcp)]
     }
 
-    /// What becomes of a connection to the HTTP port: plain HTTP, or a session over one of the transports.
-    private func connectionSetup(_ workers: Workers) -> ConnectionSetup {
+    /// What becomes of a connection to a port for HTTP: plain HTTP, or a session over one of the transports.
+    private func connectionSetup(
+        _ workers: Workers, at place: Listener.Configuration, servesConsole: Bool
+    ) -> ConnectionSetup {
         let limits = configuration.limits
         var policy = UpgradePolicy(
             allowedOrigins: configuration.allowedOrigins, tokensAreUnproven: tokensAreUnproven,
-            isOnLoopback: Loopback.contains(configuration.http.host))
+            isOnLoopback: Loopback.contains(place.host))
         policy.compresses = configuration.compression != nil
         let sockJS = SockJSEndpoint(configuration: configuration, workers: workers)
         policy.services = sockJS.map { [$0.mounted] } ?? []
         let rules = RequestRules(policy: policy, forwarding: configuration.forwarding)
         let compressions = WebSocketCompressions(configuration.compression, eventLoops: eventLoopGroup.makeIterator())
-        let router = routes.router()
-        api.add(to: router)
+        let router = routes.router(servesConsole: servesConsole)
+        api.add(to: router, servesConsole: servesConsole)
         let http = PlainHTTP(
             router: router, rules: rules, limits: limits, logger: logger,
             addHandlers: { try sockJS?.addHandler(to: $0, of: $1) })
@@ -177,10 +197,11 @@ public final class GatewayServer: Service {
                 if case .mounted(_, let isRaw) = handshake.endpoint {
                     try sockJS?.start(channel, handshake, isRaw: isRaw, compression: compression)
                 } else {
+                    var connection = ClientConnection(transport: "websocket", handshake)
+                    connection.isAtConsole = servesConsole
                     try channel.pipeline.syncOperations.addHandler(
                         WebSocketHandler(
-                            worker: try workers.worker(of: channel),
-                            connection: ClientConnection(transport: "websocket", handshake), limits: limits,
+                            worker: try workers.worker(of: channel), connection: connection, limits: limits,
                             compression: compression))
                 }
             },

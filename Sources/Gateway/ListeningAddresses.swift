@@ -7,10 +7,13 @@ public struct ListeningAddresses: Sendable {
     public let http: SocketAddress
     /// `nil` where no STOMP over TCP is served.
     public let stomp: SocketAddress?
+    /// `nil` where the operators' console has no port of its own.
+    public let console: SocketAddress?
 
-    public init(http: SocketAddress, stomp: SocketAddress?) {
+    public init(http: SocketAddress, stomp: SocketAddress?, console: SocketAddress? = nil) {
         self.http = http
         self.stomp = stomp
+        self.console = console
     }
 }
 
@@ -71,6 +74,6 @@ final class BoundPorts: Sendable {
             return addresses
         }
         guard all.count == count, let http = all[.http] else { return }
-        state.succeed(ListeningAddresses(http: http, stomp: all[.stomp]))
+        state.succeed(ListeningAddresses(http: http, stomp: all[.stomp], console: all[.console]))
     }
 }

@@ -18,11 +18,15 @@ public struct API: Sendable {
         let sessions: OperateSessions
         let replayJobs: OperateReplayJobs
         let audit: ReadAudit
+        let views: OperatorViews
+        let acts: OperatorActs
 
         public init(
             inbox: Inbox, push: PushMessages, cancel: CancelMessage, sessions: OperateSessions,
-            replayJobs: OperateReplayJobs, audit: ReadAudit
+            replayJobs: OperateReplayJobs, audit: ReadAudit, views: OperatorViews, acts: OperatorActs
         ) {
+            self.views = views
+            self.acts = acts
             self.sessions = sessions
             self.replayJobs = replayJobs
             self.audit = audit
@@ -57,17 +61,22 @@ public struct API: Sendable {
     }
 
     /// Its routes, in the order of the documentation.
-    var routes: [Route] {
+    var routes: [Route] { routes(servesConsole: true) }
+
+    private func routes(servesConsole: Bool) -> [Route] {
         InboxRoutes(inbox: services.inbox, cancel: services.cancel).all
             + PushRoutes(push: services.push, bodyBytesMax: bodyBytesMax).all
             + OperatorRoutes(sessions: services.sessions).all
             + ReplayJobRoutes(jobs: services.replayJobs, audit: services.audit).all
+            + (servesConsole ? ConsoleRoutes(views: services.views, acts: services.acts).all : [])
             + (servesEarlierPages ? EarlierPagesRoutes(inbox: services.inbox).all : [])
     }
 
     /// Adds the routes, and an answer for every other request under `/api`.
-    public func add(to router: Router<NodeRequestContext>) {
-        let routes = routes
+    ///
+    /// - Parameter servesConsole: with what the operators' console asks for.
+    public func add(to router: Router<NodeRequestContext>, servesConsole: Bool) {
+        let routes = routes(servesConsole: servesConsole)
         let described = "/api/openapi.json"
         router.add(middleware: OtherRequests(routes.map { ($0.method, $0.path) } + [(.get, described)]))
         for route in routes { add(route, to: router) }

@@ -4,4 +4,6 @@ public enum ListenerPort: String, CaseIterable, Sendable {
     case http
     /// STOMP over TCP.
     case stomp
+    /// The operators' console, where it has a port of its own.
+    case console
 }

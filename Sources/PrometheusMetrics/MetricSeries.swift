@@ -3,6 +3,8 @@ protocol MetricSeries: AnyObject, Sendable {
     /// The family it belongs to.
     var name: String { get }
     var labels: SeriesLabels { get }
+    /// Its number; `nil` for a histogram.
+    var readValue: Double? { get }
     func render(into text: inout PrometheusText)
 }
 

@@ -29,6 +29,8 @@ final class PrometheusCounter: MetricSeries, CounterHandler, FloatingPointCounte
         fraction.store(0)
     }
 
+    var readValue: Double? { Double(whole.load(ordering: .relaxed)) + fraction.value }
+
     func render(into text: inout PrometheusText) {
         let whole = whole.load(ordering: .relaxed)
         let fraction = fraction.value

@@ -18,6 +18,8 @@ final class PrometheusGauge: MetricSeries, RecorderHandler, MeterHandler {
     func increment(by amount: Double) { number.add(amount) }
     func decrement(by amount: Double) { number.add(-amount) }
 
+    var readValue: Double? { number.value }
+
     func render(into text: inout PrometheusText) {
         text.sample(name, labels: labels.braced(), value: number.value)
     }

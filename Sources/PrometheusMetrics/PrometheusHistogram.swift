@@ -38,6 +38,11 @@ final class PrometheusHistogram: MetricSeries, TimerHandler, RecorderHandler {
         sum.add(value)
     }
 
+    var readValue: Double? { nil }
+
+    /// Of each bucket by itself.
+    var counts: [Int64] { cells.map { $0.count.load(ordering: .relaxed) } }
+
     /// The count is that of the buckets as they were read, so the two always agree; the sum may hold a value more or
     /// less.
     func render(into text: inout PrometheusText) {

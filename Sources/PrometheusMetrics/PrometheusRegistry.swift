@@ -98,6 +98,11 @@ public final class PrometheusRegistry: Sendable {
         }
     }
 
+    /// The series of a name that has no labels.
+    func unlabelled(_ name: String) -> (any MetricSeries)? {
+        families.withLock { $0[name]?.series[SeriesLabels([]).text] }
+    }
+
     var timerBuckets: [Double] { configuration.timerBuckets }
     var recorderBuckets: [Double] { configuration.recorderBuckets }
 }

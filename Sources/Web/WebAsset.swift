@@ -17,4 +17,7 @@ public struct WebAsset: Sendable {
         WebAsset(path: "/style.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.style_css),
         WebAsset(path: "/favicon.svg", contentType: "image/svg+xml", bytes: PackageResources.favicon_svg),
     ]
+
+    /// The operators' console.
+    public static let console: [WebAsset] = []
 }

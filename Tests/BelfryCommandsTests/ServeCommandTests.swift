@@ -1,3 +1,4 @@
+import DatabaseSupport
 import Foundation
 import Postgres
 import PrivateServers
@@ -128,7 +129,17 @@ struct ServeCommandTests {
             try await redis.restart()
             #expect(await answers("/health/ready", port, 200, allUp))
 
+            let database = try await Application.connect(postgres.url)
+            let reported = "select count(*) from belfry.process where seen_at > now() - interval '12 seconds'"
+            let areTold = await isEventually { (try? await database.value(reported)) == "2" }
+            #expect(areTold)
+            let told = try #require(
+                try await database.value("select string_agg(settings::text, '') from belfry.process"))
+            #expect(told.contains("redis.url") && told.contains("jwt.secret"))
+            #expect(!told.contains("hunter2") && !told.contains("secretsecret"), "\(told)")
             for program in [relay, node] { try await endsInGoodOrder(program) }
+            #expect(try await database.value("select count(*) from belfry.process") == "0")
+            await database.close()
         }
     }
 

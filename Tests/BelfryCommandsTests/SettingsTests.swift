@@ -9,7 +9,7 @@ struct SettingsTests {
     private static let samples = [
         "postgres.url": "postgresql://belfry@db/app", "postgres.listenUrl": "postgresql://belfry@db/app",
         "redis.url": "redis://cache", "allowedOrigins": "https://app.example", "threads": "4", "jwt.secret": "s",
-        "relay.listen": "127.0.0.1:8081", "jwt.keys": "/etc/belfry/keys.json",
+        "relay.listen": "127.0.0.1:8081", "console.listen": "127.0.0.1:8082", "jwt.keys": "/etc/belfry/keys.json",
         "jwt.keysUrl": "https://issuer.example/jwks", "passwords": "/etc/belfry/logins",
         "httpAuth.url": "https://app.example/who", "httpAuth.headers": "Authorization,Cookie", "jwt.issuer": "i",
         "jwt.audience": "a",

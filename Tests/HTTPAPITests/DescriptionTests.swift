@@ -38,13 +38,17 @@ import Testing
             configuration: try PostgresConfiguration(url: "postgresql://nobody@127.0.0.1:1/none", applicationName: "t"),
             size: 1)
         let store = PushStore(executor: client)
+        let sessions = OperateSessions(store: SessionStore(executor: client))
+        let jobs = OperateReplayJobs(store: ReplayJobStore(executor: client, isPatient: false))
+        let audit = ReadAudit(store: AuditStore(executor: client))
         let api = API(
             services: API.Services(
                 inbox: Inbox(store: InboxStore(executor: client)), push: PushMessages(store: store),
                 cancel: CancelMessage(store: store),
-                sessions: OperateSessions(store: SessionStore(executor: client)),
-                replayJobs: OperateReplayJobs(store: ReplayJobStore(executor: client, isPatient: false)),
-                audit: ReadAudit(store: AuditStore(executor: client))),
+                sessions: sessions, replayJobs: jobs, audit: audit,
+                views: OperatorViews(
+                    executor: client, sessions: sessions, jobs: jobs, audit: audit, insight: .none),
+                acts: OperatorActs(executor: client)),
             authenticator: DevelopmentAuthenticator(), isRefused: { _ in false }, limits: Limits(),
             servesEarlierPages: true,
             logger: Logger(label: "test"))
@@ -53,7 +57,7 @@ import Testing
         #expect(Set(served).count == served.count)
         // Of two routes that may match one path a router would choose by itself: it says so.
         let router = Router(context: NodeRequestContext.self, options: .autoGenerateHeadEndpoints)
-        api.add(to: router)
+        api.add(to: router, servesConsole: true)
         _ = router.buildResponder()
     }
 

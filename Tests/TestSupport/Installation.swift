@@ -158,12 +158,15 @@ public struct RunningNode: Sendable {
     public let port: Int
     /// That of STOMP over TCP.
     public let stompPort: Int
+    /// That of the operators' console, where it has one of its own.
+    public let consolePort: Int
 
     init(_ server: GatewayServer) async throws {
         service = RunningService(server)
         let addresses = try await server.waitUntilListening()
         port = addresses.http.port ?? 0
         stompPort = addresses.stomp?.port ?? 0
+        consolePort = addresses.console?.port ?? 0
     }
 }
 

@@ -6,11 +6,14 @@ import UnixSignals
 enum Serving {
     /// Reads the settings and serves in some roles.
     static func run(_ options: ConfigurationOptions, _ flags: [[String: String?]], roles: ProcessRoles) async throws {
-        let configuration = try await options.load(flags.reduce(into: [:]) { $0.merge($1) { $1 } })
+        let loader = try await options.loader(flags.reduce(into: [:]) { $0.merge($1) { $1 } })
+        let configuration = try loader.load()
         LogBootstrap.run(configuration)
         let registry = MetricsSetup.bootstrap(roles: roles)
+        var process = BelfryProcess(configuration: configuration, roles: roles, registry: registry)
+        process.settings = SettingOrigin.json(loader.inspect().origins)
         try await run(
-            BelfryProcess(configuration: configuration, roles: roles, registry: registry),
+            process,
             listen: roles.contains(.node) ? configuration.listen : configuration.relayListen)
     }
 

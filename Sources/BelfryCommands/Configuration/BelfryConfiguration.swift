@@ -24,6 +24,8 @@ struct BelfryConfiguration: Sendable {
     var redisKeyPrefix = "belfry:"
     var listen = ListenAddress(host: "127.0.0.1", port: 8080)
     var relayListen: ListenAddress?
+    var consoleEnabled = true
+    var consoleListen: ListenAddress?
     var stompListen: ListenAddress?
     var allowedOrigins: [String] = []
     var trustedProxies: [AddressRange] = []

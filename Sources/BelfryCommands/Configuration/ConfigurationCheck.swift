@@ -52,6 +52,7 @@ struct ConfigurationCheck {
             if let stomp = configuration.stompListen {
                 lines.append(("STOMP", place(stomp, configuration.tlsSTOMP, "STOMP over TCP")))
             }
+            lines.append(("console", console))
         } else {
             let port = configuration.relayListen.map { place($0, false, "/health, /metrics") }
             lines.append(("HTTP", port ?? "no port"))
@@ -66,6 +67,15 @@ struct ConfigurationCheck {
         lines.append(
             ("its end", "\(end) s after SIGTERM at most: TimeoutStopSec, terminationGracePeriodSeconds above that"))
         return lines
+    }
+
+    private var console: String {
+        guard configuration.consoleEnabled else { return "not served" }
+        let address = configuration.consoleListen ?? configuration.listen
+        guard configuration.authentication != .dev || address.isLoopback else {
+            return "not served: with auth dev everybody is an operator, and other machines can reach it"
+        }
+        return configuration.consoleListen.map { place($0, configuration.tlsHTTP, "/console") } ?? "/console with HTTP"
     }
 
     private var services: String {

@@ -1,3 +1,4 @@
+import Foundation
 import Postgres
 import RedisBus
 
@@ -22,5 +23,18 @@ struct SettingOrigin: Sendable {
         default: break
         }
         return "(a secret)"
+    }
+
+    /// Settings as `belfry.process` keeps them: `[{"name":"…","value":"…","origin":"…"}]`.
+    static func json(_ origins: [SettingOrigin]) -> String {
+        struct Shown: Encodable {
+            let name: String
+            let value: String
+            let origin: String
+        }
+        let shown = origins.map { Shown(name: $0.setting.key, value: $0.shownText, origin: $0.source) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return (try? encoder.encode(shown)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
     }
 }

@@ -4,6 +4,13 @@ extension Settings {
         .address("listen", \.listen, "Where the node serves HTTP and WebSocket; port 0 takes a free one."),
         .optionalAddress(
             "stomp.listen", \.stompListen, "Where the node serves STOMP over TCP; nowhere when absent."),
+        .flag(
+            "console.enabled", \.consoleEnabled,
+            "Serves the operators' console under `/console`, for tokens with the claim `belfry.operator`; with `auth` "
+                + "`dev` on loopback only."),
+        .optionalAddress(
+            "console.listen", \.consoleListen,
+            "Where the console is served, and only there; at `listen` when absent."),
         .list(
             "allowedOrigins", \.allowedOrigins, unit: "origins",
             "Origins of pages that may connect beside those of the host that they ask for, such as "

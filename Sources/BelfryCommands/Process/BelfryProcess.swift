@@ -1,5 +1,6 @@
 import Authentication
 import Bus
+import Commands
 import Gateway
 import HTTPServer
 import Listening
@@ -27,6 +28,8 @@ struct BelfryProcess: Service, CustomStringConvertible {
     let roles: ProcessRoles
     let registry: PrometheusRegistry
     var developmentRoutes: DevelopmentRoutes?
+    /// What was set, as JSON for `belfry.process`: without secrets.
+    var settings = "[]"
     /// Called when the node listens.
     var onListening: (@Sendable (ListeningAddresses) -> Void)?
     let logger: Logger
@@ -116,19 +119,26 @@ struct BelfryProcess: Service, CustomStringConvertible {
         let bus: any Bus = redisBus ?? MemoryBus()
         let relay = roles.contains(.relay) ? makeRelay(database, installation, client, bus) : nil
         let health = HealthWiring.checks(client: client, redis: redisBus, relay: relay?.status)
+        let sendRefusals = SendRefusals()
         var gateway: GatewayServer?
         if let authentication, let ports {
             heartBeats.start()
             requests.start()
             gateway = makeGateway(
                 ports, eventLoopGroup, installation, (client, requests, heartBeats), bus,
-                authentication.authenticator, health)
+                authentication.authenticator, health, sendRefusals)
         }
 
         var services: [any Service] = [
             PostgresClientService(client: client), PostgresClientService(client: requests),
             PostgresClientService(client: heartBeats), BusService(bus: bus),
         ]
+        services.append(
+            ProcessReporter(
+                store: ProcessStore(executor: roles.contains(.node) ? requests : client), roles: roles,
+                registry: registry, health: health, refusals: sendRefusals,
+                listen: (roles.contains(.node) ? configuration.listen : configuration.relayListen)?.description,
+                settings: settings, logger: Logger(label: "belfry.process")))
         if let relay { services.append(relay) }
         if let authentication { services.append(authentication.service) }
         if let tls = ports?.tls { services.append(tls) }
@@ -169,13 +179,18 @@ struct BelfryProcess: Service, CustomStringConvertible {
     private func makeGateway(
         _ ports: NodePorts, _ eventLoopGroup: any EventLoopGroup, _ installation: InstallationIdentity,
         _ postgres: (client: PostgresClient, requests: PostgresClient, heartBeats: PostgresClient), _ bus: any Bus,
-        _ authenticator: any Authenticator, _ health: HealthChecks
+        _ authenticator: any Authenticator, _ health: HealthChecks, _ sendRefusals: SendRefusals
     ) -> GatewayServer {
         var gateway = GatewayConfiguration(
             http: ports.http, stomp: ports.stomp, limits: configuration.limits,
             developmentRoutes: developmentRoutes, allowedOrigins: configuration.allowedOrigins,
             trustedProxies: TrustedProxies(configuration.trustedProxies),
             forwarding: configuration.forwardedHeader, version: BelfryVersion.current)
+        gateway.console = ports.console
+        if case .off = gateway.console, configuration.consoleEnabled {
+            logger.warning(
+                "The console is not served: with auth dev everybody is an operator, and it is not on loopback.")
+        }
         gateway.compression = configuration.compression
         gateway.sockJS = configuration.sockJS
         gateway.servesEarlierPages = configuration.servesEarlierPages || developmentRoutes != nil
@@ -183,6 +198,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
             configuration: gateway, installation: installation, eventLoopGroup: eventLoopGroup,
             postgres: postgres.client, requests: postgres.requests, heartBeats: postgres.heartBeats, bus: bus,
             authenticator: authenticator, health: health, metricsText: { [registry] in registry.render() },
+            sendRefusals: sendRefusals, insight: ConsoleInsight.of(configuration, postgres.requests),
             logger: Logger(label: "belfry.gateway"))
     }
 
@@ -199,6 +215,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
     private func announce(_ addresses: ListeningAddresses) {
         var metadata: Logger.Metadata = ["address": "\(Self.place(addresses.http))"]
         if let stomp = addresses.stomp { metadata["stomp"] = "\(Self.place(stomp))" }
+        if let console = addresses.console { metadata["console"] = "\(Self.place(console))" }
         logger.notice("The \(roles.part) is listening.", metadata: metadata)
         onListening?(addresses)
     }

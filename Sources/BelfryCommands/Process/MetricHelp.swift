@@ -32,6 +32,7 @@ enum MetricHelp {
         "belfry_node_statement_failures_total": "Statements of this node that failed.",
         "belfry_marks_given_up_total": "Marks that PostgreSQL refuses for good.",
         "belfry_envelopes_dropped_total": "Messages of the bus that were not looked at, by reason.",
+        "belfry_arrival_seconds": "From the insertion of a message to its arrival at an event loop of this node.",
         "belfry_delivery_seconds": "From the insertion of a message to the commit of its acknowledgement.",
         "belfry_relay_published_total": "Messages published to the bus.",
         "belfry_relay_publish_seconds": "From the insertion of a message to the bus's answer.",

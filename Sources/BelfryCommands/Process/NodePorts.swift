@@ -45,6 +45,20 @@ struct NodePorts: Sendable {
             takesProxyHeaders: configuration.proxyProtocolHTTP, tls: configuration.tlsHTTP ? tls : nil)
     }
 
+    /// Where the operators' console is served. In development mode everybody is an operator: on loopback only.
+    var console: GatewayConfiguration.Console {
+        let place = configuration.consoleListen ?? configuration.listen
+        guard configuration.consoleEnabled, configuration.authentication != .dev || place.isLoopback else {
+            return .off
+        }
+        return configuration.consoleListen == nil
+            ? .atHTTP
+            : .own(
+                Listener.Configuration(
+                    host: place.host, port: place.port, takesProxyHeaders: configuration.proxyProtocolHTTP,
+                    tls: configuration.tlsHTTP ? tls : nil))
+    }
+
     /// Where STOMP over TCP is served, if it is.
     var stomp: Listener.Configuration? {
         configuration.stompListen.map {

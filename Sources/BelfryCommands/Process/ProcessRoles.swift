@@ -19,6 +19,15 @@ struct ProcessRoles: OptionSet, Sendable {
         }
     }
 
+    /// As `belfry.process` has it.
+    var kind: String {
+        switch self {
+        case .relay: "relay"
+        case .node: "node"
+        default: "serve"
+        }
+    }
+
     /// What of the process listens.
     var part: String { contains(.node) ? "node" : "relay" }
 }

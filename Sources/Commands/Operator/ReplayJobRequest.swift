@@ -33,25 +33,13 @@ public struct ReplayJobRequest: Decodable, Sendable {
         case ids, receiver, topic, type, since, until, status, includeDelivered, rate, dryRun
     }
 
-    private struct AnyKey: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init?(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     public let criteria: ReplayCriteria
     public let rate: Int
     public let isDryRun: Bool
 
     public init(from decoder: any Decoder) throws {
-        let known = Set(CodingKeys.allCases.map(\.stringValue))
         // A criterion that is misspelt would choose too much.
-        if let other = try decoder.container(keyedBy: AnyKey.self).allKeys.first(where: {
-            !known.contains($0.stringValue)
-        }) {
-            throw DecodingError.dataCorrupted(.init(codingPath: [other], debugDescription: "there is no such member"))
-        }
+        try decoder.requireMembers(of: CodingKeys.self)
         let container = try decoder.container(keyedBy: CodingKeys.self)
         var criteria = ReplayCriteria()
         criteria.ids = try container.value([InboxRequest.ID].self, .ids)?.map(\.value)
@@ -87,12 +75,5 @@ public struct ReplayJobRequest: Decodable, Sendable {
             let (low, high) = (ReplayJobStore.rates.lowerBound, ReplayJobStore.rates.upperBound)
             throw CommandRefusal(.invalid, "the rate is \(low) to \(high) messages a second.")
         }
-    }
-}
-
-extension KeyedDecodingContainer {
-    /// The value of a member that may be absent. Null is none: of a criterion it would choose everything.
-    fileprivate func value<Value: Decodable>(_ type: Value.Type, _ key: Key) throws -> Value? {
-        contains(key) ? try decode(type, forKey: key) : nil
     }
 }

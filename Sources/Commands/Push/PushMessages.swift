@@ -17,9 +17,15 @@ public struct PushMessages: Sendable {
     private static let triesMax = 5
 
     private let store: PushStore
+    private let refusals: SendRefusals
 
-    /// - Parameter store: its role is in `belfry_service`.
-    public init(store: PushStore) { self.store = store }
+    /// - Parameters:
+    ///   - store: its role is in `belfry_service`.
+    ///   - refusals: where messages are noted that the schema refuses.
+    public init(store: PushStore, refusals: SendRefusals = SendRefusals()) {
+        self.store = store
+        self.refusals = refusals
+    }
 
     /// Writes all of them in one transaction, or none.
     ///
@@ -70,7 +76,9 @@ public struct PushMessages: Sendable {
         } catch let refusal as CommandRefusal {
             throw refusal
         } catch {
-            throw Self.refusal(error, hasKeys: hasKeys)
+            let refusal = Self.refusal(error, hasKeys: hasKeys)
+            refusals.note(refusal, types: rows.map(\.type), via: "http", who: sender.user)
+            throw refusal
         }
     }
 

@@ -48,7 +48,10 @@ struct APIRequest: Sendable {
     /// The parameters of the query (application/x-www-form-urlencoded).
     ///
     /// - Parameter names: of all that there may be.
-    func query(_ names: String...) throws(Problem) -> [String: String] {
+    func query(_ names: String...) throws(Problem) -> [String: String] { try query(names) }
+
+    /// The same of a list of names.
+    func query(_ names: [String]) throws(Problem) -> [String: String] {
         var values: [String: String] = [:]
         for pair in (request.uri.query ?? "").split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -32,9 +32,10 @@ public struct Routes: Sendable {
         self.version = version
     }
 
-    public func router() -> Router<NodeRequestContext> {
+    /// - Parameter servesConsole: with the pages of the operators' console.
+    public func router(servesConsole: Bool) -> Router<NodeRequestContext> {
         let router = OperationsRoutes(health: health, metricsText: metricsText).router()
-        for asset in WebAsset.all {
+        for asset in WebAsset.all + (servesConsole ? WebAsset.console : []) {
             let response = asset.response
             router.get(RouterPath(asset.path)) { _, _ in response }
         }

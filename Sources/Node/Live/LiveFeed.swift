@@ -90,6 +90,7 @@ extension LiveFeed: BusSubscriberDelegate {
         do {
             let envelope = try Envelope(decoding: envelope)
             guard origins.accepts(envelope.origin) else { return }
+            context.metrics.arrived(createdAtMicroseconds: envelope.createdAtMicroseconds)
             audience.deliver(
                 Message(
                     stamp: MessageStamp(

@@ -27,15 +27,18 @@ public struct NodeContext: Sendable {
     let incarnation: UniqueID
     let lease = NodeLease(now: .now())
     let metrics = NodeMetrics()
+    let sendRefusals: SendRefusals
     let allocator = ByteBufferAllocator()
 
     /// - Parameters:
     ///   - installation: of the database, as it is at the start.
     ///   - version: the program's.
+    ///   - sendRefusals: where messages are noted that the schema refuses.
     ///   - fingerprint: what the token is known by that a client shows.
     public init(
         store: NodeStore, bus: any Bus, authenticator: any Authenticator, commands: CommandTable,
         limits: Limits, version: String, installation: InstallationIdentity, logger: Logger,
+        sendRefusals: SendRefusals = SendRefusals(),
         fingerprint: @escaping @Sendable (Credentials) -> TokenFingerprint? = { _ in nil }
     ) {
         self.store = store
@@ -48,6 +51,7 @@ public struct NodeContext: Sendable {
         self.occupancy = Occupancy(sessionsMax: limits.sessionsMax)
         self.authentications = AuthenticationGate(waitingMax: limits.authenticationsMax)
         self.fingerprint = fingerprint
+        self.sendRefusals = sendRefusals
         self.installation = installation.id
         self.incarnation = installation.incarnation
     }

@@ -20,11 +20,15 @@ final class NodeMetrics: Sendable {
         uniqueKeysWithValues: DroppedEnvelope.allCases.map {
             ($0, Counter(label: "belfry_envelopes_dropped_total", dimensions: [("reason", $0.rawValue)]))
         })
+    private let arrivalSeconds = Timer(label: "belfry_arrival_seconds")
     private let deliverySeconds = Timer(label: "belfry_delivery_seconds")
     private let closes: [CloseReason: Counter] = Dictionary(
         uniqueKeysWithValues: CloseReason.allCases.map {
             ($0, Counter(label: "belfry_session_closes_total", dimensions: [("reason", $0.rawValue)]))
         })
+
+    /// A hundred years: what is older says nothing of how fast we are.
+    private static let ageMicrosecondsMax: Int64 = 3_155_760_000_000_000
 
     /// Why a message of the bus is not looked at.
     enum DroppedEnvelope: String, CaseIterable {
@@ -54,6 +58,15 @@ final class NodeMetrics: Sendable {
     }
 
     func refreshedToken() { refreshesTotal.increment() }
+
+    /// A message came by the bus.
+    ///
+    /// - Parameter createdAtMicroseconds: by PostgreSQL's clock, as whoever wrote the envelope has it.
+    func arrived(createdAtMicroseconds: Int64) {
+        let age = UnixTime.microseconds.subtractingReportingOverflow(createdAtMicroseconds)
+        guard !age.overflow, (0...Self.ageMicrosecondsMax).contains(age.partialValue) else { return }
+        arrivalSeconds.recordNanoseconds(age.partialValue * 1_000)
+    }
 
     func sent() { sentTotal.increment() }
     func acknowledged(_ count: Int) { acknowledgedTotal.increment(by: count) }

@@ -9,6 +9,8 @@ public struct ClientConnection: Sendable {
     /// A SUBSCRIBE without the header `ack` is acknowledged by SENDs to `/app/ack` alone, as pages of the design before
     /// Belfry do it, and is not mode `auto`.
     public var acknowledgesByCommand = false
+    /// It came by a port where the operators' console is served, over WebSocket.
+    public var isAtConsole = false
     /// The client's IP address, without a port; `nil` when it is not known.
     public var address: String?
     /// What it calls itself, as operators are shown it; `nil` when it does not, or is not known.

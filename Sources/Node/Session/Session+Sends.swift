@@ -21,10 +21,10 @@ extension Session {
         do throws(CommandRefusal) {
             let row = try posted(request).row
             // The closure must not keep the request, whose body is in the row.
-            let (bytes, receipt) = (row.byteCount, request.receipt)
+            let (bytes, receipt, type) = (row.byteCount, request.receipt, row.type)
             commandBegan(bytes: bytes)
             worker.sends.add([row], of: id) { outcome in
-                self.sendEnded(outcome.map { _ in }, of: .send, receipt: receipt, bytes: bytes)
+                self.sendEnded(outcome.map { _ in }, of: .send, types: [type], receipt: receipt, bytes: bytes)
             }
         } catch {
             refuse(error, of: .send, receipt: request.receipt)
@@ -38,12 +38,17 @@ extension Session {
             by: identity)
     }
 
-    /// - Parameter bytes: that were counted for it when it began.
-    private func sendEnded(_ outcome: Result<Void, CommandRefusal>, of command: Command, receipt: String?, bytes: Int) {
+    /// - Parameters:
+    ///   - types: of what was sent.
+    ///   - bytes: that were counted for it when it began.
+    private func sendEnded(
+        _ outcome: Result<Void, CommandRefusal>, of command: Command, types: [String], receipt: String?, bytes: Int
+    ) {
         switch outcome {
         case .success: commandEnded(receipt: receipt, isSettled: true, bytes: bytes)
         case .failure(let refusal):
             note(refusal, command: command)
+            worker.context.sendRefusals.note(refusal, types: types, via: "stomp", who: identity?.user ?? "")
             refuse(refusal, of: command, receipt: receipt)
             commandEnded(receipt: nil, isSettled: false, bytes: bytes)
         }
@@ -76,13 +81,13 @@ extension Session {
             guard !steps.rows.isEmpty || !steps.marks.isEmpty else {
                 return committed(steps, receipt: request.receipt)
             }
-            let (bytes, wanted) = (steps.byteCount, request.receipt)
+            let (bytes, wanted, types) = (steps.byteCount, request.receipt, steps.rows.map(\.type))
             commandBegan(bytes: bytes)
             let acknowledgements = steps.withoutRows
             worker.sends.add(steps.rows, acknowledging: steps.marks, of: id) { outcome in
                 if case .success = outcome { self.committed(acknowledgements, receipt: wanted) }
                 let receipt: String? = if case .failure = outcome { wanted } else { nil }
-                self.sendEnded(outcome.map { _ in }, of: .commit, receipt: receipt, bytes: bytes)
+                self.sendEnded(outcome.map { _ in }, of: .commit, types: types, receipt: receipt, bytes: bytes)
             }
         } catch {
             refuse(error, of: .commit, receipt: request.receipt)
@@ -164,7 +169,9 @@ extension Session {
     }
 
     private func run(_ request: SendRequest, destination: String, by identity: Identity) {
-        guard let command = worker.context.commands.command(for: destination) else {
+        guard let command = worker.context.commands.command(for: destination),
+            !command.isForOperators || connection.isAtConsole
+        else {
             return refuseCommand(
                 request, CommandRefusal(.invalid, "there is no command '\(destination.prefix(100))' here."),
                 message: "The command is not served.")

@@ -7,8 +7,9 @@ public enum SchemaIndexes {
     /// Of constraints: a table without one can't be mended by a statement of one line.
     public static let ofConstraints = [
         "audit_pkey", "incarnation_pkey", "inbox_pkey", "installation_pkey", "message_log_pkey", "migration_pkey",
-        "node_pkey", "notification_type_pkey", "outbox_pkey", "parked_pkey", "presence_pkey", "refused_token_pkey",
-        "relay_cursor_pkey", "replay_job_pkey", "restart_pkey", "retention_pkey", "session_pkey", "setting_pkey",
+        "node_pkey", "notification_type_pkey", "outbox_pkey", "parked_pkey", "presence_pkey", "process_pkey",
+        "pulse_pkey", "refusal_pkey", "refused_token_pkey", "relay_cursor_pkey", "replay_job_pkey", "restart_pkey",
+        "retention_pkey", "session_pkey", "setting_pkey",
         "unqueued_pkey",
     ]
 
@@ -27,6 +28,7 @@ public enum SchemaIndexes {
         "presence_closing": "presence (node_id) where close_reason is not null",
         "presence_node": "presence (node_id)",
         "presence_receiver": "presence (receiver, opened_at, id)",
+        "refusal_type": "refusal (type, id)",
         "replay_job_unfinished": "replay_job (state, id) where state not in ('done', 'cancelled')",
         "session_node": "session (node_id)",
         "session_receiver": "session (receiver)",

@@ -17,7 +17,11 @@ enum SchemaRights {
                 ["notification_type", "setting", "migration", "installation", "inbox", "replay_job", "retention"],
                 ["select"]
             ),
-            ("belfry_service", ["refused_token"], ["select", "insert", "update", "delete"]),
+            (
+                "belfry_service", ["refused_token", "process", "pulse", "refusal"],
+                ["select", "insert", "update", "delete"]
+            ),
+            ("belfry_service", ["message_log_id_seq"], ["select"]),
             ("belfry_service", ["doorbell"], ["select", "usage", "update"]),
             (
                 "belfry_operator",
@@ -25,6 +29,7 @@ enum SchemaRights {
                     "message_log", "outbox", "parked", "node", "session", "relay_cursor", "notification_type",
                     "setting", "migration", "undelivered", "installation", "incarnation", "restart", "unqueued",
                     "presence", "inbox", "refused_token", "doorbell", "replay_job", "audit", "retention",
+                    "process", "pulse", "refusal",
                 ],
                 ["select"]
             ),
@@ -42,7 +47,8 @@ enum SchemaRights {
                     "notify", "broadcast", "cancel", "ring", "body", "header_lines", "present_incarnation", "unread",
                     "history", "mark_viewed", "mark_seen", "delete_for", "snooze", "step_replay_job",
                     "fail_replay_job", "record_act", "cancel_for", "create_replay_job", "pause_replay_job",
-                    "resume_replay_job", "cancel_replay_job", "delete_old",
+                    "resume_replay_job", "cancel_replay_job", "delete_old", "parked_groups", "id_near", "ids_as_text",
+                    "replay_for", "cancel_all_for", "register_type_for", "check_sample",
                 ]
             ),
             (

@@ -1,0 +1,167 @@
+import Authentication
+import BelfryModel
+import DatabaseSupport
+import Foundation
+import STOMP
+import TestBasics
+import TestSupport
+import Testing
+
+/// What the operators' console asks for, by HTTP and by STOMP, and who may.
+@Suite struct ConsoleTests {
+    /// `guest` is no operator, `viewer` may look, all others may act.
+    private struct Staff: Authenticator {
+        func authenticate(_ credentials: Credentials) -> AuthenticationAnswer {
+            let user = credentials.token ?? ""
+            let right: OperatorRight = user == "guest" ? .none : user == "viewer" ? .view : .act
+            let sends = [DestinationPattern("/user/**")].compactMap(\.self)
+            return .now(.success(Identity(user: user, rights: Rights(sends: sends, operatorRight: right))))
+        }
+    }
+
+    private static let views = [
+        "me", "overview", "series", "messages", "message?id=1", "user?user=alice", "sessions?user=alice", "parked",
+        "parkedMessages", "types", "processes", "jobs", "job?id=1", "audit", "doctor",
+    ]
+
+    private static let acts: [(method: String, path: String, body: String)] = [
+        ("POST", "messages/1/replay", "{}"), ("POST", "messages/1/cancel", "{}"),
+        ("POST", "parked/replay", #"{"all":true}"#), ("POST", "parked/cancel", #"{"all":true}"#),
+        ("PUT", "types/ORDER", #"{"schema":true}"#),
+    ]
+
+    private func ask(
+        _ method: String, _ path: String, _ belfry: Installation, token: String = "root", body: String? = nil
+    ) async throws -> HTTPAnswer {
+        try await HTTPAnswer.ask(
+            method, "/api/v1/operator/\(path)", port: belfry.port, token: token, json: body)
+    }
+
+    private func withConsole(_ body: (Installation) async throws -> Void) async throws {
+        try await Installation.with(authenticator: Staff(), configure: { $0.console = .atHTTP }, body)
+    }
+
+    @Test func whoIsNoOperatorSeesNothingAndWhoMayLookDoesNotAct() async throws {
+        try await withConsole { belfry in
+            try await belfry.application.notify("alice")
+            for view in Self.views {
+                #expect(try await ask("GET", view, belfry, token: "guest").problem == "403 forbidden", "\(view)")
+                let seen = try await ask("GET", view, belfry, token: "viewer")
+                #expect(seen.status == (view.hasPrefix("job?") ? 404 : 200), "\(view) \(seen)")
+            }
+            for act in Self.acts {
+                for user in ["guest", "viewer"] {
+                    let answer = try await ask(act.method, act.path, belfry, token: user, body: act.body)
+                    #expect(answer.problem == "403 forbidden", "\(user) \(act.path)")
+                }
+            }
+            // Looking first is no act.
+            for (path, body) in [
+                ("messages/1/replay", #"{"dryRun":true}"#), ("parked/cancel", #"{"all":true,"dryRun":true}"#),
+            ] {
+                #expect(try await ask("POST", path, belfry, token: "viewer", body: body).status == 200)
+            }
+            #expect(try await ask("GET", "me", belfry, token: "viewer").object["mayAct"] as? Bool == false)
+            for path in ["/api/v1/replay-jobs", "/api/v1/users/alice/sessions"] {
+                let method = path.hasSuffix("sessions") ? "DELETE" : "POST"
+                let answer = try await HTTPAnswer.ask(
+                    method, path, port: belfry.port, token: "viewer",
+                    json: method == "POST" ? #"{"receiver":"alice"}"# : nil)
+                #expect(answer.problem == "403 forbidden")
+            }
+            #expect(try await belfry.application.value("select count(*) from belfry.audit") == "0")
+        }
+    }
+
+    @Test func everyActIsDoneAndKeptWithItsUser() async throws {
+        try await withConsole { belfry in
+            for _ in 1...2 { try await belfry.application.notify("alice") }
+            let dry = try await ask("POST", "messages/1/replay", belfry, body: #"{"dryRun":true}"#)
+            #expect(dry.object["action"] as? String == "publish again", "\(dry)")
+            #expect(try await ask("POST", "messages/1/cancel", belfry).object["cancelled"] as? Bool == true)
+            #expect(try await ask("POST", "messages/1/cancel", belfry).object["cancelled"] as? Bool == false)
+            let again = try await ask("POST", "messages/1/replay", belfry, body: "{}")
+            #expect(again.object["previousStatus"] as? String == "cancelled", "\(again)")
+            #expect(try await ask("POST", "messages/77/replay", belfry, body: "{}").problem == "404 notFound")
+            let typo = try await ask("POST", "messages/1/replay", belfry, body: #"{"dryrun":true}"#)
+            #expect(typo.problem == "400 invalid")
+
+            let made = try await ask(
+                "PUT", "types/ORDER", belfry, body: #"{"schema":{"type":"object","required":["n"]}}"#)
+            #expect(made.object["name"] as? String == "ORDER", "\(made)")
+            let sample = try await ask("POST", "types/check", belfry, body: #"{"type":"ORDER","data":{"m":1}}"#)
+            #expect(sample.object["dataProblem"] as? String == "data.n is required, but missing")
+            #expect(try await ask("PUT", "types/NOTICE", belfry, body: #"{"schema":true}"#).problem == "400 invalid")
+
+            let acts = (try await ask("GET", "audit", belfry).object["acts"] as? [[String: Any]]) ?? []
+            #expect(acts.allSatisfy { $0["actor"] as? String == "root" })
+            #expect(acts.compactMap { $0["act"] as? String }.contains("type_changed"))
+            // Both messages reach alice, the cancelled one after all.
+            let alice = try await belfry.connect("alice")
+            try await alice.subscribe("/user/queue/msg", receipt: "s")
+            #expect(Set(try await alice.nextMessages(2).compactMap { $0.headers["message-id"] }) == ["1", "2"])
+        }
+    }
+
+    @Test func aMessageIsTracedFromItsRowToItsAcknowledgement() async throws {
+        try await withConsole { belfry in
+            try await belfry.application.notify("alice")
+            let alice = try await belfry.connect("alice")
+            try await alice.subscribe("/user/queue/msg", receipt: "s")
+            let message = try await alice.nextMessage()
+            let found = try await ask("GET", "messages?receiver=alice", belfry).object
+            let listed = (found["messages"] as? [[String: Any]])?.first
+            #expect(listed?["id"] as? String == "1" && listed?["status"] as? String == "pending")
+            #expect((found["looked"] as? [String: Any])?["by"] as? String == "receiver")
+            try await alice.ack(message, receipt: "a")
+            let one = try await ask("GET", "message?id=1", belfry).object
+            #expect((one["message"] as? [String: Any])?["status"] as? String == "delivered")
+            let user = try await ask("GET", "user?user=alice", belfry).object
+            #expect(user["pending"] as? Int == 0 && user["unviewed"] as? Int == 1)
+        }
+    }
+
+    @Test func theSameIsHadOverTheSocket() async throws {
+        try await withConsole { belfry in
+            let operatorClient = try await belfry.connect("viewer")
+            let guest = try await belfry.connect("guest")
+            for client in [operatorClient, guest] { try await client.subscribe("/user/queue/reply", receipt: "r") }
+            func ask(_ client: STOMPClient, _ body: String) async throws -> Frame {
+                try await client.send(
+                    Frame(
+                        .send, ["destination": "/app/operator", "correlation-id": "7"], body: .init(string: body)))
+                return try await client.nextMessage()
+            }
+            let overview = try await ask(operatorClient, #"{"view":"overview"}"#)
+            #expect(overview.headers["correlation-id"] == "7" && overview.text.contains("\"problems\""))
+            let faulty = try await ask(operatorClient, #"{"view":"nope"}"#)
+            #expect(faulty.headers["error"] == "invalid" && faulty.text.contains("there are me, overview"))
+            #expect(try await ask(guest, #"{"view":"overview"}"#).headers["error"] == "forbidden")
+        }
+    }
+
+    @Test func aPortOfItsOwnServesItAndNoOther() async throws {
+        try await Installation.with(
+            authenticator: Staff(), configure: { $0.console = .own(.init(host: "127.0.0.1", port: 0)) }
+        ) { belfry in
+            let own = belfry.nodes[0].consolePort
+            #expect(own != 0 && own != belfry.port)
+            for (port, status) in [(own, 200), (belfry.port, 404)] {
+                let answer = try await HTTPAnswer.ask("GET", "/api/v1/operator/me", port: port, token: "root")
+                #expect(answer.status == status)
+                let client = try await STOMPClient.connect(port: port, token: "root")
+                try await client.subscribe("/user/queue/reply", receipt: "r")
+                try await client.send(
+                    Frame(
+                        .send, ["destination": "/app/operator", "correlation-id": "1"],
+                        body: .init(string: #"{"view":"me"}"#)))
+                let reply = try await client.nextMessage()
+                #expect((reply.headers["error"] == nil) == (port == own), "\(reply)")
+            }
+        }
+        try await Installation.with(authenticator: Staff()) { belfry in
+            let answer = try await HTTPAnswer.ask("GET", "/api/v1/operator/me", port: belfry.port, token: "root")
+            #expect(answer.status == 404)
+        }
+    }
+}

@@ -62,10 +62,11 @@ import Testing
             """)
         #expect(
             functions.map { $0[0] } == [
-                "cancel", "cancel_for", "cancel_replay_job", "create_replay_job", "delete_for", "delete_old",
-                "fail_replay_job", "history", "mark_seen", "mark_viewed", "message_id_of", "note_unqueued",
-                "pause_replay_job", "present_incarnation", "queue_messages", "record_act", "register_type", "replay",
-                "resume_replay_job", "snooze", "step_replay_job", "unread",
+                "cancel", "cancel_all_for", "cancel_for", "cancel_replay_job", "check_sample", "create_replay_job",
+                "delete_for", "delete_old", "fail_replay_job", "history", "mark_seen", "mark_viewed", "message_id_of",
+                "note_unqueued", "pause_replay_job", "present_incarnation", "queue_messages", "record_act",
+                "register_type", "register_type_for", "replay", "replay_for", "resume_replay_job", "snooze",
+                "step_replay_job", "unread",
             ])
         for function in functions { #expect(function[1] == "t", "\(function)") }
     }

@@ -60,6 +60,7 @@ import Testing
                 ("messages/1/replay", #"{"dryRun":true}"#), ("parked/cancel", #"{"all":true,"dryRun":true}"#),
             ] {
                 #expect(try await ask("POST", path, belfry, token: "viewer", body: body).status == 200)
+                #expect(try await ask("POST", path, belfry, token: "guest", body: body).problem == "403 forbidden")
             }
             #expect(try await ask("GET", "me", belfry, token: "viewer").object["mayAct"] as? Bool == false)
             for path in ["/api/v1/replay-jobs", "/api/v1/users/alice/sessions"] {

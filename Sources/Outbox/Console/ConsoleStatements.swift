@@ -119,7 +119,8 @@ enum ConsoleStatements {
             'undelivered', coalesce(w.count, 0), 'parked', coalesce(p.count, 0),
             'refused', r.count, 'lastRefusals', r.last) order by t.name), '[]'),
             'unknown', (
-                select coalesce(json_agg(json_build_object('name', u.type, 'refused', u.count) order by u.count desc), '[]')
+                select coalesce(
+                    json_agg(json_build_object('name', u.type, 'refused', u.count) order by u.count desc), '[]')
                 from (
                     select f.type, sum(f.count) as count
                     from (select q.* from belfry.refusal q order by q.id desc limit 1000) f
@@ -140,8 +141,8 @@ enum ConsoleStatements {
         ) r
         """, timeLimit: timeLimit)
 
-    /// $1: a type whose schema is meant, or null; $2: an object with schema and data. Plan: notification_type by primary
-    /// key.
+    /// $1: a type whose schema is meant, or null; $2: an object with schema and data. Plan: notification_type by
+    /// primary key.
     static let check = PostgresStatement(
         "belfry_console_check",
         """

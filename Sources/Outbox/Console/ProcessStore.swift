@@ -173,7 +173,8 @@ enum ProcessStatements {
                 select g.ctid from belfry.process g where g.seen_at < clock_timestamp() - interval '1 hour'
                 for update skip locked)
         ), old_pulses as (
-            delete from belfry.pulse o where o.at < clock_timestamp() - interval '65 minutes' and o.process_id = $1::uuid
+            delete from belfry.pulse o
+            where o.at < clock_timestamp() - interval '65 minutes' and o.process_id = $1::uuid
                 or o.at < clock_timestamp() - interval '2 hours'
         )
         delete from belfry.refusal r where r.id in (

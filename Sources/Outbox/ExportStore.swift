@@ -67,9 +67,12 @@ enum ExportStatements {
     ]
 
     /// RFC 3339 in UTC, whatever the session's settings.
-    private static func time(_ column: String) -> String {
+    static func time(_ column: String) -> String {
         #"to_char(m.\#(column) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#
     }
+
+    /// A row `m` as a JSON object.
+    static let object = "json_build_object(\(columns.map { "'\($0.name)', \($0.value)" }.joined(separator: ", ")))"
 
     /// Plan: the end of the primary key.
     static let last = PostgresStatement("", "select m.id from belfry.message_log m order by m.id desc limit 1")
@@ -97,10 +100,7 @@ enum ExportStatements {
             case .csv: (columns.map(\.value).joined(separator: ", "), "format csv")
             case .ndjson:
                 // JSON holds no control characters: with these nothing of it is quoted.
-                (
-                    "json_build_object(\(columns.map { "'\($0.name)', \($0.value)" }.joined(separator: ", ")))",
-                    #"format csv, delimiter e'\x02', quote e'\x01'"#
-                )
+                (object, #"format csv, delimiter e'\x02', quote e'\x01'"#)
             }
         return """
             copy (

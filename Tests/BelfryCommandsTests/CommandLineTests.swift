@@ -56,7 +56,7 @@ struct CommandLineTests {
         try await fails(
             ["token", "--user", "a", "--send", "topic"], status: 64, "--subscribe and --send must be patterns")
         try await fails(["password", "--user", "a:b"], status: 64, "--user must be a user's id without blanks")
-        try await fails(["tail"], status: 64, "Give --user, --token or both")
+        try await fails(["tail", "--ack"], status: 64, "give --user, --token or both")
         try await fails(["tail", "--user", "a", "--history", "0"], status: 64, "--history must be from 1 to 1000")
         try await fails(["migrate", "--status", "--dry-run"], status: 64, "Give either --status or --dry-run")
         try await fails(["migrate", "--sql", "--status"], status: 64, "--sql prints a script and does nothing else")

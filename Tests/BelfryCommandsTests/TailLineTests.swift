@@ -21,6 +21,14 @@ struct TailLineTests {
                 == #"{"created":1500,"data":"x","id":"43","receiver":null,"topic":"news","type":"A","viewed":false}"#)
     }
 
+    /// A history's are read and written again; PostgreSQL's numbers have as many digits as were sent.
+    @Test func numbersStayAsTheyWereSent() throws {
+        let data = #"[9007199254740993,12345678901234567890.1]"#
+        let long = try notification(#"{"id":"1","type":"A","data":\#(data),"created":0}"#)
+        #expect(TailForm.json.line(long).contains(#""data":\#(data)"#))
+        #expect(TailForm.text.line(long).hasSuffix(data))
+    }
+
     /// Data are the application's, and the terminal the operator's.
     @Test func nothingCommandsTheTerminal() throws {
         let evil = try notification(

@@ -113,7 +113,9 @@ import Testing
             select belfry.notify('alice', 'JSON_MSG', '1'), belfry.notify('bob', 'JSON_MSG', '2'),
                 belfry.notify('carol', 'JSON_MSG', '3', not_before => now() + interval '1 day'),
                 belfry.broadcast('news', 'JSON_MSG', '4'), belfry.notify('dan', 'JSON_MSG', '5'),
-                belfry.notify('erin', 'JSON_MSG', '6', expires_at => now() - interval '1 s');
+                belfry.notify('erin', 'JSON_MSG', '6', expires_at => now() - interval '1 s'),
+                belfry.notify('frank', 'JSON_MSG', '7', not_before => now() + interval '1 day');
+            update belfry.outbox set not_before = now() - interval '1 s' where message_id = 7;
             insert into belfry.session (id, node_id, receiver) values (gen_random_uuid(), gen_random_uuid(), 'bob');
             delete from belfry.outbox where message_id = 5;
             insert into belfry.parked (message_id, reason, attempts) values (5, 'too large', 3);
@@ -132,6 +134,8 @@ import Testing
                 ["a session of its receiver", nil, "0"], ["an acknowledgement by a session", nil, "0"],
                 ["its time", nil, "0"], ["the end of its time for late nodes", nil, "0"],
                 ["an operator: it is parked", "too large", "3"], ["nothing: it has expired", nil, "0"],
+                // Its time has come, and the relay has to let it go, whoever is connected.
+                ["the relay", nil, "0"],
             ])
     }
 }

@@ -1,11 +1,13 @@
 import Foundation
 
-/// A JSON value of any form. Whole numbers of 64 bits keep their value; others are as exact as a `Double`.
+/// A JSON value of any form. Numbers keep their value up to 38 digits: a `Double` where that is exact.
 public enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
     case integer(Int64)
     case number(Double)
+    /// A number that neither of the others holds, such as one with twenty digits.
+    case decimal(Decimal)
     case string(String)
     case array([JSONValue])
     case object([String: JSONValue])
@@ -29,6 +31,7 @@ public enum JSONValue: Sendable, Hashable {
         switch self {
         case .integer(let integer): Double(integer)
         case .number(let number): number
+        case .decimal(let decimal): Double("\(decimal)")
         case .null, .bool, .string, .array, .object: nil
         }
     }
@@ -58,7 +61,8 @@ extension JSONValue: Codable {
         } else if let integer = try? container.decode(Int64.self) {
             self = .integer(integer)
         } else if let number = try? container.decode(Double.self) {
-            self = .number(number)
+            let decimal = try? container.decode(Decimal.self)
+            self = decimal.map { Decimal(string: "\(number)") == $0 } ?? true ? .number(number) : .decimal(decimal ?? 0)
         } else if let text = try? container.decode(String.self) {
             self = .string(text)
         } else if let elements = try? container.decode([JSONValue].self) {
@@ -75,6 +79,7 @@ extension JSONValue: Codable {
         case .bool(let bool): try container.encode(bool)
         case .integer(let integer): try container.encode(integer)
         case .number(let number): try container.encode(number)
+        case .decimal(let decimal): try container.encode(decimal)
         case .string(let text): try container.encode(text)
         case .array(let elements): try container.encode(elements)
         case .object(let members): try container.encode(members)

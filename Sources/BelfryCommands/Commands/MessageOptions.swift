@@ -40,7 +40,7 @@ struct MessageOptions: ParsableArguments {
         return status
     }
 
-    private static func time(_ text: String?, option: String) throws -> String? {
+    static func time(_ text: String?, option: String) throws -> String? {
         guard let text else { return nil }
         guard let time = TimePoint(parsing: text, .ago) else {
             throw ValidationError("\(option) must be \(TimePoint.hint) ago, not '\(text)'.")

@@ -1,5 +1,6 @@
 import BelfryClient
 import Foundation
+import Outbox
 
 /// How `belfry tail` prints a message.
 enum TailForm: Sendable {
@@ -27,6 +28,35 @@ enum TailForm: Sendable {
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return (try? encoder.encode(notification)).map { VisibleText.inJSON(String(decoding: $0, as: UTF8.self)) }
                 ?? ""
+        }
+    }
+
+    /// A message that was committed.
+    func line(_ message: TailedMessage) -> String {
+        switch self {
+        case .json: return VisibleText.inJSON(message.json)
+        case .text:
+            let to = message.topic.map { "/topic/\($0)" } ?? message.receiver ?? ""
+            let line = [message.createdAt, "\(message.id)", to, message.type, message.json]
+            return VisibleText.of(
+                (message.status == "pending" ? line : line + [message.status])
+                    .joined(separator: "\t"))
+        }
+    }
+
+    /// What became of one.
+    func line(_ change: TailedChange) -> String {
+        switch self {
+        case .json:
+            let object: JSONValue = .object([
+                "id": .string("\(change.id)"), "change": .string(change.status),
+                "statusReason": change.reason.map { .string($0) } ?? .null,
+                "deliveredAt": change.deliveredAt.map { .string($0) } ?? .null,
+            ])
+            return VisibleText.inJSON(object.description)
+        case .text:
+            let line = [change.deliveredAt ?? "", "\(change.id)", change.status] + (change.reason.map { [$0] } ?? [])
+            return VisibleText.of(line.joined(separator: "\t"))
         }
     }
 

@@ -21,13 +21,10 @@ struct TailService: Service {
     private static let fullWindowPause: Duration = .seconds(10)
     private static let pageMax = 100
 
-    /// Whoever read what is printed has gone.
-    private struct ReaderGone: Error {}
-
     func run() async throws {
         do {
             try await cancelWhenGracefulShutdown { try await follow() }
-        } catch is ReaderGone {
+        } catch is TailReaderGone {
             return
         } catch is CancellationError {
             return
@@ -89,7 +86,7 @@ struct TailService: Service {
                 if isTopic { last = message.id }
                 guard shown.insert(message.id) else { continue }
                 isNews = true
-                try print(form.line(message))
+                try TailReaderGone.print(form.line(message))
             }
             if !isNews { try await waitForAcknowledgements() }
         }
@@ -111,16 +108,8 @@ struct TailService: Service {
             messages += page.messages
             if page.messages.isEmpty { break }
         }
-        for message in messages.reversed() { try print(form.line(message)) }
+        for message in messages.reversed() { try TailReaderGone.print(form.line(message)) }
         return messages.map(\.id)
-    }
-
-    private func print(_ line: String) throws {
-        do {
-            try StandardOutput.writeIfRead(line)
-        } catch {
-            throw ReaderGone()
-        }
     }
 
     /// What to do about it, too.

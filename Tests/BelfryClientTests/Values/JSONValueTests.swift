@@ -10,12 +10,24 @@ struct JSONValueTests {
     @Test(
         arguments: [
             ("null", JSONValue.null), ("true", true), ("7", 7), ("-9223372036854775808", .integer(.min)),
-            ("1.5", 1.5), ("1e300", .number(1e300)), ("18446744073709551615", .number(18_446_744_073_709_551_615)),
+            ("1.5", 1.5), ("1e300", .number(1e300)), ("18446744073709551615", .decimal(Decimal(UInt64.max))),
+            ("1e20", .number(1e20)), ("0.1", 0.1),
             ("\"true\"", "true"), ("[1,[],{}]", [1, [], [:]]), (#"{"a":{"b":[null]}}"#, ["a": ["b": [nil]]]),
         ] as [(String, JSONValue)])
     func anyValueIsRead(json: String, value: JSONValue) throws {
         #expect(try decoded(json) == value)
         #expect(try decoded(value.description) == value)
+    }
+
+    /// PostgreSQL's numbers have as many digits as were written.
+    @Test func longNumbersKeepTheirValue() throws {
+        for text in ["12345678901234567890.1", "0.12345678901234567890123", "-99999999999999999999999999999999999999"] {
+            #expect(try decoded(text).description == text)
+        }
+        #expect(try decoded("18446744073709551615").number == 18_446_744_073_709_551_615)
+        #expect(try decoded("18446744073709551615").decode(UInt64.self) == .max)
+        // Beyond what is exact it is as near as a `Double`.
+        #expect(try decoded("1e200").number == 1e200)
     }
 
     @Test func partsAreReachedWithoutCeremony() throws {

@@ -88,7 +88,8 @@ class Servers:
 
     @staticmethod
     def environment(**settings):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("BELFRY_")}
+        kept = {name: value for name, value in os.environ.items()
+                if not name.startswith("BELFRY_") or name == "BELFRY_PG_BIN"}
         return {**kept, "BELFRY_LIMITS_DRAIN_PAUSE": "0s", **settings}
 
     def start(self, url, *arguments, **settings):

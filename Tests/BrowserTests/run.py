@@ -29,7 +29,8 @@ def free_port():
 
 
 def clean_environment(**settings):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BELFRY_")}
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("BELFRY_") or name == "BELFRY_PG_BIN"}
     return {**kept, **settings}
 
 

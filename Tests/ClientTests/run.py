@@ -55,7 +55,8 @@ class Servers:
         self.wait(self.tls_port)
 
     def start(self, *arguments, **settings):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("BELFRY_")}
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith("BELFRY_") or name == "BELFRY_PG_BIN"}
         log = open(self.folder / f"{arguments[0]}.log", "ab")
         self.processes.append(subprocess.Popen(
             [BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,

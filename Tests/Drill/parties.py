@@ -1,6 +1,8 @@
 """Alice's client, and an application, as far as something may be wrong with them."""
 import json, socket, subprocess, threading, time
 
+from installation import wait
+
 ORDER = '{"order": 7}'
 INSERT = f"insert into belfry.message_log (receiver, type, data) values ('alice', 'ORDER_SHIPPED', '{ORDER}')"
 
@@ -81,11 +83,16 @@ class OpenTransaction:
             stderr=subprocess.DEVNULL, text=True)
         self.psql.stdin.write(f"begin;\n{INSERT};\n")
         self.psql.stdin.flush()
+        wait("the application has inserted", self.is_open)
         threading.Thread(target=self.watch, daemon=True).start()
 
+    def is_open(self):
+        return self.installation.sql(
+            "select count(*) from pg_stat_activity where usename = 'shop' and state = 'idle in transaction' "
+            "and backend_xid is not null") != "0"
+
     def watch(self):
-        while self.installation.sql(
-                "select count(*) from pg_stat_activity where usename = 'shop' and xact_start is not null") == "1":
+        while self.is_open():
             time.sleep(0.2)
         self.psql.kill()
         self.psql.wait()

@@ -1,0 +1,113 @@
+/** How it is now: what is wrong and what to do on top, the figures, the last hour, processes and servers. */
+import { command, h, link, show } from "/console/dom.js";
+import { bytes, count, counted, nothing, rate, seconds, since } from "/console/format.js";
+import { facts, section } from "/console/page.js";
+import { Plots } from "/console/plot.js";
+import { processTable } from "/console/processes.js";
+
+const everySeconds = 2;
+const seriesEverySeconds = 10;
+/** Pages that a problem may lead to. */
+const views = {
+    parked: ["parked", "To the parked messages"], processes: ["processes", "To the processes"],
+    jobs: ["jobs", "To the replay jobs"], messages: ["messages", "To the messages"], users: ["users", "To the users"],
+    types: ["types", "To the types"], doctor: ["doctor", "To the doctor"], audit: ["audit", "To the audit"],
+};
+const severities = ["critical", "warning", "note"];
+const severityNames = { critical: "Critical", warning: "Warning", note: "Note" };
+
+export function open(page) {
+    page.heading("Overview", h("p", { class: "muted" }, link(["doctor"], {}, "Ask the doctor")));
+    const problems = h("section", { class: "problems", "aria-label": "What is wrong" });
+    const figures = h("div", { class: "figures" });
+    const rest = h("div", { class: "column" });
+    const plots = new Plots();
+    const hour = section("The last hour", h("div", { class: "plots" },
+        plots.add("Messages", rate, [
+            { name: "in", of: (point) => point.in }, { name: "delivered", of: (point) => point.delivered }]),
+        plots.add("Time until acknowledged, of 99 in 100", seconds, [
+            { name: "published", of: (point) => point.p99?.published },
+            { name: "delivered", of: (point) => point.p99?.arrived },
+            { name: "acknowledged", of: (point) => point.p99?.acknowledged }]),
+        plots.add("Undelivered", count, [
+            { name: "pending", of: (point) => point.pending }, { name: "parked", of: (point) => point.parked }]),
+        plots.add("Lag of the relay", seconds, [{ name: "lag", of: (point) => point.lag }]),
+        plots.add("Sessions", count, [{ name: "sessions", of: (point) => point.sessions }])));
+    const table = h("div");
+    const details = h("details", { ontoggle: () => details.open && show(table, plots.table()) },
+        h("summary", null, "The same as a table"), table);
+    hour.append(details);
+    page.loading();
+    let isFirst = true;
+    page.follow("overview", {}, everySeconds, (answer) => {
+        if (isFirst) show(page.body, problems, figures, hour, rest);
+        isFirst = false;
+        showProblems(problems, answer);
+        showFigures(figures, answer);
+        showRest(rest, answer);
+    });
+    page.follow("series", { minutes: 60 }, seriesEverySeconds, (series) => {
+        plots.show(series);
+        if (details.open) show(table, plots.table());
+    });
+}
+
+function showProblems(target, { problems }) {
+    if (problems.length === 0) {
+        show(target, h("p", { class: "well", key: "well" }, h("span", { "aria-hidden": "true" }, "✓ "),
+            "Nothing is wrong, as far as is seen from here."));
+        return;
+    }
+    const sorted = [...problems].sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
+    show(target, h("ul", { class: "problem-list", key: "list" }, sorted.map((problem) => finding(problem,
+        views[problem.view] && link([views[problem.view][0]], {}, views[problem.view][1])))));
+}
+
+/** A problem, or what the doctor says: how grave it is, in words, too. */
+export function finding({ severity, code, sentence, command: line }, ...more) {
+    return h("li", { class: "problem", "data-severity": severity, key: `${code} ${sentence}` },
+        h("p", null, h("b", { class: "severity" }, severityNames[severity] ?? severity), " ", sentence, " ",
+            h("span", { class: "code muted" }, code)),
+        line ? command(line) : null, ...more);
+}
+
+function figure(name, value, ...beside) {
+    return h("div", { class: "figure", key: name }, h("p", { class: "figure-name" }, name),
+        h("p", { class: "figure-value" }, value), h("p", { class: "figure-beside muted" }, ...beside));
+}
+
+function showFigures(target, now) {
+    const { latency } = now;
+    const both = (part) => `${seconds(latency?.[part]?.p50)} / ${seconds(latency?.[part]?.p99)}`;
+    const withinMinute = "p50 / p99 of the last minute";
+    show(target,
+        figure("In", rate(now.in), "written"),
+        figure("Delivered", rate(now.delivered), "acknowledged"),
+        figure("Pending", count(now.pending), now.oldestPending === null ? "none waits"
+            : ["the oldest ", since(now.oldestPending)], now.heldBack > 0 ? `, ${count(now.heldBack)} held back` : ""),
+        figure("Parked", count(now.parked), now.parked > 0 ? link(["parked"], {}, "wait for an operator") : "none"),
+        figure("Lag", seconds(now.lagSeconds), counted(now.lagRows, "message"), " to be published"),
+        figure("Sessions", count(now.sessions), "over all nodes"),
+        figure("Until published", both("published"), withinMinute),
+        figure("Until at the session", both("arrived"), withinMinute),
+        figure("Until acknowledged", both("acknowledged"), withinMinute));
+}
+
+function showRest(target, now) {
+    const { leader, postgres, redis } = now;
+    const redisStates = { up: "connected", away: "away", none: "none configured: the bus is in memory" };
+    show(target,
+        section("Processes", processTable(now.processes),
+            h("p", { class: "muted" }, leader === null ? "No relay leads."
+                : `${leader.name} leads in term ${leader.term}${leader.isAlive ? "" : ", and is not heard from"}.`)),
+        h("div", { class: "columns" },
+            section("PostgreSQL", postgres ? facts(
+                ["Version", postgres.version ?? nothing],
+                ["Connections", `${count(postgres.connections)} of ${count(postgres.connectionsMax)}`],
+                ["Database", bytes(postgres.databaseBytes)]) : h("p", null, "Nothing is known of it.")),
+            section("Redis", redis ? facts(
+                ["State", redisStates[redis.state] ?? redis.state],
+                ["Nodes connected to it", `${count(redis.nodesConnected)} of ${count(redis.nodes)}`])
+                : h("p", null, "Nothing is known of it."))),
+        h("p", { class: "muted footnote" }, `Installation ${now.installation}`));
+}

@@ -1,0 +1,337 @@
+/** The operators' console: signing in, the connection, which page is open, and keys. Its pages are modules of their own. */
+import * as audit from "/console/audit.js";
+import * as doctor from "/console/doctor.js";
+import { address, announce, h, show } from "/console/dom.js";
+import { setUTC, showsUTC } from "/console/format.js";
+import * as jobs from "/console/jobs.js";
+import * as messages from "/console/messages.js";
+import * as overview from "/console/overview.js";
+import { Page } from "/console/page.js";
+import * as parked from "/console/parked.js";
+import * as processes from "/console/processes.js";
+import { Source } from "/console/source.js";
+import * as types from "/console/types.js";
+import * as users from "/console/users.js";
+
+const storageKey = "belfry.console";
+const element = (id) => document.getElementById(id);
+/** Name in the path → module, title, the key behind `g`. */
+const pages = new Map([
+    ["overview", { module: overview, title: "Overview", key: "o" }],
+    ["messages", { module: messages, title: "Messages", key: "m" }],
+    ["users", { module: users, title: "Users", key: "u" }],
+    ["parked", { module: parked, title: "Parked", key: "p" }],
+    ["jobs", { module: jobs, title: "Replay jobs", key: "j" }],
+    ["types", { module: types, title: "Types", key: "t" }],
+    ["processes", { module: processes, title: "Processes", key: "s" }],
+    ["audit", { module: audit, title: "Audit", key: "a" }],
+    ["doctor", { module: doctor, title: "Doctor", key: "d" }],
+]);
+/** Paths that are pages, and stand in no list of them. */
+const others = new Map([["topics", { module: users, parent: "users" }]]);
+
+/** Kept in this tab only; a token never reaches `localStorage`. */
+let token = sessionStorage.getItem(storageKey) ?? "";
+/** The answer of /dev/info; `null` outside of development mode, `undefined` while it is not known. */
+let info;
+let source = null;
+let me = null;
+let page = null;
+let shownPath = null;
+let wasConnected = false;
+let countdown;
+
+// Signing in and out
+
+async function loadInfo() {
+    try {
+        const response = await fetch("/dev/info", { cache: "no-store" });
+        info = response.ok ? await response.json() : response.status === 404 ? null : undefined;
+    } catch {
+        info = undefined;
+    }
+    if (info === undefined) return false;
+    element("user-field").hidden = info === null;
+    element("token-field").hidden = info !== null;
+    element("version").textContent = info?.version ?? "";
+    return true;
+}
+
+function tokenField() {
+    return element(info === null ? "token" : "user");
+}
+
+function showError(text) {
+    element("sign-in-error").textContent = text;
+    element("sign-in-error").hidden = text === "";
+}
+
+async function showSignIn(error = "") {
+    element("frame").hidden = element("who").hidden = element("jump").hidden = true;
+    element("sign-in").hidden = false;
+    document.title = "Belfry console";
+    while (info === undefined && !(await loadInfo())) {
+        showError("The server does not answer. Trying again every two seconds.");
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+    showError(error);
+    tokenField().setAttribute("aria-invalid", String(error !== ""));
+    tokenField().focus();
+}
+
+function submitSignIn(event) {
+    event.preventDefault();
+    const given = tokenField().value.trim();
+    if (given === "") showSignIn(info === null ? "Paste a token." : "Enter a user id.");
+    else signIn(given);
+}
+
+/** Asks who the token is before anything is shown. */
+async function signIn(given) {
+    const button = element("sign-in-form").querySelector("button");
+    button.disabled = true;
+    const opened = new Source(given, showState);
+    try {
+        me = await opened.get("me");
+    } catch (error) {
+        forget();
+        tokenField().value = given;
+        if (error.status === 401 || error.status === 403) showSignIn(error.message);
+        else awaitServer(given, error);
+        return;
+    } finally {
+        button.disabled = false;
+    }
+    token = given;
+    sessionStorage.setItem(storageKey, token);
+    source = opened;
+    wasConnected = false;
+    source.addEventListener("refused", ({ detail }) => source === opened && refused(detail));
+    element("sign-in").hidden = true;
+    element("frame").hidden = element("who").hidden = element("jump").hidden = false;
+    element("who-name").textContent = me.user;
+    element("who-right").hidden = me.mayAct;
+    showError("");
+    source.connect();
+    open(true);
+    if (info === undefined) loadInfo();
+}
+
+/** A node that is away says nothing about a token: it is tried again, as long as nobody types another. */
+async function awaitServer(given, error) {
+    await showSignIn(`${error.message} Trying again in two seconds.`);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    if (source === null && tokenField().value === given) signIn(given);
+}
+
+/** The page's address stays, so that the next token opens it again. */
+function refused(sentence) {
+    forget();
+    showSignIn(sentence);
+}
+
+function forget() {
+    page?.end();
+    source?.close();
+    token = "";
+    sessionStorage.removeItem(storageKey);
+    source = me = page = shownPath = null;
+    clearInterval(countdown);
+    element("page").replaceChildren();
+    element("user").value = element("token").value = "";
+    setState("closed", "Not connected");
+}
+
+function signOut() {
+    forget();
+    showSignIn();
+}
+
+// The state of the connection
+
+function showState(state, { reason, retryAt }) {
+    clearInterval(countdown);
+    if (source === null) return;
+    element("main").classList.toggle("stale", state !== "connected" && wasConnected);
+    switch (state) {
+    case "connecting":
+        setState(state, "Connecting…");
+        break;
+    case "connected":
+        if (wasConnected) announce("Connected again.");
+        wasConnected = true;
+        setState(state, "Live");
+        break;
+    case "reconnecting":
+        if (element("state").dataset.state !== state) announce(`${reason.text} Trying again.`);
+        setState(state, "Reconnecting…");
+        showBanner(reason.text, "Try now", false);
+        if (retryAt !== null) {
+            countDown(retryAt);
+            countdown = setInterval(countDown, 250, retryAt);
+        }
+        break;
+    case "closed":
+        if (reason.code === 4001 || reason.code === 4002) {
+            refused(reason.text);
+        } else {
+            setState("refused", "Closed");
+            showBanner(reason.text, "Connect again", true);
+        }
+        break;
+    }
+}
+
+function setState(state, text) {
+    element("state").dataset.state = state;
+    element("state-text").textContent = text;
+    element("banner").hidden = true;
+}
+
+function showBanner(text, action, isRefused) {
+    element("banner-text").textContent = `${text} What is shown is not live.`;
+    element("countdown").textContent = isRefused ? "" : "Trying again…";
+    element("retry").textContent = action;
+    element("banner").classList.toggle("refused", isRefused);
+    element("banner").hidden = false;
+}
+
+function countDown(retryAt) {
+    const left = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+    element("state-text").textContent = `Reconnecting in ${left} s`;
+    element("countdown").textContent = `Trying again in ${left} s.`;
+}
+
+// Pages
+
+/** What the address names: parts of the path, and what it asks for. */
+function route() {
+    const [path, search = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+    const parts = path.split("/").filter((part) => part !== "").map((part) => {
+        try {
+            return decodeURIComponent(part);
+        } catch {
+            return part;
+        }
+    });
+    return { path, parts: parts.length === 0 ? ["overview"] : parts, query: Object.fromEntries(new URLSearchParams(search)) };
+}
+
+function go(parts, query, { replaces = false } = {}) {
+    const target = address(parts, query);
+    if (target === location.hash) open();
+    else if (replaces) location.replace(target);
+    else location.hash = target;
+}
+
+function open(isFirst = false) {
+    if (source === null) return;
+    const { path, parts, query } = route();
+    const [name] = parts;
+    const wanted = pages.get(name) ?? others.get(name);
+    const isSamePath = shownPath === path;
+    shownPath = path;
+    showNav(wanted?.parent ?? name);
+    page?.end();
+    page = new Page({ root: element("page"), parts, query, source, me, go, again: () => open() });
+    if (wanted === undefined) {
+        page.heading("There is no such page");
+        show(page.body, h("p", null, "The address names a page that the console does not have. ",
+            h("a", { href: "#/overview" }, "To the overview")));
+    } else {
+        wanted.module.open(page);
+    }
+    if (!isFirst && !isSamePath) page.focus();
+    else if (isSamePath && document.activeElement === document.body) page.focus();
+}
+
+function showNav(current) {
+    show(element("nav-list"), [...pages].map(([name, { title }]) => h("li", { key: name },
+        h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, title))));
+    const marked = element("nav-list").querySelector("[aria-current]");
+    marked?.scrollIntoView?.({ block: "nearest", inline: "center" });
+}
+
+function jump(event) {
+    event.preventDefault();
+    const text = element("jump-to").value.trim().replace(/^#/, "");
+    if (text === "") return;
+    element("jump-to").value = "";
+    element("jump-to").blur();
+    if (/^\d{1,19}$/.test(text)) go(["messages", text]);
+    else go(["users", text]);
+}
+
+// Keys
+
+let isGoing = false;
+
+function isTyping({ target }) {
+    return target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
+}
+
+function pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || source === null) return;
+    if (document.querySelector("dialog[open]") !== null) return;
+    if (event.key === "Escape" && event.target === element("jump-to")) element("jump-to").blur();
+    if (isTyping(event)) return;
+    if (isGoing) {
+        isGoing = false;
+        const found = [...pages].find(([, { key }]) => key === event.key);
+        if (found) go([found[0]]);
+        return;
+    }
+    switch (event.key) {
+    case "g":
+        isGoing = true;
+        setTimeout(() => { isGoing = false; }, 2000);
+        return;
+    case "/":
+        element("jump-to").focus();
+        break;
+    case "f":
+        document.querySelector("#page form input")?.focus();
+        break;
+    case "?":
+        openHelp();
+        break;
+    default:
+        return;
+    }
+    event.preventDefault();
+}
+
+function openHelp() {
+    const keys = [
+        ["/", "a message by its id, or a user"], ["f", "the first field of the page"],
+        ...[...pages].map(([, { title, key }]) => [`g ${key}`, title]),
+        ["← → Home End", "along a plot that has the focus"], ["Esc", "closes a dialog"], ["?", "these keys"],
+    ];
+    show(element("keys"), keys.map(([key, meaning]) => h("div", null,
+        h("dt", null, key.split(" ").map((one) => [h("kbd", null, one), " "])), h("dd", null, meaning))));
+    element("help").showModal();
+}
+
+function showZone() {
+    element("zone").setAttribute("aria-pressed", String(showsUTC()));
+}
+
+element("sign-in-form").addEventListener("submit", submitSignIn);
+element("sign-out").addEventListener("click", signOut);
+element("retry").addEventListener("click", () => source?.retry());
+element("jump").addEventListener("submit", jump);
+element("help-button").addEventListener("click", openHelp);
+element("zone").addEventListener("click", () => {
+    setUTC(!showsUTC());
+    showZone();
+});
+element("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    element("main").focus();
+});
+addEventListener("hashchange", () => open());
+addEventListener("keydown", pressed);
+
+showZone();
+if (token !== "") signIn(token);
+else showSignIn();

@@ -24,7 +24,7 @@ export function act({ title, fields = null, look, run, isGrave = false }) {
     let work = null;
 
     const close = () => dialog.close();
-    const back = (text, autofocus = false) => h("button", { type: "button", key: "back", onclick: close, autofocus }, text);
+    const back = (text) => h("button", { type: "button", key: "back", onclick: close }, text);
 
     async function lookAgain() {
         const turn = ++looks;

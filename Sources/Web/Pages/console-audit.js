@@ -9,7 +9,8 @@ export async function open(page) {
     page.heading("Audit");
     const answer = await page.load("audit", { before, limit });
     if (answer === undefined) return;
-    show(page.body, h("p", { class: "hint" }, "What operators did, kept in the transaction that did it (belfry.audit)."),
+    show(page.body,
+        h("p", { class: "hint" }, "What operators did, kept in the transaction that did it (belfry.audit)."),
         answer.acts.length === 0 ? empty("No operator has done anything yet.")
             : table("Acts of operators, the newest first", [
                 { name: "When", class: "when", cell: ({ at }) => time(at) },

@@ -11,7 +11,8 @@ export async function open(page) {
 }
 
 async function look(page) {
-    show(page.body, h("p", { class: "loading muted", role: "status" }, "Looking at PostgreSQL, Redis and the processes. It takes 15 seconds at most…"));
+    show(page.body, h("p", { class: "loading muted", role: "status" },
+        "Looking at PostgreSQL, Redis and the processes. It takes 15 seconds at most…"));
     let answer;
     try {
         answer = await page.source.get("doctor", {}, page.signal);

@@ -42,9 +42,9 @@ export function counted(value, one, many = `${one}s`) {
     return `${count(value)}${space}${value === 1 ? one : many}`;
 }
 
-/** Three digits that count. */
+/** Two or three digits that count. */
 function short(value) {
-    return value >= 100 || Number.isInteger(value) ? integers.format(value) : value.toPrecision(value >= 1 ? 3 : 2);
+    return value >= 100 || Number.isInteger(value) ? integers.format(value) : value.toPrecision(value >= 10 ? 3 : 2);
 }
 
 export function rate(value) {
@@ -59,16 +59,14 @@ export function seconds(value) {
     return value < 60 ? `${short(value)}${space}s` : duration(value * 1000);
 }
 
-/** `3 s`, `4 min`, `2 h 5 min`, `3 d`, of milliseconds. */
+/** `3 s`, `4 min`, `2 h 5 min`, `3 d`, of milliseconds; rounded down. */
 export function duration(milliseconds) {
     const whole = Math.max(0, Math.round(milliseconds / 1000));
     if (whole < 60) return `${whole}${space}s`;
     const minutes = Math.floor(whole / 60);
-    if (minutes < 60) return minutes < 10 && whole % 60 > 0
-        ? `${minutes}${space}min ${whole % 60}${space}s` : `${minutes}${space}min`;
+    if (minutes < 60) return `${minutes}${space}min`;
     const hours = Math.floor(minutes / 60);
-    if (hours < 48) return minutes % 60 > 0
-        ? `${hours}${space}h ${minutes % 60}${space}min` : `${hours}${space}h`;
+    if (hours < 48) return `${hours}${space}h${minutes % 60 > 0 ? ` ${minutes % 60}${space}min` : ""}`;
     return `${Math.floor(hours / 24)}${space}d`;
 }
 
@@ -169,6 +167,10 @@ export function readTime(text) {
     const full = iso.includes("T") ? iso : `${iso.replace(/Z$/, "")}T00:00`;
     const read = Date.parse(bare && isUTC ? `${full}Z` : full);
     return Number.isNaN(read) ? undefined : read;
+}
+
+export function noTime(text) {
+    return `"${text}" is no time: write 2h, 2026-01-31 08:00 or 2026-01-31T08:00Z.`;
 }
 
 /** A status as a badge; colour is not all that tells it. */

@@ -1,6 +1,6 @@
 /** Making a replay job: what it is of, what it would come to, and only then the button that makes it. */
-import { field, h, link, select, show, textInput } from "/console/dom.js";
-import { counted, duration, readTime } from "/console/format.js";
+import { address, field, h, link, select, show, textInput } from "/console/dom.js";
+import { counted, duration, noTime, readTime } from "/console/format.js";
 
 const texts = ["receiver", "topic", "type", "status"];
 const names = [...texts, "since", "until", "ids", "rate", "includeDelivered"];
@@ -16,23 +16,31 @@ export function openNewJob(page) {
         return;
     }
     const { query } = page;
-    const box = h("input", { type: "checkbox", id: "includeDelivered", name: "includeDelivered", checked: query.includeDelivered === "true" });
+    const box = h("input", {
+        type: "checkbox", id: "includeDelivered", name: "includeDelivered", checked: query.includeDelivered === "true",
+    });
     const estimate = h("section", { class: "card", "aria-label": "What it would do", hidden: true });
     const wrong = h("p", { class: "error", role: "alert", hidden: true });
-    const form = h("form", { class: "card search", novalidate: true, onsubmit: look, oninput: () => { estimate.hidden = true; } },
+    const form = h("form", {
+        class: "card search", novalidate: true, onsubmit: look, oninput: () => { estimate.hidden = true; },
+    },
         h("div", { class: "fields" },
             field("Receiver", textInput("receiver", { value: query.receiver ?? "", maxlength: 255 })),
             field("Topic", textInput("topic", { value: query.topic ?? "", maxlength: 255 })),
             field("Type", textInput("type", { value: query.type ?? "" })),
             field("Status", select("status", statuses, query.status ?? "")),
-            field("Written since", textInput("since", { value: query.since ?? "", placeholder: "7d, 2026-01-31 08:00" })),
+            field("Written since",
+                textInput("since", { value: query.since ?? "", placeholder: "7d, 2026-01-31 08:00" })),
             field("until", textInput("until", { value: query.until ?? "", placeholder: "1h" })),
             field("Ids", textInput("ids", { value: query.ids ?? "", maxlength: 210000, placeholder: "41, 42" })),
-            field("Messages a second at most", textInput("rate", { value: query.rate ?? String(rates.usual), inputmode: "numeric" }))),
+            field("Messages a second at most",
+                textInput("rate", { value: query.rate ?? String(rates.usual), inputmode: "numeric" }))),
         h("label", { class: "check", for: "includeDelivered" }, box, "Also what was delivered"),
         wrong,
-        h("div", { class: "row-of-buttons" }, h("button", { type: "submit", class: "primary" }, "Show what it would do"),
-            h("p", { class: "hint" }, "All that is given must hold, and something must be. Nothing is queued by looking.")));
+        h("div", { class: "row-of-buttons" },
+            h("button", { type: "submit", class: "primary" }, "Show what it would do"),
+            h("p", { class: "hint" },
+                "All that is given must hold, and something must be given. Nothing is queued by looking.")));
     show(page.body, form, estimate);
 
     async function look(event) {
@@ -49,7 +57,8 @@ export function openNewJob(page) {
         }
         // The address says what was asked, so that it can be sent to somebody, and Back comes to it.
         history.replaceState(null, "", asAddress(form));
-        show(estimate, h("p", { class: "loading muted", role: "status" }, "Looking at the log, for two seconds at most…"));
+        show(estimate, h("p", { class: "loading muted", role: "status" },
+            "Looking at the log, for two seconds at most…"));
         try {
             const found = await page.source.send("POST", "/api/v1/replay-jobs", { ...body, dryRun: true }, page.signal);
             showEstimate(page, estimate, body, found);
@@ -60,9 +69,9 @@ export function openNewJob(page) {
 }
 
 function asAddress(form) {
-    const given = names.map((name) => [name, name === "includeDelivered"
-        ? form.elements[name].checked ? "true" : "" : form.elements[name].value.trim()]).filter(([, value]) => value !== "");
-    return `#/jobs/new?${new URLSearchParams(given)}`;
+    const { includeDelivered } = form.elements;
+    const given = Object.fromEntries(names.map((name) => [name, form.elements[name].value.trim()]));
+    return address(["jobs", "new"], { ...given, includeDelivered: includeDelivered.checked ? "true" : "" });
 }
 
 /** The body of the request, or the first mistake. */
@@ -73,7 +82,7 @@ function read(form) {
     for (const name of texts) if (value(name) !== "") body[name] = value(name);
     for (const name of ["since", "until"]) {
         const at = readTime(value(name));
-        if (at === undefined) return fault(name, `"${value(name)}" is no time: write 7d, 2026-01-31 08:00 or 2026-01-31T08:00Z.`);
+        if (at === undefined) return fault(name, noTime(value(name)));
         if (at !== null) {
             body[name] = at;
             form.elements[name].value = new Date(at).toISOString();
@@ -81,7 +90,9 @@ function read(form) {
     }
     if (value("ids") !== "") {
         body.ids = value("ids").split(/[\s,;#]+/).filter((id) => id !== "");
-        if (body.ids.some((id) => !/^\d{1,19}$/.test(id))) return fault("ids", "Ids are numbers, with commas or blanks between them.");
+        if (body.ids.some((id) => !/^\d{1,19}$/.test(id))) {
+            return fault("ids", "Ids are numbers, with commas or blanks between them.");
+        }
         if (body.ids.length > idsMax) return fault("ids", `A job takes ${idsMax} ids at most.`);
     }
     if (Object.keys(body).length === 0) return fault("receiver", "Say what it is of: a receiver, a type, a time, …");
@@ -105,14 +116,17 @@ function showEstimate(page, target, body, { matched, isComplete, estimated, esti
             if (!page.signal.aborted) page.notice("act", error.message);
         }
     };
-    show(target, h("h2", { tabindex: "-1" }, "What it would do"),
-        matched === 0 && isComplete ? h("p", { role: "status" }, "Nothing meets that: no message would be delivered again.")
-            : [
-                h("p", { role: "status" }, `${isComplete ? "" : `Of the log not all was looked at in two seconds; ${counted(matched, "message")} were found. `}It would deliver ${many} again, in some ${duration(estimatedSeconds * 1000)}.`),
-                sample.length > 0 ? h("p", { class: "muted" }, "Among them: ", sample.map((id, index) =>
-                    [index > 0 ? ", " : null, link(["messages", id], {}, `#${id}`)]), ".") : null,
-                h("div", { class: "row-of-buttons" }, h("button", { type: "button", class: "primary", id: "make", onclick: make },
-                    `Replay ${many}`)),
-            ]);
+    const partly = isComplete ? ""
+        : `Of the log not all was looked at in two seconds; ${counted(matched, "message")} were found. `;
+    const time = duration(Math.max(1, estimatedSeconds) * 1000);
+    show(target, h("h2", { tabindex: "-1" }, "What it would do"), matched === 0 && isComplete
+        ? h("p", { role: "status" }, "Nothing meets that: no message would be delivered again.")
+        : [
+            h("p", { role: "status" }, `${partly}It would deliver ${many} again, in some ${time}.`),
+            sample.length > 0 ? h("p", { class: "muted" }, "Among them: ", sample.map((id, index) =>
+                [index > 0 ? ", " : null, link(["messages", id], {}, `#${id}`)]), ".") : null,
+            h("div", { class: "row-of-buttons" },
+                h("button", { type: "button", class: "primary", id: "make", onclick: make }, `Replay ${many}`)),
+        ]);
     target.querySelector("h2").focus();
 }

@@ -58,7 +58,9 @@ function openJob(page, id) {
         show(page.body,
             h("section", { class: "card job", "aria-label": "How far it is" },
                 h("div", { class: "trace-head" }, state(job), h("p", { class: "sentence" }, sentence(job, pace))),
-                h("progress", { max: 1000, value: Math.round((job.progress ?? 0) * 1000), "aria-label": "Of the log looked at" }),
+                h("progress", {
+                    max: 1000, value: Math.round((job.progress ?? 0) * 1000), "aria-label": "Of the log looked at",
+                }),
                 h("p", { class: "muted tabular" }, `${percent(job.progress)} of the log looked at`),
                 job.reason ? h("p", { class: "error" }, job.reason) : null,
                 acts(page, job, take) ?? page.viewOnly()),
@@ -139,7 +141,8 @@ function acts(page, job, take) {
         h("button", { type: "button", key: "cancel", id: "cancel", onclick: () => act({
             title: `Cancel job ${job.id}`, isGrave: true,
             look: () => Promise.resolve({
-                sentence: `It ends, and can't go on. The ${counted(job.queued, "message")} that are queued are delivered all the same.`,
+                sentence: "It ends, and can't go on. What is queued is delivered all the same: "
+                    + `${counted(job.queued, "message")}.`,
                 label: "Cancel the job",
             }),
             async run() {

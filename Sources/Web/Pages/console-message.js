@@ -55,7 +55,8 @@ async function read(page, id) {
 function showAbsent(page, sentence) {
     if (page.signal.aborted) return;
     show(page.body, h("div", { class: "empty" }, h("p", { role: "alert" }, sentence),
-        h("p", { class: "muted" }, "Its transaction may be open still, or was rolled back; retention may have deleted it."),
+        h("p", { class: "muted" },
+            "Its transaction may be open still, or was rolled back; retention may have deleted it."),
         h("p", null, link(["messages"], {}, "Search messages"))));
 }
 
@@ -100,7 +101,7 @@ function showFacts(target, message) {
 
 /** What a replay would do, by the word of the answer, and what it has done. */
 const actions = {
-    "queue again": ["It would be queued again and delivered.", "It was queued again; it is delivered by the next round."],
+    "queue again": ["It would be queued again and delivered.", "It was queued again."],
     "publish again": ["It is pending, and would be published again at once.", "It is published again."],
 };
 
@@ -129,7 +130,8 @@ export function cancel(page, { id, receiver, topic, type }, refresh) {
     return act({
         title: `Cancel message ${id}`, isGrave: true,
         look: () => Promise.resolve({
-            sentence: `${type} to ${topic ? `topic ${topic}` : receiver}: nobody would get it any more. A replay brings it back.`,
+            sentence: `${type} to ${topic ? `topic ${topic}` : receiver}: nobody would get it any more. `
+                + "A replay brings it back.",
             label: "Cancel 1 message",
         }),
         async run() {

@@ -1,6 +1,6 @@
 /** Searching the log, bounded and by index, and from there to one message. */
 import { address, announce, field, h, link, select, show, textInput } from "/console/dom.js";
-import { counted, readTime, time } from "/console/format.js";
+import { counted, noTime, readTime, time } from "/console/format.js";
 import { openMessage } from "/console/message.js";
 import { messageTable } from "/console/message-list.js";
 import { empty } from "/console/page.js";
@@ -71,9 +71,7 @@ function check(wanted) {
     if (!/^\d{0,19}$/.test(wanted.id)) return { name: "id", sentence: "An id is a number." };
     for (const name of ["since", "until"]) {
         const read = readTime(wanted[name]);
-        if (read === undefined) {
-            return { name, sentence: `"${wanted[name]}" is no time: write 2h, 2026-01-31 08:00 or 2026-01-31T08:00Z.` };
-        }
+        if (read === undefined) return { name, sentence: noTime(wanted[name]) };
         wanted[name] = read === null ? "" : new Date(read).toISOString();
     }
     if (wanted.receiver !== "" && wanted.topic !== "") {
@@ -96,15 +94,16 @@ async function fillTypes(page, form) {
 }
 
 async function search(page, asked, result) {
-    const answer = await page.load("messages", { ...asked, before: page.query.before, limit: page.query.limit }, result);
+    const { limit } = page.query;
+    const answer = await page.load("messages", { ...asked, before: page.query.before, limit }, result);
     if (answer === undefined) return;
     const { messages, before, looked } = answer;
-    const further = before === null ? null : h("a", {
-        class: "button", href: address(["messages"], { ...asked, limit: page.query.limit, before }),
-    }, "Look further back");
-    const job = page.mayAct && jobCriteria.some((name) => asked[name] !== "") && asked.path === "" && asked.key === ""
-        ? link(["jobs", "new"], Object.fromEntries(jobCriteria.map((name) => [name, asked[name]])), "Replay these as a job")
-        : null;
+    const further = before === null ? null
+        : h("a", { class: "button", href: address(["messages"], { ...asked, limit, before }) }, "Look further back");
+    const others = ["id", "key", "path"];
+    const isJob = jobCriteria.some((name) => asked[name] !== "") && others.every((name) => asked[name] === "");
+    const job = page.mayAct && isJob ? link(["jobs", "new"],
+        Object.fromEntries(jobCriteria.map((name) => [name, asked[name]])), "Replay these as a job") : null;
     const found = messages.length === 0 ? "Nothing was found" : `${counted(messages.length, "message")}`;
     const isFirst = !page.query.before;
     show(result,

@@ -14,7 +14,7 @@ const views = {
     types: ["types", "To the types"], doctor: ["doctor", "To the doctor"], audit: ["audit", "To the audit"],
 };
 const severities = ["critical", "warning", "note"];
-const severityNames = { critical: "Critical", warning: "Warning", note: "Note" };
+const severityNames = { critical: "Critical", warning: "Warning", note: "Note", ok: "Good" };
 
 export function open(page) {
     page.heading("Overview", h("p", { class: "muted" }, link(["doctor"], {}, "Ask the doctor")));
@@ -25,12 +25,10 @@ export function open(page) {
     const hour = section("The last hour", h("div", { class: "plots" },
         plots.add("Messages", rate, [
             { name: "in", of: (point) => point.in }, { name: "delivered", of: (point) => point.delivered }]),
-        plots.add("Time until acknowledged, of 99 in 100", seconds, [
-            { name: "published", of: (point) => point.p99?.published },
-            { name: "delivered", of: (point) => point.p99?.arrived },
-            { name: "acknowledged", of: (point) => point.p99?.acknowledged }]),
         plots.add("Undelivered", count, [
             { name: "pending", of: (point) => point.pending }, { name: "parked", of: (point) => point.parked }]),
+        plots.add("From the commit, half of them until", seconds, latencies("p50"), { isLogarithmic: true }),
+        plots.add("From the commit, 99 in 100 until", seconds, latencies("p99"), { isLogarithmic: true }),
         plots.add("Lag of the relay", seconds, [{ name: "lag", of: (point) => point.lag }]),
         plots.add("Sessions", count, [{ name: "sessions", of: (point) => point.sessions }])));
     const table = h("div");
@@ -50,6 +48,12 @@ export function open(page) {
         plots.show(series);
         if (details.open) show(table, plots.table());
     });
+}
+
+/** The ways of a message after its commit, each with its own time. */
+function latencies(quantile) {
+    return [["published", "published"], ["delivered", "arrived"], ["acknowledged", "acknowledged"]]
+        .map(([name, part]) => ({ name, of: (point) => point[quantile]?.[part] }));
 }
 
 function showProblems(target, { problems }) {
@@ -78,8 +82,8 @@ function figure(name, value, ...beside) {
 
 function showFigures(target, now) {
     const { latency } = now;
-    const both = (part) => `${seconds(latency?.[part]?.p50)} / ${seconds(latency?.[part]?.p99)}`;
-    const withinMinute = "p50 / p99 of the last minute";
+    const until = (name, part) => figure(name, seconds(latency?.[part]?.p50),
+        "half of them; 99 in 100: ", h("b", null, seconds(latency?.[part]?.p99)));
     show(target,
         figure("In", rate(now.in), "written"),
         figure("Delivered", rate(now.delivered), "acknowledged"),
@@ -88,9 +92,9 @@ function showFigures(target, now) {
         figure("Parked", count(now.parked), now.parked > 0 ? link(["parked"], {}, "wait for an operator") : "none"),
         figure("Lag", seconds(now.lagSeconds), counted(now.lagRows, "message"), " to be published"),
         figure("Sessions", count(now.sessions), "over all nodes"),
-        figure("Until published", both("published"), withinMinute),
-        figure("Until at the session", both("arrived"), withinMinute),
-        figure("Until acknowledged", both("acknowledged"), withinMinute));
+        until("Commit to published", "published"),
+        until("Commit to delivered", "arrived"),
+        until("Commit to acknowledged", "acknowledged"));
 }
 
 function showRest(target, now) {

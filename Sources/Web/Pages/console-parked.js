@@ -25,17 +25,21 @@ function openGroups(page) {
     ask = page.follow("parked", {}, everySeconds, ({ groups, isComplete, total }) => {
         if (groups.length === 0) {
             show(page.body, empty("Nothing is parked.",
-                "A message is parked when it was given back too often, or can't be sent: it waits here for an operator."));
+                "A message is parked when it was given back too often, or can't be sent: "
+                + "it waits here for an operator."));
             return;
         }
         show(page.body,
             h("div", { class: "list-head" },
-                h("h2", null, `${isComplete ? "" : "More than "}${counted(total, "message")} in ${counted(groups.length, "group")}`),
+                h("h2", null, isComplete ? "" : "More than ", counted(total, "message"), " in ",
+                    counted(groups.length, "group")),
                 buttons(page, { all: true }, "all", ask)),
             page.viewOnly(),
-            h("p", { class: "hint" }, "Find the reason, mend it, then replay. What is cancelled can be replayed later, too."),
+            h("p", { class: "hint" },
+                "Find the reason, mend it, then replay. What is cancelled can be replayed later, too."),
             table("Groups of parked messages", [
-                { name: "Reason", class: "wide", cell: ({ reason, type }) => link(["parked", "group"], { reason, type }, reason) },
+                { name: "Reason", class: "wide", cell: ({ reason, type }) =>
+                    link(["parked", "group"], { reason, type }, reason) },
                 { name: "Type", class: "wide", cell: ({ type }) => link(["types", type], {}, type) },
                 { name: "Messages", class: "number", cell: (group) => count(group.count) },
                 { name: "Oldest", class: "when", cell: ({ oldest }) => time(oldest) },
@@ -49,7 +53,8 @@ function openGroups(page) {
 function openGroup(page, { reason = "", type = "", before }) {
     page.heading("Parked group");
     const head = h("div", { class: "card" }, h("p", { class: "sentence" }, reason),
-        h("p", { class: "muted" }, "Type ", link(["types", type], {}, type), " · ", link(["parked"], {}, "All groups")));
+        h("p", { class: "muted" },
+            "Type ", link(["types", type], {}, type), " · ", link(["parked"], {}, "All groups")));
     const list = h("div");
     let ask = () => {};
     head.append(page.viewOnly() ?? buttons(page, { reason, type }, "this group", () => ask()));
@@ -97,7 +102,8 @@ async function actOn(page, verb, which, name, refresh) {
         },
         async run(way) {
             const { done, skipped, left } = await inBatches(total, () => page.source.send("POST", path, which), way);
-            const others = skipped > 0 ? ` ${counted(skipped, "message")} were left alone: another transaction holds them, or they are parked no more.` : "";
+            const others = skipped === 0 ? "" : ` ${counted(skipped, "message")} were left alone: `
+                + "another transaction holds them, or they are parked no more.";
             const rest = left === 0 ? "" : way.isStopped() ? ` Stopped: ${counted(left, "message")} are left.`
                 : ` ${counted(left, "message")} are left: try again.`;
             return `${counted(done, "message")} ${done === 1 ? "was" : "were"} ${past}.${others}${rest}`;

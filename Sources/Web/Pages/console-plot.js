@@ -15,10 +15,11 @@ export class Plots {
 
     /**
      * @param title what is drawn. @param unit formats a value. @param lines of each `name` and `of(point)`.
+     * @param options `isLogarithmic`: each step up is ten times as much.
      * @returns the element that shows it.
      */
-    add(title, unit, lines) {
-        const plot = new Plot(title, unit, lines, (index) => this.#point(index));
+    add(title, unit, lines, options = {}) {
+        const plot = new Plot(title, unit, lines, options, (index) => this.#point(index));
         this.#plots.push(plot);
         return plot.element;
     }
@@ -59,8 +60,8 @@ class Plot {
     #slider;
 
     /** @param pointed told which point the reader is at, or `null`. */
-    constructor(title, unit, lines, pointed) {
-        Object.assign(this, { title, unit, lines });
+    constructor(title, unit, lines, options, pointed) {
+        Object.assign(this, { title, unit, lines, options });
         this.#pointed = pointed;
         this.#slider = h("div", {
             class: "plot-area", tabindex: "0", role: "slider", "aria-label": `${title}, moment of the last hour`,
@@ -80,14 +81,17 @@ class Plot {
         this.#points = points;
         const end = Math.max(points.at(-1)?.at ?? 0, (from ?? 0) + 3600000);
         this.#times = [end - 3600000, end];
-        const top = this.#top();
-        const y = (value) => margin.top + (1 - value / top) * (height - margin.top - margin.bottom);
-        const grid = [0, top / 2, top].map((value) => [
+        const { part, ticks } = this.options.isLogarithmic ? this.#logarithmic() : this.#linear();
+        const y = (value) => margin.top + (1 - part(value)) * (height - margin.top - margin.bottom);
+        const grid = ticks.map((value) => [
             h("line", { class: "grid", x1: margin.left, x2: width - margin.right, y1: y(value), y2: y(value) }),
             h("text", { class: "tick", x: margin.left - 6, y: y(value) + 4, "text-anchor": "end" }, this.unit(value)),
         ]);
-        const moments = [0.25, 0.5, 0.75].map((part) => end - (1 - part) * 3600000).map((at) =>
-            h("text", { class: "tick", x: this.#x(at), y: height - 4, "text-anchor": "middle" }, clock(at).slice(0, 5)));
+        const quarter = 900000;
+        const moments = [1, 2, 3, 4].map((number) => Math.floor(end / quarter - 4 + number) * quarter)
+            .filter((at) => at > this.#times[0] + quarter / 4 && at < end - quarter / 8)
+            .map((at) => h("text", { class: "tick", x: this.#x(at), y: height - 4, "text-anchor": "middle" },
+                clock(at).slice(-12).match(/\d\d:\d\d/)[0]));
         const paths = this.lines.map((line, number) =>
             h("path", { class: `line line-${number}`, d: this.#path(line.of, y, step), fill: "none" }));
         show(this.#drawing, grid, moments, paths);
@@ -106,7 +110,8 @@ class Plot {
                 h("path", { class: `line line-${number}`, d: "M0 4H18" })),
             `${name} `, h("b", null, at ? this.unit(of(at)) : "–"))),
             index !== null && at ? h("span", { class: "legend-at" }, clock(at.at)) : null);
-        const read = at && [clock(at.at), ...this.lines.map(({ name, of }) => `${name} ${this.unit(of(at))}`)].join(", ");
+        const values = at && this.lines.map(({ name, of }) => `${name} ${this.unit(of(at))}`);
+        const read = at && [clock(at.at), ...values].join(", ");
         this.#slider.setAttribute("aria-valuemax", Math.max(0, this.#points.length - 1));
         this.#slider.setAttribute("aria-valuenow", Math.max(0, index ?? this.#points.length - 1));
         this.#slider.setAttribute("aria-valuetext", read ?? "nothing was measured yet");
@@ -121,13 +126,26 @@ class Plot {
             })));
     }
 
-    /** A round number that no value is above. */
-    #top() {
-        let most = 0;
-        for (const point of this.#points) for (const { of } of this.lines) most = Math.max(most, of(point) ?? 0);
-        if (most === 0) return 1;
-        const power = 10 ** Math.floor(Math.log10(most));
-        return [1, 2, 4, 6, 10].map((step) => step * power).find((step) => step >= most);
+    #values() {
+        return this.#points.flatMap((point) => this.lines.map(({ of }) => of(point)).filter(Number.isFinite));
+    }
+
+    /** From nothing to a round number that no value is above. */
+    #linear() {
+        const most = this.#values().reduce((a, b) => Math.max(a, b), 0);
+        const power = 10 ** Math.floor(Math.log10(most || 1));
+        const top = most === 0 ? 1 : [1, 2, 4, 6, 10].map((step) => step * power).find((step) => step >= most);
+        return { part: (value) => value / top, ticks: top === 1 ? [0, 1] : [0, top / 2, top] };
+    }
+
+    /** From one power of ten to another; what is less than the first stands at the bottom. */
+    #logarithmic() {
+        const positive = this.#values().filter((value) => value > 0);
+        const least = positive.reduce((a, b) => Math.min(a, b), Infinity);
+        const low = positive.length === 0 ? -3 : Math.floor(Math.log10(least));
+        const high = Math.max(low + 1, Math.ceil(Math.log10(positive.reduce((a, b) => Math.max(a, b), 0) || 1)));
+        const part = (value) => value <= 0 ? 0 : Math.max(0, (Math.log10(value) - low) / (high - low));
+        return { part, ticks: Array.from({ length: high - low + 1 }, (_, step) => 10 ** (low + step)) };
     }
 
     #x(at) {

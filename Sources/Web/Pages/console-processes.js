@@ -1,5 +1,5 @@
 /** What processes there are and how they are; of one, what it runs with. */
-import { h, link, show } from "/console/dom.js";
+import { field, h, link, show, textInput } from "/console/dom.js";
 import { count, nothing, since, time } from "/console/format.js";
 import { empty, facts, section } from "/console/page.js";
 import { table } from "/console/table.js";
@@ -13,7 +13,7 @@ export function open(page) {
     page.loading();
     const list = h("div");
     const about = h("div", { class: "column" });
-    const filter = h("input", { type: "text", id: "filter", autocomplete: "off", spellcheck: "false", oninput: () => showSettings() });
+    const filter = textInput("filter", { oninput: () => showSettings() });
     const settings = h("div");
     let one = null;
     let isFirst = true;
@@ -33,8 +33,7 @@ export function open(page) {
             } else {
                 if (isFirst || !about.isConnected) {
                     show(page.body, about, section("What it runs with",
-                        h("div", { class: "field" }, h("label", { for: "filter" }, "Settings whose name or value has"), filter),
-                        settings));
+                        field("Settings whose name or value has", filter), settings));
                 }
                 page.heading(`${one.kind} on ${one.host}`);
                 showProcess(about, one);
@@ -83,7 +82,7 @@ function settingsTable(settings, filter) {
     }
     return table("Settings, without secrets", [
         { name: "Setting", class: "mono wide", cell: ({ name }) => name },
-        { name: "Value", class: "mono wide", cell: ({ value }) => value === null || value === "" ? nothing : String(value) },
+        { name: "Value", class: "mono wide", cell: ({ value }) => String(value ?? "") || nothing },
         { name: "From", cell: ({ origin }) => origin ?? nothing },
     ], shown, ({ name }) => name);
 }

@@ -9,7 +9,7 @@ export class Problem extends Error {
     }
 }
 
-/** What the node says to one operator's token. Tells of `connected`, and of `refused` when the token is no longer good. */
+/** What the node says to one operator's token. Tells of `connected`, and of `refused` for a token. */
 export class Source extends EventTarget {
     #token;
     #client;

@@ -14,7 +14,8 @@ export function table(caption, columns, rows, keyOf) {
             h("th", { role: "columnheader", scope: "col", class: column.class }, column.name)))),
         h("tbody", { role: "rowgroup" }, rows.map((row) =>
             h("tr", { key: keyOf(row), role: "row" }, columns.map((column) =>
-                h("td", { role: "cell", class: column.class, "data-label": column.name }, column.cell(row)))))));
+                h("td", { role: "cell", class: column.class, "data-label": column.name },
+                    h("div", { class: "cell" }, column.cell(row))))))));
 }
 
 /** Links to the newest page and to what is older than this one. */

@@ -3,11 +3,12 @@ import { act } from "/console/act.js";
 import { field, h, link, show, textInput } from "/console/dom.js";
 import { count, time } from "/console/format.js";
 import { readExactly, written } from "/console/json.js";
-import { empty, section } from "/console/page.js";
+import { empty, facts, section } from "/console/page.js";
 import { table } from "/console/table.js";
 
 /** After the last key. */
 const checkMilliseconds = 400;
+const checkPath = "/api/v1/operator/types/check";
 const namePattern = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 export function open(page) {
@@ -25,7 +26,8 @@ async function openList(page) {
         event.preventDefault();
         const wanted = name.value.trim();
         const isFit = namePattern.test(wanted);
-        page.notice("name", isFit ? null : "A type's name begins with a letter and has letters, digits, _ . or -, 64 at most.");
+        page.notice("name", isFit ? null
+            : "A type's name begins with a letter and has letters, digits, _ . or -, 64 at most.");
         if (isFit) page.go(["types", wanted]);
         else name.focus();
     };
@@ -37,13 +39,18 @@ async function openList(page) {
             { name: "Sent in the last hour", class: "number", cell: ({ sentLastHour }) => count(sentLastHour) },
             { name: "Undelivered", class: "number", cell: ({ name: type, undelivered }) => undelivered > 0
                 ? link(["messages"], { type, status: "pending" }, count(undelivered)) : count(undelivered) },
-            { name: "Parked", class: "number", cell: ({ parked }) => parked > 0 ? link(["parked"], {}, count(parked)) : count(parked) },
+            { name: "Parked", class: "number", cell: parkedOf },
             { name: "Refused", class: "number", cell: ({ refused }) => count(refused) },
             { name: "Changed", class: "when", cell: ({ updatedAt }) => time(updatedAt) },
         ], answer.types, (type) => type.name),
-        h("p", { class: "hint" }, "Refused are messages that came over HTTP or STOMP since the nodes started; what an application's own INSERT was refused, its log has."),
-        page.mayAct ? h("form", { class: "card", novalidate: true, onsubmit: create }, field("A new type", name),
-            h("div", { class: "row-of-buttons" }, h("button", { type: "submit" }, "Write its schema"))) : page.viewOnly());
+        h("p", { class: "hint" }, "Refused are messages that came over HTTP or STOMP. ",
+            "When an application's own INSERT is refused, it gets the error, and its log has it."),
+        page.viewOnly() ?? h("form", { class: "card", novalidate: true, onsubmit: create }, field("A new type", name),
+            h("div", { class: "row-of-buttons" }, h("button", { type: "submit" }, "Write its schema"))));
+}
+
+function parkedOf({ parked }) {
+    return parked > 0 ? link(["parked"], {}, count(parked)) : count(parked);
 }
 
 async function openType(page, name) {
@@ -63,18 +70,17 @@ async function openType(page, name) {
         return;
     }
     const exact = type === undefined ? true : readExactly(text).types.find((one) => one.name === name).schema;
-    show(page.body, type === undefined ? h("p", { class: "hint" }, `There is no type ${name} yet: write its schema, and save it.`)
-        : section("How it goes", figures(type)),
-    editor(page, name, type, written(exact)), refusals(type));
+    show(page.body, type === undefined
+        ? h("p", { class: "hint" }, `There is no type ${name} yet: write its schema, and save it.`)
+        : section("How it goes", figures(type)), editor(page, name, type, written(exact)), refusals(type));
 }
 
-function figures({ name, sentLastHour, undelivered, parked, refused, updatedAt }) {
-    return h("dl", { class: "facts" }, [
-        ["Sent in the last hour", count(sentLastHour)],
-        ["Undelivered", link(["messages"], { type: name, status: "pending" }, count(undelivered))],
-        ["Parked", parked > 0 ? link(["parked"], {}, count(parked)) : count(parked)],
-        ["Refused", count(refused)], ["Changed", time(updatedAt)],
-    ].map(([label, value]) => h("div", null, h("dt", null, label), h("dd", null, value))));
+function figures(type) {
+    return facts(
+        type.description && ["Description", type.description],
+        ["Sent in the last hour", count(type.sentLastHour)],
+        ["Undelivered", link(["messages"], { type: type.name, status: "pending" }, count(type.undelivered))],
+        ["Parked", parkedOf(type)], ["Refused", count(type.refused)], ["Changed", time(type.updatedAt)]);
 }
 
 function refusals(type) {
@@ -83,7 +89,8 @@ function refusals(type) {
     return section("The last refusals", last.length === 0 ? h("p", { class: "muted" }, "None since the nodes started.")
         : table("The last refusals", [
             { name: "When", class: "when", cell: ({ at }) => time(at) },
-            { name: "By", class: "wide", cell: ({ who, via }) => `${who ?? "?"} over ${via === "http" ? "HTTP" : "STOMP"}` },
+            { name: "By", class: "wide", cell: ({ who, via }) =>
+                `${who ?? "?"} over ${via === "http" ? "HTTP" : "STOMP"}` },
             { name: "Because", class: "wide", cell: ({ reason }) => reason },
         ], last, ({ at, who, reason }) => `${at} ${who} ${reason}`));
 }
@@ -91,8 +98,9 @@ function refusals(type) {
 /** The schema, a sample that is checked by it as one types, and saving with a look at the difference first. */
 function editor(page, name, type, before) {
     const isOpen = page.mayAct && !type?.builtIn;
-    const schema = h("textarea", { id: "schema", rows: 16, spellcheck: "false", autocomplete: "off", readonly: !isOpen });
-    const sample = h("textarea", { id: "sample", rows: 8, spellcheck: "false", autocomplete: "off" });
+    const plain = { spellcheck: "false", autocomplete: "off", autocapitalize: "none" };
+    const schema = h("textarea", { id: "schema", rows: 16, readonly: !isOpen, ...plain });
+    const sample = h("textarea", { id: "sample", rows: 8, ...plain });
     const description = textInput("description", { value: type?.description ?? "", readonly: !isOpen });
     const verdict = h("div", { class: "verdict", role: "status" });
     schema.value = before;
@@ -107,7 +115,7 @@ function editor(page, name, type, before) {
             return;
         }
         try {
-            const answer = await page.source.send("POST", "/api/v1/operator/types/check", body, page.signal);
+            const answer = await page.source.send("POST", checkPath, body, page.signal);
             if (mine === turn && !page.signal.aborted) show(verdict, verdictOn(answer, sample.value.trim() !== ""));
         } catch (error) {
             if (mine === turn && !page.signal.aborted) show(verdict, h("p", { class: "result failed" }, error.message));
@@ -130,8 +138,10 @@ function editor(page, name, type, before) {
         h("div", { class: "columns" },
             h("div", { class: "column" }, field("JSON Schema for data", schema,
                 "A change holds for messages that are written from then on."), field("Description", description)),
-            h("div", { class: "column" }, field("A sample of data", sample, "It is checked as you type, and sent nowhere."), verdict)),
-        isOpen ? h("div", { class: "row-of-buttons" }, h("button", { type: "submit", class: "primary" }, "Save…")) : null);
+            h("div", { class: "column" },
+                field("A sample of data", sample, "It is checked as you type, and sent to nobody."), verdict)),
+        isOpen ? h("div", { class: "row-of-buttons" },
+            h("button", { type: "submit", class: "primary", id: "save" }, "Save…")) : null);
 }
 
 function bodyOf(schemaText, sampleText) {
@@ -150,7 +160,8 @@ function bodyOf(schemaText, sampleText) {
 function verdictOn({ schemaProblem, dataProblem }, hasSample) {
     if (schemaProblem) return h("p", { class: "result failed" }, `The schema: ${schemaProblem}`);
     if (dataProblem) return h("p", { class: "result failed" }, `The sample is refused: ${dataProblem}`);
-    return h("p", { class: "result" }, hasSample ? "The schema is good, and the sample meets it." : "The schema is good.");
+    return h("p", { class: "result" },
+        hasSample ? "The schema is good, and the sample meets it." : "The schema is good.");
 }
 
 function saveSchema(page, name, type, before, after, description) {
@@ -161,7 +172,7 @@ function saveSchema(page, name, type, before, after, description) {
             const [wrong, read] = bodyOf(after, "");
             if (wrong) return { sentence: wrong };
             body.schema = read.schema;
-            const { schemaProblem } = await page.source.send("POST", "/api/v1/operator/types/check", { schema: read.schema });
+            const { schemaProblem } = await page.source.send("POST", checkPath, { schema: read.schema });
             if (schemaProblem) return { sentence: `It can't be saved. ${schemaProblem}` };
             const isSame = before === after && description === (type?.description ?? "");
             if (isSame && type !== undefined) return { sentence: "Nothing has changed." };

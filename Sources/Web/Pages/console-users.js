@@ -28,7 +28,8 @@ function openForm(page, kind) {
             if (value === "") control.focus();
             else page.go([where, value]);
         },
-    }, field(label, control), h("div", { class: "row-of-buttons" }, h("button", { type: "submit", class: "primary" }, button)));
+    }, field(label, control),
+    h("div", { class: "row-of-buttons" }, h("button", { type: "submit", class: "primary" }, button)));
     show(page.body, h("div", { class: "columns" },
         form("User id", user, "users", "Look up the user"),
         form("Topic", topic, "topics", "Who is subscribed")));
@@ -42,8 +43,9 @@ function openTopic(page, topic) {
     page.loading(rows);
     show(page.body, h("p", null, link(["messages"], { topic }, "Messages of this topic")), list);
     page.follow("sessions", { topic }, everySeconds, ({ sessions }) => {
-        show(rows, sessions.length === 0 ? empty("Nobody is subscribed now.",
-            "A broadcast is delivered to those who are subscribed when it comes.") : sessionTable(sessions, null, true));
+        show(rows, sessions.length > 0 ? sessionTable(sessions, null, true)
+            : empty("Nobody is subscribed now.",
+                "A broadcast is delivered to those who are subscribed when it comes."));
     });
 }
 
@@ -54,7 +56,8 @@ function openUser(page, user) {
     const summary = h("section", { class: "figures", "aria-label": "What the user has" });
     const list = h("section", { class: "card" });
     const end = () => disconnect(page, user, sessions ?? [], () => ask());
-    page.heading(user, page.mayAct ? h("button", { type: "button", id: "disconnect", onclick: end }, "Disconnect…") : null);
+    page.heading(user,
+        page.mayAct ? h("button", { type: "button", id: "disconnect", onclick: end }, "Disconnect…") : null);
     page.loading(list);
     show(page.body, summary, h("p", { class: "links" },
         link(["messages"], { receiver: user }, "All messages"), " ",
@@ -83,9 +86,11 @@ function showSummary(target, about) {
         h("p", { class: "figure-name" }, name), h("p", { class: "figure-value" }, value),
         h("p", { class: "figure-beside muted" }, ...beside));
     show(target,
-        one("Pending", count(about.pending), about.oldestPending === null ? "none waits" : ["the oldest ", since(about.oldestPending)]),
+        one("Pending", count(about.pending),
+            about.oldestPending === null ? "none waits" : ["the oldest ", since(about.oldestPending)]),
         one("Held back", count(about.heldBack), "for a time, or after a NACK"),
-        one("Parked", count(about.parked), about.parked > 0 ? link(["messages"], { receiver: about.user, status: "parked" }, "which") : "none"),
+        one("Parked", count(about.parked), about.parked === 0 ? "none"
+            : link(["messages"], { receiver: about.user, status: "parked" }, "which")),
         one("Not viewed", count(about.unviewed), `${count(about.unseen)} not seen`));
 }
 
@@ -103,11 +108,13 @@ function sessionTable(sessions, about, hasUser) {
     return table("Sessions", [
         hasUser && { name: "User", class: "wide", cell: ({ user }) => link(["users", user], {}, user) },
         { name: "Since", class: "when", cell: ({ since: at }) => time(at) },
-        { name: "Node", class: "wide", cell: ({ node }) => `${node.listen ?? ""} on ${node.host}` },
+        { name: "Node", class: "wide", cell: ({ node }) =>
+            [node.host, " ", h("span", { class: "muted" }, node.listen)] },
         { name: "From", class: "wide", cell: ({ address, transport }) => `${address ?? nothing} by ${transport}` },
-        { name: "Client", class: "wide client", cell: ({ client }) => client ?? nothing },
-        { name: "Topics", class: "wide", cell: ({ topics }) => topics.length === 0 ? nothing : topics.map((topic, index) =>
-            [index > 0 ? ", " : null, link(["topics", topic], {}, topic)]) },
+        { name: "Client", class: "wide client", cell: ({ client }) =>
+            client ? h("span", { class: "clamped", title: client }, client) : nothing },
+        { name: "Topics", class: "wide", cell: ({ topics }) => topics.length === 0 ? nothing
+            : topics.map((topic, index) => [index > 0 ? ", " : null, link(["topics", topic], {}, topic)]) },
         { name: "Unacknowledged", class: "number", cell: ({ unacknowledged }) => count(unacknowledged) },
         { name: "Pace", cell: (session) => {
             const [text, health] = pace(session, about);
@@ -125,8 +132,9 @@ async function disconnect(page, user, sessions, refresh) {
         look: () => Promise.resolve(sessions.length === 0 && !refuse.checked
             ? { sentence: `${user} has no session that could be ended.` }
             : {
-                sentence: `${counted(sessions.length, "session")} of ${user} end within two seconds. ${refuse.checked
-                    ? "Their tokens are refused." : "Their clients may connect again at once."} Nothing of theirs is lost.`,
+                sentence: `${counted(sessions.length, "session")} of ${user} end within two seconds. `
+                    + (refuse.checked ? "Their tokens are refused." : "Their clients may connect again at once.")
+                    + " No message is lost.",
                 sample: h("ul", { class: "sample" }, sessions.slice(0, 10).map(({ node, client, address }) =>
                     h("li", null, `${address ?? "?"} on ${node.host}, ${client ?? "a client without a name"}`))),
                 label: `Disconnect ${counted(sessions.length, "session")}`,

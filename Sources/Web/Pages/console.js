@@ -1,4 +1,4 @@
-/** The operators' console: signing in, the connection, which page is open, and keys. Its pages are modules of their own. */
+/** The operators' console: signing in, the connection, which page is open, and keys. Pages are modules of their own. */
 import * as audit from "/console/audit.js";
 import * as doctor from "/console/doctor.js";
 import { address, announce, h, show } from "/console/dom.js";
@@ -214,7 +214,8 @@ function route() {
             return part;
         }
     });
-    return { path, parts: parts.length === 0 ? ["overview"] : parts, query: Object.fromEntries(new URLSearchParams(search)) };
+    const query = Object.fromEntries(new URLSearchParams(search));
+    return { path, parts: parts.length === 0 ? ["overview"] : parts, query };
 }
 
 function go(parts, query, { replaces = false } = {}) {

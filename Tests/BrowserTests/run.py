@@ -103,9 +103,9 @@ def main():
             owner = f"postgresql://postgres@127.0.0.1:{database}/belfry"
             servers = {"BELFRY_POSTGRES_URL": owner, "BELFRY_REDIS_URL": redis_url(folder)}
             # Only now: the servers that dev starts look for free ports as well.
-            jwt_port, tls_port = free_port(), free_port()
+            jwt_port, tls_port, secret = free_port(), free_port(), secrets.token_hex(32)
             nodes.append(start(["node", "--listen", f"127.0.0.1:{jwt_port}"], folder / "node.log", clean_environment(
-                BELFRY_JWT_SECRET=secrets.token_hex(32), **servers)))
+                BELFRY_JWT_SECRET=secret, **servers)))
             wait_ready(f"http://127.0.0.1:{jwt_port}", nodes[0], folder / "node.log")
             nodes.append(start(["node", "--listen", f"127.0.0.1:{tls_port}", "--auth", "dev"], folder / "tls.log",
                                clean_environment(**servers, **certificate(folder))))
@@ -114,6 +114,7 @@ def main():
             os.environ.update(
                 BELFRY_URL=f"http://127.0.0.1:{dev_port}", BELFRY_PSQL_URL=owner,
                 BELFRY_JWT_URL=f"http://127.0.0.1:{jwt_port}", BELFRY_TLS_URL=f"https://127.0.0.1:{tls_port}",
+                BELFRY_BROWSER_TESTS_JWT_SECRET=secret,
                 BELFRY_RESTART_COMMAND=shlex.join([sys.executable, __file__, "--restart", str(folder)]))
             sys.path.insert(0, str(HERE))
             result = run_tests()

@@ -76,7 +76,7 @@ export function finding({ severity, code, sentence, command: line }, ...more) {
 }
 
 function figure(name, value, ...beside) {
-    return h("div", { class: "figure", key: name }, h("p", { class: "figure-name" }, name),
+    return h("div", { class: name.includes(" ") ? "figure broad" : "figure", key: name }, h("p", { class: "figure-name" }, name),
         h("p", { class: "figure-value" }, value), h("p", { class: "figure-beside muted" }, ...beside));
 }
 
@@ -90,7 +90,7 @@ function showFigures(target, now) {
         figure("Pending", count(now.pending), now.oldestPending === null ? "none waits"
             : ["the oldest ", since(now.oldestPending)], now.heldBack > 0 ? `, ${count(now.heldBack)} held back` : ""),
         figure("Parked", count(now.parked), now.parked > 0 ? link(["parked"], {}, "wait for an operator") : "none"),
-        figure("Lag", seconds(now.lagSeconds), counted(now.lagRows, "message"), " to be published"),
+        figure("Lag", seconds(now.lagSeconds), counted(now.lagRows, "message"), " to publish"),
         figure("Sessions", count(now.sessions), "over all nodes"),
         until("Commit to published", "published"),
         until("Commit to delivered", "arrived"),

@@ -54,7 +54,7 @@ class MessageTests(ConsoleTestCase):
         self.open_console(f"#/messages/{message}")
         self.button("Cancel…").click()
         self.wait_dialog("nobody would get it any more")
-        self.button("Cancel", "dialog[open]").click()
+        self.button("Back", "dialog[open]").click()
         self.assertEqual(status_of(message), "pending")
         self.button("Cancel…").click()
         self.confirm("Cancel 1 message", f"Message {message} is cancelled.")
@@ -119,8 +119,8 @@ class MessageTests(ConsoleTestCase):
     def test_what_is_wrong_in_a_search_is_said_and_nothing_asked(self):
         self.open_console("#/messages")
         for fields, sentence in [({"since": "yesterday"}, "is no time"), ({"id": "x"}, "An id is a number."),
-                                 ({"path": "order"}, "A path goes with the value")]:
-            self.fill(since="", id="", path="")
+                                 ({"value": "7"}, "Where in data should that stand?")]:
+            self.fill(since="", id="", value="")
             self.fill(**fields)
             self.button("Search").click()
             self.wait_text(sentence)

@@ -31,12 +31,12 @@ export function act({ title, fields = null, look, run, isGrave = false }) {
         const late = setTimeout(() => {
             if (turn === looks) show(told, h("p", { class: "muted", role: "status" }, "Looking what it would do…"));
         }, 150);
-        show(foot, back("Cancel"));
+        show(foot, back("Back"));
         try {
             const { sentence, sample = null, label = null } = await look();
             if (turn !== looks || isRunning) return;
             show(told, h("p", { role: "status" }, sentence), sample);
-            show(foot, back(label === null ? "Close" : "Cancel"), label && h("button", {
+            show(foot, back(label === null ? "Close" : "Back"), label && h("button", {
                 type: "button", key: "do", class: isGrave ? "primary grave" : "primary",
                 onclick: () => { work ??= start(); },
             }, label));

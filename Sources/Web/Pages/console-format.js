@@ -37,6 +37,11 @@ export function count(value) {
     return value === null || value === undefined ? nothing : integers.format(value);
 }
 
+/** A number that is counted up to a bound only. */
+export function countUpTo(value, most) {
+    return most !== undefined && value >= most ? `${count(most)}+` : count(value);
+}
+
 /** `1 message`, `12 messages`. */
 export function counted(value, one, many = `${one}s`) {
     return `${count(value)}${space}${value === 1 ? one : many}`;

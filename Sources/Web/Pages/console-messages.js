@@ -6,14 +6,15 @@ import { messageTable } from "/console/message-list.js";
 import { empty } from "/console/page.js";
 
 const statuses = ["pending", "delivered", "expired", "cancelled", "parked"];
-const criteria = ["id", "receiver", "topic", "type", "status", "since", "until", "key", "path", "value"];
+const texts = ["id", "receiver", "topic", "type", "status", "since", "until", "key", "path", "value"];
+const criteria = [...texts, "by"];
 /** What a replay job can be made of. */
 const jobCriteria = ["receiver", "topic", "type", "status", "since", "until"];
 
 /** What bounds a search, in words. */
 const bounds = {
-    id: "its id", key: "its idempotency key", receiver: "the index of its receiver", topic: "the index of its topic",
-    outbox: "the outbox", parked: "the list of parked messages", time: "the time of writing",
+    id: "its id", key: "its idempotency key", receiver: "the index of receivers", topic: "the index of topics",
+    outbox: "the outbox", parked: "the list of what is parked", time: "the time of writing",
 };
 
 export function open(page) {
@@ -26,6 +27,7 @@ function openSearch(page) {
     page.heading("Messages");
     const asked = Object.fromEntries(criteria.map((name) => [name, page.query[name] ?? ""]));
     const result = h("section", { class: "result-list", "aria-label": "What was found" });
+    const walk = h("input", { type: "checkbox", id: "by", name: "by", checked: asked.by === "log" });
     const wrong = h("p", { class: "error", role: "alert", hidden: true });
     const form = h("form", { class: "card search", role: "search", novalidate: true, onsubmit: submit },
         h("div", { class: "fields" },
@@ -38,7 +40,8 @@ function openSearch(page) {
             field("Id", textInput("id", { value: asked.id, inputmode: "numeric" })),
             field("Idempotency key", textInput("key", { value: asked.key })),
             field("Path in data", textInput("path", { value: asked.path, placeholder: "order.id" })),
-            field("is", textInput("value", { value: asked.value, placeholder: "7, \"seven\", true" }))),
+            field("is", textInput("value", { value: asked.value, placeholder: "7, seven, true, or anything" }))),
+        h("label", { class: "check", for: "by" }, walk, "Walk through the log: also what its receiver has deleted"),
         h("datalist", { id: "type-names" }),
         wrong,
         h("div", { class: "row-of-buttons" }, h("button", { type: "submit", class: "primary" }, "Search"),
@@ -50,11 +53,12 @@ function openSearch(page) {
 
     function submit(event) {
         event.preventDefault();
-        const wanted = Object.fromEntries(criteria.map((name) => [name, form.elements[name].value.trim()]));
+        const wanted = Object.fromEntries(texts.map((name) => [name, form.elements[name].value.trim()]));
+        wanted.by = walk.checked ? "log" : "";
         const mistake = check(wanted);
         wrong.hidden = mistake === null;
         wrong.textContent = mistake?.sentence ?? "";
-        for (const name of criteria) form.elements[name].removeAttribute("aria-invalid");
+        for (const name of texts) form.elements[name].removeAttribute("aria-invalid");
         if (mistake) {
             form.elements[mistake.name].setAttribute("aria-invalid", "true");
             form.elements[mistake.name].focus();
@@ -77,9 +81,8 @@ function check(wanted) {
     if (wanted.receiver !== "" && wanted.topic !== "") {
         return { name: "topic", sentence: "A message has a receiver or a topic, not both." };
     }
-    if ((wanted.path === "") !== (wanted.value === "")) {
-        const name = wanted.path === "" ? "path" : "value";
-        return { name, sentence: "A path goes with the value that stands there." };
+    if (wanted.path === "" && wanted.value !== "") {
+        return { name: "path", sentence: "Where in data should that stand?" };
     }
     return null;
 }
@@ -123,9 +126,9 @@ async function search(page, asked, result) {
 function how(looked) {
     if (!looked) return [];
     const { rows, backTo, isComplete, by } = looked;
-    if (bounds[by] && by !== "time" && isComplete) return [`Found by ${bounds[by]}.`];
-    const isLog = by === "log" || bounds[by] === undefined;
-    const what = isLog ? "Looked through the log itself: " : `By ${bounds[by]}: `;
-    const part = isComplete ? "all of what may meet it." : ["back to ", time(backTo, { relative: false }), "."];
-    return [`${what}${counted(rows, "row")}, `, part, isComplete ? null : " Older ones were not looked at."];
+    if (isComplete && ["id", "key"].includes(by)) return [`Found by ${bounds[by]}.`];
+    const way = bounds[by] ? ` by ${bounds[by]}` : " of the log itself, which no index shortens";
+    const part = isComplete ? [": all that may meet it."] : [", back to ", time(backTo, { relative: false }),
+        ". Older ones were not looked at yet."];
+    return [`Looked at ${counted(rows, "message")}${way}`, ...part];
 }

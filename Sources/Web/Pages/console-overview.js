@@ -76,8 +76,9 @@ export function finding({ severity, code, sentence, command: line }, ...more) {
 }
 
 function figure(name, value, ...beside) {
-    return h("div", { class: name.includes(" ") ? "figure broad" : "figure", key: name }, h("p", { class: "figure-name" }, name),
-        h("p", { class: "figure-value" }, value), h("p", { class: "figure-beside muted" }, ...beside));
+    return h("div", { class: name.includes(" ") ? "figure broad" : "figure", key: name },
+        h("p", { class: "figure-name" }, name), h("p", { class: "figure-value" }, value),
+        h("p", { class: "figure-beside muted" }, ...beside));
 }
 
 function showFigures(target, now) {
@@ -99,7 +100,9 @@ function showFigures(target, now) {
 
 function showRest(target, now) {
     const { leader, postgres, redis } = now;
-    const redisStates = { up: "connected", away: "away", none: "none configured: the bus is in memory" };
+    const redisStates = {
+        up: "connected", degraded: "away from some", away: "away", none: "none configured: the bus is in memory",
+    };
     show(target,
         section("Processes", processTable(now.processes),
             h("p", { class: "muted" }, leader === null ? "No relay leads."
@@ -111,7 +114,7 @@ function showRest(target, now) {
                 ["Database", bytes(postgres.databaseBytes)]) : h("p", null, "Nothing is known of it.")),
             section("Redis", redis ? facts(
                 ["State", redisStates[redis.state] ?? redis.state],
-                ["Nodes connected to it", `${count(redis.nodesConnected)} of ${count(redis.nodes)}`])
+                ["Processes connected", `${count(redis.nodesConnected)} of ${count(redis.nodes)}`])
                 : h("p", null, "Nothing is known of it."))),
         h("p", { class: "muted footnote" }, `Installation ${now.installation}`));
 }

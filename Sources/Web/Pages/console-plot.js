@@ -35,10 +35,12 @@ export class Plots {
         const each = Math.max(1, Math.round(60000 / step));
         const rows = points.filter((point, index) => (points.length - 1 - index) % each === 0).reverse();
         const columns = this.#plots.flatMap((plot) => plot.lines.map((line) => ({ ...line, plot })));
+        const groups = this.#plots.map(({ title, lines }) =>
+            h("th", { scope: "colgroup", colspan: lines.length, class: "group" }, title));
         return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "The last hour, as a table" },
             h("table", { class: "numbers" }, h("caption", { class: "visually-hidden" }, "The last hour, by the minute"),
-                h("thead", null, h("tr", null, h("th", { scope: "col" }, "Time"), columns.map(({ name, plot }) =>
-                    h("th", { scope: "col" }, `${plot.title}: ${name}`)))),
+                h("thead", null, h("tr", null, h("th", { scope: "col", rowspan: 2 }, "Time"), groups),
+                    h("tr", null, columns.map(({ name }) => h("th", { scope: "col" }, name)))),
                 h("tbody", null, rows.map((point) => h("tr", { key: point.at },
                     h("th", { scope: "row" }, clock(point.at)),
                     columns.map(({ of, plot }) => h("td", null, plot.unit(of(point)))))))));

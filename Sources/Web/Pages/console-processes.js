@@ -55,10 +55,10 @@ export function processTable(processes) {
     if (processes.length === 0) return empty("No process of Belfry is heard from.", "Start one with belfry serve.");
     return table("Processes", [
         { name: "Process", class: "wide", cell: ({ id, kind, host, pid }) =>
-            link(["processes", id], {}, `${kind} on ${host}, ${pid}`) },
+            [link(["processes", id], {}, `${kind} on ${host}`), h("span", { class: "muted ago" }, `, ${pid}`)] },
         { name: "State", cell: state },
         { name: "Version", cell: ({ version }) => version ?? nothing },
-        { name: "Listens", class: "wide", cell: ({ listen }) => listen ?? nothing },
+        { name: "Listens", class: "id", cell: ({ listen }) => listen ?? nothing },
         { name: "Sessions", class: "number", cell: ({ sessions }) => count(sessions) },
         { name: "Started", class: "when", cell: ({ startedAt }) => time(startedAt) },
         { name: "Heard from", class: "when", cell: ({ seenAt }) => seenAt === null ? nothing : since(seenAt) },

@@ -36,17 +36,31 @@ async function openList(page) {
             { name: "Type", class: "wide", cell: (type) => [link(["types", type.name], {}, type.name),
                 type.builtIn ? h("span", { class: "badge" }, "built in") : null] },
             { name: "Description", class: "wide", cell: ({ description }) => description ?? "" },
-            { name: "Sent in the last hour", class: "number", cell: ({ sentLastHour }) => count(sentLastHour) },
+            { name: "Sent in the last hour", class: "number", cell: sent },
             { name: "Undelivered", class: "number", cell: ({ name: type, undelivered }) => undelivered > 0
                 ? link(["messages"], { type, status: "pending" }, count(undelivered)) : count(undelivered) },
             { name: "Parked", class: "number", cell: parkedOf },
             { name: "Refused", class: "number", cell: ({ refused }) => count(refused) },
             { name: "Changed", class: "when", cell: ({ updatedAt }) => time(updatedAt) },
         ], answer.types, (type) => type.name),
-        h("p", { class: "hint" }, "Refused are messages that came over HTTP or STOMP. ",
+        unknownTypes(answer.unknown ?? []),
+        h("p", { class: "hint" }, "Refused are messages of the last day that came over HTTP or STOMP. ",
             "When an application's own INSERT is refused, it gets the error, and its log has it."),
         page.viewOnly() ?? h("form", { class: "card", novalidate: true, onsubmit: create }, field("A new type", name),
             h("div", { class: "row-of-buttons" }, h("button", { type: "submit" }, "Write its schema"))));
+}
+
+/** Names that somebody sent messages of, and that are no types. */
+function unknownTypes(unknown) {
+    if (unknown.length === 0) return null;
+    return section("Refused, as there is no such type", table("Unknown types", [
+        { name: "Type", class: "wide", cell: ({ name }) => link(["types", name], {}, name) },
+        { name: "Refused", class: "number", cell: ({ refused }) => count(refused) },
+    ], unknown, ({ name }) => name));
+}
+
+function sent({ sentLastHour, sentIsEstimate }) {
+    return `${sentIsEstimate ? "some " : ""}${count(sentLastHour)}`;
 }
 
 function parkedOf({ parked }) {
@@ -78,7 +92,7 @@ async function openType(page, name) {
 function figures(type) {
     return facts(
         type.description && ["Description", type.description],
-        ["Sent in the last hour", count(type.sentLastHour)],
+        ["Sent in the last hour", sent(type)],
         ["Undelivered", link(["messages"], { type: type.name, status: "pending" }, count(type.undelivered))],
         ["Parked", parkedOf(type)], ["Refused", count(type.refused)], ["Changed", time(type.updatedAt)]);
 }
@@ -86,12 +100,13 @@ function figures(type) {
 function refusals(type) {
     const last = type?.lastRefusals ?? [];
     if (type === undefined) return null;
-    return section("The last refusals", last.length === 0 ? h("p", { class: "muted" }, "None since the nodes started.")
+    return section("The last refusals", last.length === 0 ? h("p", { class: "muted" }, "None in the last day.")
         : table("The last refusals", [
             { name: "When", class: "when", cell: ({ at }) => time(at) },
             { name: "By", class: "wide", cell: ({ who, via }) =>
                 `${who ?? "?"} over ${via === "http" ? "HTTP" : "STOMP"}` },
             { name: "Because", class: "wide", cell: ({ reason }) => reason },
+            { name: "Times", class: "number", cell: ({ count: times }) => count(times ?? 1) },
         ], last, ({ at, who, reason }) => `${at} ${who} ${reason}`));
 }
 

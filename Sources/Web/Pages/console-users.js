@@ -1,13 +1,14 @@
 /** One user's sessions over all nodes with what they have not acknowledged, or those of a topic; ending them. */
 import { act } from "/console/act.js";
 import { field, h, link, show, textInput } from "/console/dom.js";
-import { count, counted, duration, nothing, since, time } from "/console/format.js";
+import { count, countUpTo, counted, duration, nothing, since, time } from "/console/format.js";
 import { empty, section } from "/console/page.js";
 import { table } from "/console/table.js";
 
 const everySeconds = 3;
 /** A session that has messages, and whose user's oldest one waits longer than this, does not keep up. */
 const slowMilliseconds = 30000;
+const noHistory = "no histories are kept";
 
 export function open(page) {
     const [kind, name] = page.parts;
@@ -86,12 +87,13 @@ function showSummary(target, about) {
         h("p", { class: "figure-name" }, name), h("p", { class: "figure-value" }, value),
         h("p", { class: "figure-beside muted" }, ...beside));
     show(target,
-        one("Pending", count(about.pending),
+        one("Pending", countUpTo(about.pending, about.countedMax),
             about.oldestPending === null ? "none waits" : ["the oldest ", since(about.oldestPending)]),
-        one("Held back", count(about.heldBack), "for a time, or after a NACK"),
-        one("Parked", count(about.parked), about.parked === 0 ? "none"
+        one("Held back", countUpTo(about.heldBack, about.countedMax), "for a time, or after a NACK"),
+        one("Parked", count(about.parked), about.parked === 0 ? "none" : about.parked === null ? noHistory
             : link(["messages"], { receiver: about.user, status: "parked" }, "which")),
-        one("Not viewed", count(about.unviewed), `${count(about.unseen)} not seen`));
+        one("Not viewed", count(about.unviewed),
+            about.unviewed === null ? noHistory : `${count(about.unseen)} not seen`));
 }
 
 /** Whether a session keeps up, as far as is known. */

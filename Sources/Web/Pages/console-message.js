@@ -46,18 +46,20 @@ async function read(page, id) {
         if (page.signal.aborted) return undefined;
         return { ...JSON.parse(text), data: readExactly(text).message.data };
     } catch (error) {
-        if (error.status === 404) showAbsent(page, error.message);
+        if (error.status === 404) showAbsent(page, id);
         else page.failed(error);
         return undefined;
     }
 }
 
-function showAbsent(page, sentence) {
+function showAbsent(page, id) {
     if (page.signal.aborted) return;
-    show(page.body, h("div", { class: "empty" }, h("p", { role: "alert" }, sentence),
+    show(page.body, h("div", { class: "empty" }, h("p", { role: "alert" }, `There is no message ${id}.`),
         h("p", { class: "muted" },
             "Its transaction may be open still, or was rolled back; retention may have deleted it."),
-        h("p", null, link(["messages"], {}, "Search messages"))));
+        h("p", null, link(["messages"], {}, "Search messages"))),
+    h("p", { class: "muted" }, "Whether the id was given out, and which transaction is open, is told by"),
+    command(`belfry trace ${id}`));
 }
 
 function showTrace(page, head, { message, trace }, refresh) {

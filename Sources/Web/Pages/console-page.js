@@ -132,6 +132,7 @@ export class Page {
 
     #missed(view, error, shownAt) {
         if (connectionCodes.has(error.code) && this.source.state !== "connected") return;
+        for (const node of this.root.querySelectorAll(".loading")) node.remove();
         const age = shownAt === null ? "" : ` What is shown is of ${clock(shownAt)}.`;
         this.notice(view, `${error.message}${age} Trying again.`);
     }

@@ -79,9 +79,9 @@ class Plot {
             this.#slider);
     }
 
-    draw({ from, step, points }) {
+    draw({ step, points }) {
         this.#points = points;
-        const end = Math.max(points.at(-1)?.at ?? 0, (from ?? 0) + 3600000);
+        const end = points.at(-1)?.at ?? Date.now();
         this.#times = [end - 3600000, end];
         const { part, ticks } = this.options.isLogarithmic ? this.#logarithmic() : this.#linear();
         const y = (value) => margin.top + (1 - part(value)) * (height - margin.top - margin.bottom);

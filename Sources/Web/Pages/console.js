@@ -90,7 +90,7 @@ function submitSignIn(event) {
 async function signIn(given) {
     const button = element("sign-in-form").querySelector("button");
     button.disabled = true;
-    const opened = new Source(given, showState);
+    const opened = new Source(given, (state, detail) => source === opened && showState(state, detail));
     try {
         me = await opened.get("me");
     } catch (error) {
@@ -113,7 +113,7 @@ async function signIn(given) {
     element("who-right").hidden = me.mayAct;
     showError("");
     source.connect();
-    open(true);
+    open();
     if (info === undefined) loadInfo();
 }
 
@@ -151,7 +151,6 @@ function signOut() {
 
 function showState(state, { reason, retryAt }) {
     clearInterval(countdown);
-    if (source === null) return;
     element("main").classList.toggle("stale", state !== "connected" && wasConnected);
     switch (state) {
     case "connecting":
@@ -225,13 +224,16 @@ function go(parts, query, { replaces = false } = {}) {
     else location.hash = target;
 }
 
-function open(isFirst = false) {
+function open() {
     if (source === null) return;
     const { path, parts, query } = route();
     const [name] = parts;
     const wanted = pages.get(name) ?? others.get(name);
     const isSamePath = shownPath === path;
+    const focused = isSamePath ? document.activeElement?.id ?? "" : "";
     shownPath = path;
+    // An act is of the page that it was asked on.
+    document.querySelector("dialog[open]")?.close();
     showNav(wanted?.parent ?? name);
     page?.end();
     page = new Page({ root: element("page"), parts, query, source, me, go, again: () => open() });
@@ -242,15 +244,18 @@ function open(isFirst = false) {
     } else {
         wanted.module.open(page);
     }
-    if (!isFirst && !isSamePath) page.focus();
-    else if (isSamePath && document.activeElement === document.body) page.focus();
+    // Another search of the same page leaves the focus in the field that asked for it.
+    const kept = focused === "" ? null : element(focused);
+    if (kept) kept.focus({ preventScroll: true });
+    else page.focus();
 }
 
 function showNav(current) {
     show(element("nav-list"), [...pages].map(([name, { title }]) => h("li", { key: name },
         h("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, title))));
+    // Where the pages stand in a line that scrolls.
     const marked = element("nav-list").querySelector("[aria-current]");
-    marked?.scrollIntoView?.({ block: "nearest", inline: "center" });
+    if (marked) element("nav").scrollLeft = marked.offsetLeft - (element("nav").clientWidth - marked.offsetWidth) / 2;
 }
 
 function jump(event) {

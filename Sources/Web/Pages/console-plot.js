@@ -2,7 +2,7 @@
 import { h, show } from "/console/dom.js";
 import { clock } from "/console/format.js";
 
-const width = 600;
+/** In pixels, as is the width, which the page gives. */
 const height = 132;
 const margin = { top: 8, right: 4, bottom: 20, left: 50 };
 /** Points further apart than this many steps are not joined: nothing was measured between them. */
@@ -60,6 +60,9 @@ class Plot {
     #cursor = h("g", { class: "cursor" });
     #legend = h("p", { class: "legend" });
     #slider;
+    #svg;
+    #width = 600;
+    #series = null;
 
     /** @param pointed told which point the reader is at, or `null`. */
     constructor(title, unit, lines, options, pointed) {
@@ -69,8 +72,10 @@ class Plot {
             class: "plot-area", tabindex: "0", role: "slider", "aria-label": `${title}, moment of the last hour`,
             "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0, "aria-valuetext": "nothing was measured yet",
             onkeydown: (event) => this.#pressed(event),
-        }, h("svg", { viewBox: `0 0 ${width} ${height}`, class: "plot-svg", "aria-hidden": "true",
-            preserveAspectRatio: "none" }, this.#drawing, this.#cursor));
+        });
+        this.#svg = h("svg", { class: "plot-svg", "aria-hidden": "true" }, this.#drawing, this.#cursor);
+        this.#slider.append(this.#svg);
+        new ResizeObserver(([{ contentRect }]) => this.#resized(contentRect.width)).observe(this.#slider);
         this.#slider.addEventListener("pointermove", (event) => this.#moved(event));
         this.#slider.addEventListener("pointerleave", () => this.#pointed(null));
         this.#slider.addEventListener("focus", () => this.#index ?? this.#pointed(this.#points.length - 1));
@@ -79,14 +84,23 @@ class Plot {
             this.#slider);
     }
 
-    draw({ step, points }) {
+    #resized(width) {
+        if (width === 0 || width === this.#width) return;
+        this.#width = width;
+        if (this.#series) this.draw(this.#series);
+    }
+
+    draw(series) {
+        const { step, points } = series;
+        this.#series = series;
         this.#points = points;
+        this.#svg.setAttribute("viewBox", `0 0 ${this.#width} ${height}`);
         const end = points.at(-1)?.at ?? Date.now();
         this.#times = [end - 3600000, end];
         const { part, ticks } = this.options.isLogarithmic ? this.#logarithmic() : this.#linear();
         const y = (value) => margin.top + (1 - part(value)) * (height - margin.top - margin.bottom);
         const grid = ticks.map((value) => [
-            h("line", { class: "grid", x1: margin.left, x2: width - margin.right, y1: y(value), y2: y(value) }),
+            h("line", { class: "grid", x1: margin.left, x2: this.#width - margin.right, y1: y(value), y2: y(value) }),
             h("text", { class: "tick", x: margin.left - 6, y: y(value) + 4, "text-anchor": "end" }, this.unit(value)),
         ]);
         const quarter = 900000;
@@ -152,7 +166,7 @@ class Plot {
 
     #x(at) {
         const [from, to] = this.#times;
-        return margin.left + (at - from) / (to - from) * (width - margin.left - margin.right);
+        return margin.left + (at - from) / (to - from) * (this.#width - margin.left - margin.right);
     }
 
     #path(of, y, step) {
@@ -175,7 +189,7 @@ class Plot {
     #moved({ clientX }) {
         const box = this.#slider.getBoundingClientRect();
         if (this.#points.length === 0 || box.width === 0) return;
-        const x = (clientX - box.left) / box.width * width;
+        const x = (clientX - box.left) / box.width * this.#width;
         let nearest = 0;
         this.#points.forEach(({ at }, index) => {
             if (Math.abs(this.#x(at) - x) < Math.abs(this.#x(this.#points[nearest].at) - x)) nearest = index;

@@ -36,7 +36,7 @@ async function openList(page) {
             { name: "Type", class: "wide", cell: (type) => [link(["types", type.name], {}, type.name),
                 type.builtIn ? h("span", { class: "badge" }, "built in") : null] },
             { name: "Description", class: "wide", cell: ({ description }) => description ?? "" },
-            { name: "Sent in the last hour", class: "number", cell: sent },
+            { name: "Sent in an hour", class: "number", cell: sent },
             { name: "Undelivered", class: "number", cell: ({ name: type, undelivered }) => undelivered > 0
                 ? link(["messages"], { type, status: "pending" }, count(undelivered)) : count(undelivered) },
             { name: "Parked", class: "number", cell: parkedOf },

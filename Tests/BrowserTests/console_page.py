@@ -168,10 +168,10 @@ class ConsoleTestCase(BrowserTestCase):
         if not SCREENSHOT_DIR:
             return
         os.makedirs(SCREENSHOT_DIR, exist_ok=True)
-        size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        width, height = self.driver.execute_script("return [innerWidth, document.documentElement.scrollHeight]")
         picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {
             "format": "png", "captureBeyondViewport": True,
-            "clip": {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 4000), "scale": 1}})
+            "clip": {"x": 0, "y": 0, "width": width, "height": min(height, 4000), "scale": 1}})
         with open(os.path.join(SCREENSHOT_DIR, f"console-{name}.png"), "wb") as file:
             file.write(base64.b64decode(picture["data"]))
 

@@ -34,8 +34,7 @@ class AppearanceTests(ConsoleTestCase):
         self.assertTrue(job)
         return {
             "overview": ("#/overview", "PostgreSQL"), "messages": ("#/messages", "messages"),
-            "message": (f"#/messages/{message}", "Timeline"), "absent": ("#/messages/999999999999", "no message"),
-            "nothing": ("#/messages?receiver=nobody", "No message meets"), "users": ("#/users", "User id"),
+            "message": (f"#/messages/{message}", "Timeline"), "nothing": ("#/messages?receiver=nobody", "No message meets"), "users": ("#/users", "User id"),
             "user": (f"#/users/{self.operator}", "1 session"), "topic": (f"#/topics/news-{self.user}", "Nobody"),
             "parked": ("#/parked", long), "parked-group":
                 ("#/parked/group?reason=the+client+gave+it+back+20+times&type=JSON_MSG", "Attempts"),
@@ -70,6 +69,10 @@ class AppearanceTests(ConsoleTestCase):
         self.driver.get(f"{URL}/console")
         self.wait_for(lambda: self.find("#user").is_displayed(), "the sign-in form")
         self.pictures("sign-in")
+        self.open_console("#/messages/999999999999")
+        self.wait_text("no message")
+        self.pictures("absent")
+        self.new_tab()
         message = insert(self.user)
         self.open_console(f"#/messages/{message}")
         self.button("Cancel…").click()
@@ -118,7 +121,7 @@ class KeyboardTests(ConsoleTestCase):
         self.assertEqual(self.focused().get_attribute("id"), "receiver")
         self.press(self.user, Keys.ENTER)
         self.wait_for(lambda: [row[0] for row in self.rows()] == [message], "what was found")
-        self.press("/")
+        self.press(Keys.ESCAPE, "/")
         self.assertEqual(self.focused().get_attribute("id"), "jump-to")
         self.press(message, Keys.ENTER)
         self.wait_title(f"Message {message}")

@@ -41,7 +41,7 @@ function openSearch(page) {
             field("Idempotency key", textInput("key", { value: asked.key })),
             field("Path in data", textInput("path", { value: asked.path, placeholder: "order.id" })),
             field("is", textInput("value", { value: asked.value, placeholder: "7, seven, true, or anything" }))),
-        h("label", { class: "check", for: "by" }, walk, "Walk through the log: also what its receiver has deleted"),
+        h("label", { class: "check", for: "by" }, walk, "Walk through the log: also what was cancelled or deleted"),
         h("datalist", { id: "type-names" }),
         wrong,
         h("div", { class: "row-of-buttons" }, h("button", { type: "submit", class: "primary" }, "Search"),
@@ -98,7 +98,9 @@ async function fillTypes(page, form) {
 
 async function search(page, asked, result) {
     const { limit } = page.query;
-    const answer = await page.load("messages", { ...asked, before: page.query.before, limit }, result);
+    // What was taken back is not in the index of receivers.
+    const by = asked.status === "cancelled" && asked.receiver !== "" ? "log" : asked.by;
+    const answer = await page.load("messages", { ...asked, by, before: page.query.before, limit }, result);
     if (answer === undefined) return;
     const { messages, before, looked } = answer;
     const further = before === null ? null
@@ -112,13 +114,13 @@ async function search(page, asked, result) {
     show(result,
         h("div", { class: "list-head" },
             h("h2", null, `${found}${isFirst ? "" : `, older than ${page.query.before}`}`),
-            h("p", { class: "muted looked" }, ...how(looked)), job),
+            h("p", { class: "muted looked" }, ...how(looked), ...takenAway(asked, looked)), job),
         messages.length > 0 ? messageTable("Messages that were found, the newest first", messages) : further
             ? empty("Nothing in this part of the log.", "Older messages have not been looked at yet.")
             : empty("No message meets all of that.",
                 "Messages that retention has deleted are not found. Is the receiver's id written exactly so?"),
         h("nav", { class: "pager", "aria-label": "Pages of the list" },
-            isFirst ? null : h("a", { class: "button", href: address(["messages"], asked) }, "Newest"), further));
+            isFirst ? null : h("a", { class: "button", href: address(["messages"], { ...asked, limit }) }, "Newest"), further));
     announce(`${found}.`);
 }
 
@@ -131,4 +133,10 @@ function how(looked) {
     const part = isComplete ? [": all that may meet it."] : [", back to ", time(backTo, { relative: false }),
         ". Older ones were not looked at yet."];
     return [`Looked at ${counted(rows, "message")}${way}`, ...part];
+}
+
+function takenAway(asked, { by } = {}) {
+    if (by !== "receiver") return [];
+    return [" What was cancelled or deleted is not in that index: ",
+        link(["messages"], { ...asked, by: "log" }, "look for it, too"), "."];
 }

@@ -90,7 +90,7 @@ function showFigures(target, now) {
         figure("Delivered", rate(now.delivered), "acknowledged"),
         figure("Pending", count(now.pending), now.oldestPending === null ? "none waits"
             : ["the oldest ", since(now.oldestPending)], now.heldBack > 0 ? `, ${count(now.heldBack)} held back` : ""),
-        figure("Parked", count(now.parked), now.parked > 0 ? link(["parked"], {}, "wait for an operator") : "none"),
+        figure("Parked", count(now.parked), now.parked > 0 ? link(["parked"], {}, "look at them") : "none"),
         figure("Lag", seconds(now.lagSeconds), counted(now.lagRows, "message"), " to publish"),
         figure("Sessions", count(now.sessions), "over all nodes"),
         until("Commit to published", "published"),

@@ -279,8 +279,10 @@ function isTyping({ target }) {
 function pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || source === null) return;
     if (document.querySelector("dialog[open]") !== null) return;
-    if (event.key === "Escape" && event.target === element("jump-to")) element("jump-to").blur();
-    if (isTyping(event)) return;
+    if (isTyping(event)) {
+        if (event.key === "Escape") event.target.blur();
+        return;
+    }
     if (isGoing) {
         isGoing = false;
         const found = [...pages].find(([, { key }]) => key === event.key);
@@ -311,7 +313,7 @@ function openHelp() {
     const keys = [
         ["/", "a message by its id, or a user"], ["f", "the first field of the page"],
         ...[...pages].map(([, { title, key }]) => [`g ${key}`, title]),
-        ["← → Home End", "along a plot that has the focus"], ["Esc", "closes a dialog"], ["?", "these keys"],
+        ["← → Home End", "along a plot that has the focus"], ["Esc", "leaves a field, closes a dialog"], ["?", "these keys"],
     ];
     show(element("keys"), keys.map(([key, meaning]) => h("div", null,
         h("dt", null, key.split(" ").map((one) => [h("kbd", null, one), " "])), h("dd", null, meaning))));

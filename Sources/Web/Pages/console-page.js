@@ -4,6 +4,8 @@ import { clock } from "/console/format.js";
 
 /** Refusals of a connection: its banner says so already. */
 const connectionCodes = new Set(["connectionLost", "closed", "timeout"]);
+/** An answer that takes longer is overdue: what is shown is marked as old meanwhile. */
+const overdueMilliseconds = 5000;
 
 export class Page {
     #ended = new AbortController();
@@ -11,6 +13,8 @@ export class Page {
     #notices = new Map();
     #heading = h("h1", { tabindex: "-1", class: "title" });
     #beside = h("div", { class: "beside" });
+    /** View → why its answer is late, and of when what is shown is. */
+    #late = new Map();
 
     /** @param context `root`, `parts` of the path, `query`, `source`, `me`, `go(parts, query)`. */
     constructor(context) {
@@ -105,18 +109,20 @@ export class Page {
             if (isAsking || this.signal.aborted) return;
             isAsking = true;
             let pause = typeof every === "number" ? every : 5;
+            const overdue = setTimeout(() => this.#overdue(view, shownAt), overdueMilliseconds);
             try {
                 const asked = typeof parameters === "function" ? parameters() : parameters;
                 const answer = await this.source.live(view, asked);
                 if (this.signal.aborted) return;
                 shownAt = Date.now();
-                this.notice(view, null);
+                this.#inTime(view);
                 take(answer);
                 if (typeof every === "function") pause = every(answer);
             } catch (error) {
                 if (this.signal.aborted) return;
                 this.#missed(view, error, shownAt);
             } finally {
+                clearTimeout(overdue);
                 isAsking = false;
             }
             if (isWanted) ask();
@@ -131,10 +137,38 @@ export class Page {
     }
 
     #missed(view, error, shownAt) {
-        if (connectionCodes.has(error.code) && this.source.state !== "connected") return;
+        if (connectionCodes.has(error.code) && this.source.state !== "connected") {
+            this.#inTime(view);
+            return;
+        }
         for (const node of this.root.querySelectorAll(".loading")) node.remove();
-        const age = shownAt === null ? "" : ` What is shown is of ${clock(shownAt)}.`;
-        this.notice(view, `${error.message}${age} Trying again.`);
+        const isAway = error.code === "outcomeUnknown";
+        this.#late.set(view, { sentence: isAway ? "PostgreSQL does not answer." : error.message, shownAt });
+        this.#showLate();
+    }
+
+    #overdue(view, shownAt) {
+        if (this.signal.aborted || this.source.state !== "connected" || this.#late.has(view)) return;
+        const seconds = overdueMilliseconds / 1000;
+        this.#late.set(view, { sentence: `The server has not answered for ${seconds} seconds.`, shownAt });
+        this.#showLate();
+    }
+
+    #inTime(view) {
+        if (this.#late.delete(view)) this.#showLate();
+    }
+
+    /** One sentence for all views of the page. */
+    #showLate() {
+        const late = [...this.#late.values()];
+        this.body.classList.toggle("old", late.length > 0);
+        if (late.length === 0) {
+            this.notice("late", null);
+            return;
+        }
+        const oldest = Math.min(...late.map(({ shownAt }) => shownAt ?? Infinity));
+        const age = oldest === Infinity ? "" : ` What is shown is of ${clock(oldest)}.`;
+        this.notice("late", `${late.at(-1).sentence}${age} Trying again.`);
     }
 }
 

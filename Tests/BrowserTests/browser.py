@@ -16,6 +16,7 @@ PSQL_URL = os.environ.get("BELFRY_PSQL_URL", "")
 JWT_URL = os.environ.get("BELFRY_JWT_URL", "").rstrip("/")
 TLS_URL = os.environ.get("BELFRY_TLS_URL", "").rstrip("/")
 RESTART_COMMAND = os.environ.get("BELFRY_RESTART_COMMAND", "")
+PAUSE_COMMAND = os.environ.get("BELFRY_PAUSE_COMMAND", "")
 SCREENSHOT_DIR = os.environ.get("BELFRY_SCREENSHOT_DIR", "")
 WAIT_SECONDS = float(os.environ.get("BELFRY_WAIT_SECONDS", "30"))
 

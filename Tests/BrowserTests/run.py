@@ -73,6 +73,16 @@ def restart(folder):
     wait_ready(f"http://127.0.0.1:{state['port']}", process, folder / "dev.log")
 
 
+def pause(folder, seconds):
+    """What the test of a server that hangs runs: the development server does nothing for so long."""
+    pid = json.loads((folder / "dev.json").read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def is_alive(pid):
     """Whether the process runs; a zombie, which waits to be reaped by the runner, does not."""
     try:
@@ -91,6 +101,8 @@ def start_dev(folder, port):
 def main():
     if sys.argv[1:2] == ["--restart"]:
         return restart(pathlib.Path(sys.argv[2]))
+    if sys.argv[1:2] == ["--pause"]:
+        return pause(pathlib.Path(sys.argv[2]), float(sys.argv[3]))
     with tempfile.TemporaryDirectory(prefix="belfry-browser-") as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
@@ -115,7 +127,8 @@ def main():
                 BELFRY_URL=f"http://127.0.0.1:{dev_port}", BELFRY_PSQL_URL=owner,
                 BELFRY_JWT_URL=f"http://127.0.0.1:{jwt_port}", BELFRY_TLS_URL=f"https://127.0.0.1:{tls_port}",
                 BELFRY_BROWSER_TESTS_JWT_SECRET=secret,
-                BELFRY_RESTART_COMMAND=shlex.join([sys.executable, __file__, "--restart", str(folder)]))
+                BELFRY_RESTART_COMMAND=shlex.join([sys.executable, __file__, "--restart", str(folder)]),
+                BELFRY_PAUSE_COMMAND=shlex.join([sys.executable, __file__, "--pause", str(folder), "9"]))
             sys.path.insert(0, str(HERE))
             result = run_tests()
         finally:

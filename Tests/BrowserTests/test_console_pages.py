@@ -3,7 +3,7 @@
 import subprocess
 import unittest
 
-from browser import JWT_URL, PSQL_URL, RESTART_COMMAND, insert, psql
+from browser import JWT_URL, PAUSE_COMMAND, PSQL_URL, RESTART_COMMAND, insert, psql
 from console_page import HOSTILE, JWT_SECRET, ConsoleTestCase, park, statuses, token
 
 
@@ -185,18 +185,31 @@ class HostileTextTests(ConsoleTestCase):
 
 
 class ConnectionTests(ConsoleTestCase):
+    @unittest.skipIf(PAUSE_COMMAND == "", "BELFRY_PAUSE_COMMAND names no command that has the server hang")
     def test_an_answer_that_does_not_come_marks_what_is_shown_as_old(self):
+        self.open_console("#/overview")
+        self.wait_text("Installation")
+        with subprocess.Popen(PAUSE_COMMAND, shell=True) as paused:
+            self.wait_text("The server has not answered for 5 seconds. What is shown is of ")
+            self.assert_old("Installation")
+            self.assertEqual(paused.wait(timeout=60), 0)
+        self.wait_gone("The server has not answered")
+        self.assertNotIn("old", self.find("#page .body").get_attribute("class"))
+
+    def test_a_view_that_fails_says_why_and_keeps_what_was_shown(self):
         park(self.user, f"old, {self.user}")
         self.open_console("#/parked")
         self.wait_text(f"old, {self.user}")
-        script = "begin; lock table belfry.parked in access exclusive mode; select pg_sleep(12);"
+        script = "begin; lock table belfry.parked in access exclusive mode; select pg_sleep(10);"
         with subprocess.Popen(["psql", PSQL_URL, "-X", "-q", "-c", script], stdout=subprocess.DEVNULL) as holder:
-            self.wait_text("The server has not answered for 5 seconds. What is shown is of ")
-            self.assertIn("old", self.find("#page .body").get_attribute("class"))
-            self.assertIn(f"old, {self.user}", self.text())
+            self.wait_text("What is shown is of ")
+            self.assert_old(f"old, {self.user}")
             self.assertEqual(holder.wait(timeout=60), 0)
-        self.wait_gone("The server has not answered")
-        self.assertNotIn("old", self.find("#page .body").get_attribute("class"))
+        self.wait_gone("What is shown is of ")
+
+    def assert_old(self, text):
+        self.assertIn("old", self.find("#page .body").get_attribute("class"))
+        self.assertIn(text, self.text())
 
     @unittest.skipIf(RESTART_COMMAND == "", "BELFRY_RESTART_COMMAND names no command that restarts the server")
     def test_a_restart_of_the_server_is_said_and_survived(self):

@@ -13,7 +13,7 @@ export async function open(page) {
         h("p", { class: "hint" }, "What operators did, kept in the transaction that did it (belfry.audit)."),
         answer.acts.length === 0 ? empty("No operator has done anything yet.")
             : table("Acts of operators, the newest first", [
-                { name: "When", class: "when", cell: ({ at }) => time(at) },
+                { name: "When", class: "when whole", cell: ({ at }) => time(at) },
                 { name: "Who", class: "wide", cell: ({ actor, who }) => actor ?? who },
                 { name: "Role", class: "wide", cell: ({ who }) => who ?? nothing },
                 { name: "Act", class: "mono", cell: ({ act }) => act },
@@ -30,6 +30,9 @@ function told(details) {
 }
 
 function linked(name, value) {
+    if (name === "ids" && Array.isArray(value)) {
+        return value.map((id, index) => [index > 0 ? ", " : null, link(["messages", id], {}, String(id))]);
+    }
     const text = typeof value === "object" ? JSON.stringify(value) : String(value);
     switch (name) {
     case "job": return link(["jobs", text], {}, `#${text}`);

@@ -15,7 +15,7 @@ export function messageTable(caption, messages, more = []) {
         { name: "To", class: "wide", cell: addressee },
         { name: "Type", class: "wide", cell: ({ type }) => link(["types", type], {}, type) },
         { name: "Status", cell: (message) => status(message.status) },
-        { name: "Written", class: "when", cell: ({ createdAt }) => time(createdAt) },
+        { name: "Written", class: more.length === 0 ? "when whole" : "when", cell: ({ createdAt }) => time(createdAt) },
         { name: "Delivered", class: "when", cell: ({ deliveredAt }) => time(deliveredAt, { relative: false }) },
         { name: "Data", class: "number", cell: ({ dataBytes }) => bytes(dataBytes) },
         ...more,

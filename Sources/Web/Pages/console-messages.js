@@ -129,10 +129,10 @@ function how(looked) {
     if (!looked) return [];
     const { rows, backTo, isComplete, by } = looked;
     if (isComplete && ["id", "key"].includes(by)) return [`Found by ${bounds[by]}.`];
-    const way = bounds[by] ? ` by ${bounds[by]}` : " of the log itself, which no index shortens";
-    const part = isComplete ? [": all that may meet it."] : [", back to ", time(backTo, { relative: false }),
+    const way = bounds[by] ? `Looked by ${bounds[by]}` : "Walked through the log itself";
+    const part = isComplete ? [", all that may meet it."] : [", back to ", time(backTo, { relative: false }),
         ". Older ones were not looked at yet."];
-    return [`Looked at ${counted(rows, "message")}${way}`, ...part];
+    return [`${way}: ${counted(rows, "message")}`, ...part];
 }
 
 function takenAway(asked, { by } = {}) {

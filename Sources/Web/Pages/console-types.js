@@ -164,7 +164,7 @@ function bodyOf(schemaText, sampleText) {
     for (const [member, text, label] of [["schema", schemaText, "The schema"], ["data", sampleText, "The sample"]]) {
         if (member === "data" && text.trim() === "") continue;
         try {
-            body[member] = JSON.parse(text);
+            body[member] = readExactly(text);
         } catch (error) {
             return [`${label} is not JSON: ${error.message}`, null];
         }

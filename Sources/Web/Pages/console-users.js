@@ -54,7 +54,7 @@ function openUser(page, user) {
     let about = null;
     let sessions = null;
     let ask = () => {};
-    const summary = h("section", { class: "figures", "aria-label": "What the user has" });
+    const summary = h("section", { class: "figures four", "aria-label": "What the user has" });
     const list = h("section", { class: "card" });
     const end = () => disconnect(page, user, sessions ?? [], () => ask());
     page.heading(user,

@@ -6,8 +6,8 @@ import uuid
 
 from selenium.webdriver.common.keys import Keys
 
-from browser import PSQL_URL, RESTART_COMMAND, insert, psql
-from console_page import ConsoleTestCase, expire, park, statuses
+from browser import JWT_URL, PSQL_URL, RESTART_COMMAND, insert, psql
+from console_page import ConsoleTestCase, expire, park, statuses, token
 
 
 class ParkedTests(ConsoleTestCase):
@@ -175,6 +175,22 @@ class UserTests(ConsoleTestCase):
                       "the user's page noticing, or being back already")
         self.assertEqual(psql("select details->>'ended' from belfry.audit where act = 'disconnect'"
                               " order by id desc limit 1;"), [["1"]])
+
+    def test_a_token_is_refused_with_its_session(self):
+        stolen = token(self.user)
+        self.sign_in(stolen, JWT_URL)
+        self.wait_connected()
+        page = self.driver.current_window_handle
+        self.new_tab()
+        self.open_as(True, f"#/users/{self.user}")
+        self.wait_text("1 session")
+        self.button("Disconnect…").click()
+        self.wait_dialog("Their clients may connect again at once.")
+        self.find("#refuse").click()
+        self.wait_dialog("Their tokens are refused.")
+        self.confirm("Disconnect 1 session", f"1 session of {self.user} ended, 1 token refused.")
+        self.driver.switch_to.window(page)
+        self.wait_for(lambda: self.find("#sign-in-error").is_displayed(), "that the token is refused")
 
     def test_a_user_without_a_session(self):
         insert(self.user)

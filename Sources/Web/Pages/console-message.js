@@ -6,8 +6,8 @@ import { jsonBlock, readExactly } from "/console/json.js";
 import { addressee } from "/console/message-list.js";
 import { facts, section } from "/console/page.js";
 
-/** Seconds between two looks at a message to which something may still happen. */
-const everySeconds = 2;
+/** Seconds between two looks at a message to which something may still happen; each brings its data, too. */
+const everySeconds = ({ dataBytes }) => dataBytes > 65536 ? 15 : 2;
 
 export async function openMessage(page, id) {
     page.heading(`Message ${id}`);
@@ -36,7 +36,7 @@ export async function openMessage(page, id) {
     };
     take({ message, trace });
     // Also of one that is over: a replay may begin it anew.
-    refresh = page.follow("message", { id }, (answer) => answer.trace.isOver ? 0 : everySeconds, take);
+    refresh = page.follow("message", { id }, (answer) => answer.trace.isOver ? 0 : everySeconds(answer.message), take);
 }
 
 async function read(page, id) {
@@ -57,7 +57,8 @@ function showAbsent(page, id) {
     show(page.body, h("div", { class: "empty" }, h("p", { role: "alert" }, `There is no message ${id}.`),
         h("p", { class: "muted" },
             "Its transaction may be open still, or was rolled back; retention may have deleted it."),
-        h("p", null, link(["messages"], {}, "Search messages"))),
+        h("p", { class: "muted" }, link(["messages"], {}, "Search messages"), " · ",
+            link(["users", id], {}, `The user ${id}`))),
     h("p", { class: "muted" }, "Whether the id was given out, and which transaction is open, is told by"),
     command(`belfry trace ${id}`));
 }

@@ -120,7 +120,8 @@ async function search(page, asked, result) {
             : empty("No message meets all of that.",
                 "Messages that retention has deleted are not found. Is the receiver's id written exactly so?"),
         h("nav", { class: "pager", "aria-label": "Pages of the list" },
-            isFirst ? null : h("a", { class: "button", href: address(["messages"], { ...asked, limit }) }, "Newest"), further));
+            isFirst ? null
+                : h("a", { class: "button", href: address(["messages"], { ...asked, limit }) }, "Newest"), further));
     announce(`${found}.`);
 }
 

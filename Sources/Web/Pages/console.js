@@ -313,7 +313,8 @@ function openHelp() {
     const keys = [
         ["/", "a message by its id, or a user"], ["f", "the first field of the page"],
         ...[...pages].map(([, { title, key }]) => [`g ${key}`, title]),
-        ["← → Home End", "along a plot that has the focus"], ["Esc", "leaves a field, closes a dialog"], ["?", "these keys"],
+        ["← → Home End", "along a plot that has the focus"], ["Esc", "leaves a field, closes a dialog"],
+        ["?", "these keys"],
     ];
     show(element("keys"), keys.map(([key, meaning]) => h("div", null,
         h("dt", null, key.split(" ").map((one) => [h("kbd", null, one), " "])), h("dd", null, meaning))));

@@ -1,9 +1,10 @@
 """What the pages of the console show, to whom, and what becomes of them when the server is away."""
 
+import pathlib
 import subprocess
 import unittest
 
-from browser import JWT_URL, PAUSE_COMMAND, PSQL_URL, RESTART_COMMAND, insert, psql
+from browser import JWT_URL, PAUSE_COMMAND, PSQL_URL, RESTART_COMMAND, URL, insert, psql
 from console_page import HOSTILE, JWT_SECRET, ConsoleTestCase, park, statuses, token
 
 
@@ -94,6 +95,16 @@ class AuditTests(ConsoleTestCase):
         self.assertFalse(set(first) & {row[4] for row in self.rows()}, "no act is on both")
         self.button("Newest").click()
         self.wait_for(lambda: [row[4] for row in self.rows()] == first, "the first page again")
+
+
+class ElementTests(ConsoleTestCase):
+    def test_what_is_shown_is_what_should_be_whatever_was_there_before(self):
+        self.driver.get(f"{URL}/console")
+        script = pathlib.Path(__file__).with_name("random_trees.js").read_text(encoding="utf-8")
+        for seed in range(20):
+            problem = self.driver.execute_async_script(f"(async function () {{{script}}}).apply(null, arguments);",
+                                                       seed, 200)
+            self.assertIsNone(problem, f"seed {seed}")
 
 
 class RightsTests(ConsoleTestCase):

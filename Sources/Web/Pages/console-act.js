@@ -52,8 +52,8 @@ export function act({ title, fields = null, look, run, isGrave = false }) {
     async function start() {
         isRunning = true;
         for (const control of dialog.querySelectorAll("input, select")) control.disabled = true;
-        const bar = h("progress", { max: 1, "aria-label": "Progress" });
-        const counts = h("p", { class: "muted count" });
+        const bar = h("progress", { max: 1, key: "bar", "aria-label": "Progress" });
+        const counts = h("p", { class: "muted count", key: "counts" });
         show(told, h("p", { role: "status" }, "Working…"), bar, counts);
         const stop = h("button", { type: "button", onclick: () => {
             isStopped = true;

@@ -33,7 +33,10 @@ function append(node, children) {
     }
 }
 
-/** Has `target` hold just these children. Elements of the same name and key stay the same elements. */
+/**
+ * Has `target` hold just these children. Elements of the same name and key stay the same elements: one that its maker
+ * changes later has a key, so that it is itself what comes onto the page.
+ */
 export function show(target, ...children) {
     const wanted = document.createDocumentFragment();
     append(wanted, children);
@@ -107,7 +110,10 @@ export function address(parts, query = {}) {
 
 /** Says to those who do not see the page what has come of something. */
 export function announce(text) {
-    document.getElementById("announcer").textContent = text;
+    const announcer = document.getElementById("announcer");
+    announcer.textContent = "";
+    // The same text a second time would not be a change.
+    setTimeout(() => { announcer.textContent = text; }, 50);
 }
 
 /** A line to copy, with its button. */

@@ -19,7 +19,7 @@ export function openNewJob(page) {
     const box = h("input", {
         type: "checkbox", id: "includeDelivered", name: "includeDelivered", checked: query.includeDelivered === "true",
     });
-    const estimate = h("section", { class: "card", "aria-label": "What it would do", hidden: true });
+    const estimate = h("section", { class: "card", key: "estimate", "aria-label": "What it would do", hidden: true });
     const wrong = h("p", { class: "error", role: "alert", hidden: true });
     const form = h("form", {
         class: "card search", novalidate: true, onsubmit: look, oninput: () => { estimate.hidden = true; },

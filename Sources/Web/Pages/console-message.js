@@ -18,9 +18,9 @@ export async function openMessage(page, id) {
     const parts = await read(page, id);
     if (parts === undefined) return;
     const { message, trace, data } = parts;
-    const head = h("div", { class: "card trace" });
-    const timeline = h("div");
-    const about = h("div");
+    const head = h("div", { class: "card trace", key: "head" });
+    const timeline = h("div", { key: "timeline" });
+    const about = h("div", { key: "about" });
     const headers = Object.entries(message.headers ?? {});
     show(page.body, head, h("div", { class: "columns" },
         h("div", { class: "column" }, section("Timeline", timeline), about),

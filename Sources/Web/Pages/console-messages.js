@@ -26,7 +26,7 @@ export function open(page) {
 function openSearch(page) {
     page.heading("Messages");
     const asked = Object.fromEntries(criteria.map((name) => [name, page.query[name] ?? ""]));
-    const result = h("section", { class: "result-list", "aria-label": "What was found" });
+    const result = h("section", { class: "result-list", key: "result", "aria-label": "What was found" });
     const walk = h("input", { type: "checkbox", id: "by", name: "by", checked: asked.by === "log" });
     const wrong = h("p", { class: "error", role: "alert", hidden: true });
     const form = h("form", { class: "card search", role: "search", novalidate: true, onsubmit: submit },

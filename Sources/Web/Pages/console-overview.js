@@ -18,9 +18,9 @@ const severityNames = { critical: "Critical", warning: "Warning", note: "Note", 
 
 export function open(page) {
     page.heading("Overview", h("p", { class: "muted" }, link(["doctor"], {}, "Ask the doctor")));
-    const problems = h("section", { class: "problems", "aria-label": "What is wrong" });
-    const figures = h("div", { class: "figures" });
-    const rest = h("div", { class: "column" });
+    const problems = h("section", { class: "problems", key: "problems", "aria-label": "What is wrong" });
+    const figures = h("div", { class: "figures", key: "figures" });
+    const rest = h("div", { class: "column", key: "rest" });
     const plots = new Plots();
     const hour = section("The last hour", h("div", { class: "plots" },
         plots.add("Messages", rate, [

@@ -52,10 +52,10 @@ function openGroups(page) {
 
 function openGroup(page, { reason = "", type = "", before }) {
     page.heading("Parked group");
-    const head = h("div", { class: "card" }, h("p", { class: "sentence" }, reason),
+    const head = h("div", { class: "card", key: "head" }, h("p", { class: "sentence" }, reason),
         h("p", { class: "muted" },
             "Type ", link(["types", type], {}, type), " · ", link(["parked"], {}, "All groups")));
-    const list = h("div");
+    const list = h("div", { key: "list" });
     let ask = () => {};
     head.append(page.viewOnly() ?? buttons(page, { reason, type }, "this group", () => ask()));
     page.loading(list);

@@ -11,10 +11,10 @@ export function open(page) {
     const [, id] = page.parts;
     page.heading(id === undefined ? "Processes" : "Process");
     page.loading();
-    const list = h("div");
-    const about = h("div", { class: "column" });
+    const list = h("div", { key: "list" });
+    const about = h("div", { class: "column", key: "about" });
     const filter = textInput("filter", { oninput: () => showSettings() });
-    const settings = h("div");
+    const settings = h("div", { key: "settings" });
     let one = null;
     let isFirst = true;
 

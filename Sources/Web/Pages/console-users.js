@@ -38,8 +38,8 @@ function openForm(page, kind) {
 
 function openTopic(page, topic) {
     page.heading(`Topic ${topic}`);
-    const list = h("section", { class: "card" }, h("h2", null, "Who is subscribed"));
-    const rows = h("div");
+    const list = h("section", { class: "card", key: "list" }, h("h2", null, "Who is subscribed"));
+    const rows = h("div", { key: "rows" });
     list.append(rows);
     page.loading(rows);
     show(page.body, h("p", null, link(["messages"], { topic }, "Messages of this topic")), list);
@@ -54,8 +54,8 @@ function openUser(page, user) {
     let about = null;
     let sessions = null;
     let ask = () => {};
-    const summary = h("section", { class: "figures four", "aria-label": "What the user has" });
-    const list = h("section", { class: "card" });
+    const summary = h("section", { class: "figures four", key: "summary", "aria-label": "What the user has" });
+    const list = h("section", { class: "card", key: "list" });
     const end = () => disconnect(page, user, sessions ?? [], () => ask());
     page.heading(user,
         page.mayAct ? h("button", { type: "button", id: "disconnect", onclick: end }, "Disconnect…") : null);

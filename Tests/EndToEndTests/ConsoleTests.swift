@@ -150,6 +150,8 @@ import Testing
             for (port, status) in [(own, 200), (belfry.port, 404)] {
                 let answer = try await HTTPAnswer.ask("GET", "/api/v1/operator/me", port: port, token: "root")
                 #expect(answer.status == status)
+                let page = try await HTTPAnswer.ask("GET", "/console", port: port, token: nil)
+                #expect(page.status == status)
                 let client = try await STOMPClient.connect(port: port, token: "root")
                 try await client.subscribe("/user/queue/reply", receipt: "r")
                 try await client.send(

@@ -6,7 +6,7 @@ import JWTAuthentication
 import Logging
 import Outbox
 
-/// `belfry tail`: a user's messages, as a client of theirs gets them.
+/// `belfry tail`: messages as they are committed, or those of a user as a client of theirs gets them.
 struct TailCommand: BelfrySubcommand {
     static let configuration = CommandConfiguration(
         commandName: "tail",
@@ -24,6 +24,8 @@ struct TailCommand: BelfrySubcommand {
 
             Ctrl-C ends it.
             """)
+
+    private static let defaultURL = "ws://127.0.0.1:8080/ws"
 
     @OptionGroup var options: ConfigurationOptions
 
@@ -53,7 +55,10 @@ struct TailCommand: BelfrySubcommand {
     @Option(help: "Their token; - reads it from standard input, where no list of processes shows it.")
     var token: String?
 
-    @Option(help: "Where a node is: ws://, wss://, or for STOMP over TCP stomp://, stomps://.")
+    @Option(
+        help: """
+            Where a node is: ws://, wss://, or for STOMP over TCP stomp://, stomps:// (default: \(Self.defaultURL)).
+            """)
     var url: String?
 
     @Option(help: ArgumentHelp("Show their last messages first, delivered ones too: 1 to 1000.", valueName: "count"))
@@ -106,7 +111,7 @@ struct TailCommand: BelfrySubcommand {
     }
 
     private func followUser(_ configuration: BelfryConfiguration) async throws {
-        let url = url ?? "ws://127.0.0.1:8080/ws"
+        let url = url ?? Self.defaultURL
         let source = try await TailToken(given: token, user: user, configuration: configuration)
         var settings = BelfryClient.Configuration()
         // What happens to the connection is told as text.

@@ -65,10 +65,17 @@ let package = Package(
             dependencies: ["Bus", "CHiredis", "BelfryModel", nioCore, nioPosix, nioSSL, collections, logging]),
         .target(
             name: "Relay",
-            dependencies: ["Outbox", "Bus", "Postgres", "BelfryModel", nioCore, logging, metrics, lifecycle]),
+            dependencies: [
+                "Webhooks", "Outbox", "Bus", "Postgres", "BelfryModel", nioCore, logging, metrics, lifecycle,
+            ]),
         .target(
             name: "OutgoingHTTP",
             dependencies: [nioCore, nioHTTP1, .product(name: "AsyncHTTPClient", package: "async-http-client")]),
+        .target(
+            name: "Webhooks",
+            dependencies: [
+                "OutgoingHTTP", "BelfryModel", nioCore, nioPosix, .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .target(name: "Authentication"),
         .target(
             name: "JWTAuthentication",
@@ -147,7 +154,7 @@ let package = Package(
             dependencies: [
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
                 "Listening", "Authentication", "JWTAuthentication", "PasswordAuthentication", "HTTPAuthentication",
-                "OutgoingHTTP",
+                "OutgoingHTTP", "Webhooks",
                 "Commands", "PrometheusMetrics", "PrivateServers", "BelfryClient",
                 "WebSocket", nioCore,
                 nioPosix,
@@ -240,9 +247,11 @@ let package = Package(
             name: "RelayTests",
             dependencies: [
                 "TestBasics", "DatabaseSupport", "PoolerSupport",
-                "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", nioCore, nioPosix, logging,
-                lifecycle,
+                "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", "HTTPPeer", nioCore, nioPosix,
+                logging, lifecycle,
             ]),
+        .testTarget(
+            name: "WebhooksTests", dependencies: ["Webhooks", "HTTPPeer", "BelfryModel", "TestBasics", nioCore]),
         .testTarget(name: "OutgoingHTTPTests", dependencies: ["OutgoingHTTP", "HTTPPeer", nioCore, nioPosix]),
         .testTarget(
             name: "AuthenticationTests",

@@ -42,6 +42,7 @@ extension Migration {
         ("let_operators_trace", PackageResources._00017_let_operators_trace_sql),
         ("create_console", PackageResources._00018_create_console_sql),
         ("say_who_releases", PackageResources._00019_say_who_releases_sql),
+        ("create_escalation", PackageResources._00020_create_escalation_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

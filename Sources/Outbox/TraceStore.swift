@@ -86,6 +86,7 @@ public struct MessageFacts: Hashable, Sendable {
     public var log: Log?
     public var queued: Queued?
     public var parked: Parked?
+    public var escalation: Escalated?
     public var leader: Leader?
     /// At most `TraceStore.sessionsMax`, the newest first.
     public var sessions: [Session] = []
@@ -115,6 +116,7 @@ public struct TraceStore: Sendable {
             }
             return facts
         }
+        facts.escalation = try await escalation(id, executor)
         let result = try await executor.execute(
             TraceStatements.sessions,
             [log.receiver.map { .text($0) } ?? .null, log.topic.map { .text($0) } ?? .null])

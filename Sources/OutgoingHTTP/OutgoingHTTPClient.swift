@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// Asks other servers over HTTP, with one bound on the time of a whole exchange and one on the bytes of its answer.
 ///
@@ -36,11 +37,7 @@ public struct OutgoingHTTPClient: Sendable {
     public func ask(
         _ request: OutgoingRequest, timeout: Duration, bytesMax: Int
     ) async throws(OutgoingHTTPError) -> OutgoingAnswer {
-        var asked = HTTPClientRequest(url: request.url)
-        asked.method = HTTPMethod(rawValue: request.method.rawValue)
-        asked.headers = HTTPHeaders(request.fields.map { ($0.name, $0.value) })
-        asked.body = request.body.map { .bytes($0) }
-        let question = asked
+        let question = Self.question(request)
         do {
             return try await Self.within(timeout) {
                 // The client's own deadline covers the head of the answer only.
@@ -53,11 +50,55 @@ public struct OutgoingHTTPClient: Sendable {
         }
     }
 
+    /// Tells something, and goes by the head of the answer, whatever its status. Of the body so much is taken off the
+    /// connection, and dropped, so that it can be used again; a longer or a slower one costs the connection alone.
+    ///
+    /// - Parameters:
+    ///   - timeout: from now to the end of the answer's head.
+    ///   - bytesMax: of the answer's body.
+    public func tell(
+        _ request: OutgoingRequest, timeout: Duration, bytesMax: Int = 64 * 1024
+    ) async throws(OutgoingHTTPError) -> OutgoingAnswerHead {
+        let question = Self.question(request)
+        let heard = Heard()
+        do {
+            return try await Self.within(timeout) {
+                let answer = try await client.execute(question, deadline: .distantFuture)
+                let head = OutgoingAnswerHead(
+                    status: Int(answer.status.code), fields: answer.headers.map { (name: $0.name, value: $0.value) })
+                heard.head.withLock { $0 = head }
+                var count = 0
+                for try await part in answer.body {
+                    count += part.readableBytes
+                    if count > bytesMax { break }
+                }
+                return head
+            }
+        } catch {
+            // The application has answered: what becomes of the rest does not matter.
+            if let head = heard.head.withLock({ $0 }) { return head }
+            throw Self.told(error, timeout: timeout, bytesMax: bytesMax)
+        }
+    }
+
+    /// The head of an answer whose body is under way.
+    private final class Heard: Sendable {
+        let head = Mutex<OutgoingAnswerHead?>(nil)
+    }
+
+    private static func question(_ request: OutgoingRequest) -> HTTPClientRequest {
+        var asked = HTTPClientRequest(url: request.url)
+        asked.method = HTTPMethod(rawValue: request.method.rawValue)
+        asked.headers = HTTPHeaders(request.fields.map { ($0.name, $0.value) })
+        asked.body = request.body.map { .bytes($0) }
+        return asked
+    }
+
     /// Runs `body`, and cancels it when the time is over.
-    private static func within(
-        _ timeout: Duration, _ body: @escaping @Sendable () async throws -> OutgoingAnswer
-    ) async throws -> OutgoingAnswer {
-        try await withThrowingTaskGroup(of: OutgoingAnswer.self) { group in
+    private static func within<Answer: Sendable>(
+        _ timeout: Duration, _ body: @escaping @Sendable () async throws -> Answer
+    ) async throws -> Answer {
+        try await withThrowingTaskGroup(of: Answer.self) { group in
             group.addTask(operation: body)
             group.addTask {
                 try await Task.sleep(for: timeout)

@@ -35,3 +35,19 @@ public struct OutgoingAnswer: Sendable {
         self.body = body
     }
 }
+
+/// The head of what the other server said.
+public struct OutgoingAnswerHead: Sendable {
+    public let status: Int
+    public let fields: [(name: String, value: String)]
+
+    public init(status: Int, fields: [(name: String, value: String)] = []) {
+        self.status = status
+        self.fields = fields
+    }
+
+    /// The first value of a field, whatever the case of its name.
+    public func field(_ name: String) -> String? {
+        fields.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
+}

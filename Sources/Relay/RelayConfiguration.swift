@@ -12,18 +12,22 @@ public struct RelayConfiguration: Sendable {
     public var limits: Limits
     /// What is deleted of the log, when.
     public var retention: RetentionPolicy
+    /// How the application is told of what is not delivered.
+    public var escalation: EscalationPolicy
     /// This process in logs and in `belfry status`: host and process id, and something that no other process has.
     public var name: String
 
     public init(
         postgres: PostgresConfiguration, direct: PostgresConfiguration? = nil, installation: UniqueID,
-        limits: Limits = Limits(), retention: RetentionPolicy = RetentionPolicy(), name: String
+        limits: Limits = Limits(), retention: RetentionPolicy = RetentionPolicy(),
+        escalation: EscalationPolicy = EscalationPolicy(), name: String
     ) {
         self.postgres = postgres
         self.direct = direct
         self.installation = installation
         self.limits = limits
         self.retention = retention
+        self.escalation = escalation
         self.name = name
     }
 }

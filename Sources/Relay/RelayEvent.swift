@@ -52,4 +52,16 @@ public enum RelayEvent: Hashable, Sendable {
     /// Messages were queued again by a job.
     case replayed(job: Int64, count: Int)
     case replayJobDone(Int64)
+    /// Messages were found that are overdue by a rule.
+    case foundOverdue(count: Int)
+    /// The application is about to be told of a message.
+    case escalating(Int64)
+    /// It has accepted the webhook, and that is noted.
+    case escalated(Int64)
+    /// It has not, and that is noted.
+    case escalationFailed(Int64, isGivenUp: Bool)
+    /// What no webhook is needed for any more.
+    case escalationsWithdrawn(count: Int)
+    /// The messages themselves say it.
+    case markedEscalated(count: Int)
 }

@@ -19,6 +19,7 @@ struct RelayLeader: Sendable {
     let housekeeping: RelayHousekeeping
     let retention: RelayRetention
     let replayJobs: RelayReplayJobs
+    let escalations: RelayEscalations
     let mailbox: RelayMailbox
     let limits: Limits
     let status: RelayStatus
@@ -61,6 +62,10 @@ struct RelayLeader: Sendable {
             }
             group.addTask {
                 await replayJobs.run()
+                return nil
+            }
+            group.addTask {
+                await escalations.run()
                 return nil
             }
             var reason: StepDownReason?

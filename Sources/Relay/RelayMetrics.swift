@@ -17,6 +17,14 @@ struct RelayMetrics: Sendable {
     let unqueued = Gauge(label: "belfry_relay_unqueued")
     let replayJobs = Gauge(label: "belfry_relay_replay_jobs")
     let replayed = Counter(label: "belfry_relay_replayed_total")
+    let escalationsWaiting = Gauge(label: "belfry_relay_escalations_waiting")
+    let escalationRulesBlocked = Gauge(label: "belfry_relay_escalation_rules_blocked")
+    let escalationsSent = Counter(label: "belfry_relay_escalations_sent_total")
+    let escalationFailures = Counter(label: "belfry_relay_escalation_failures_total")
+    let escalationsGivenUp = Counter(label: "belfry_relay_escalations_given_up_total")
+    let escalationsWithdrawn = Counter(label: "belfry_relay_escalations_withdrawn_total")
+    /// From a webhook's request to the head of its answer, or to its failure.
+    let escalationSeconds = Timer(label: "belfry_relay_escalation_seconds")
 
     init() {
         leader.record(0)

@@ -121,6 +121,8 @@ public final class RelayService: Service {
         metrics.pending.record(0)
         metrics.parkedNow.record(0)
         metrics.replayJobs.record(0)
+        metrics.escalationsWaiting.record(0)
+        metrics.escalationRulesBlocked.record(0)
         logger.notice(
             "This relay is no longer the leader.", metadata: ["term": "\(term.number)", "reason": "\(reason)"])
         observe(.steppedDown(reason))
@@ -140,6 +142,9 @@ public final class RelayService: Service {
             housekeeping: housekeeping, retention: retention,
             replayJobs: RelayReplayJobs(
                 store: store, term: leadership.term.number, metrics: metrics, logger: logger, observe: observe),
+            escalations: RelayEscalations(
+                policy: configuration.escalation, installation: configuration.installation, store: store,
+                term: leadership.term.number, metrics: metrics, logger: logger, observe: observe),
             mailbox: mailbox, limits: limits, status: status, metrics: metrics,
             logger: logger, observe: observe)
     }

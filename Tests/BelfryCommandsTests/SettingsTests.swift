@@ -16,6 +16,8 @@ struct SettingsTests {
         "stomp.listen": "127.0.0.1:61613", "trustedProxies": "10.0.0.0/8,192.0.2.1, fd00::/8",
         "tls.certificates": "/etc/belfry/tls.pem", "tls.key": "/etc/belfry/tls.key", "tls.keyPassword": "s",
         "retention.delivered": "90d", "retention.expired": "30d", "retention.cancelled": "1h",
+        "escalation.secret": "whsec_c2VjcmV0", "escalation.secretFile": "/etc/belfry/webhooks",
+        "escalation.allowedUrls": "https://app.example/hooks, https://mail.example:8443",
         "retention.parked": "365d", "retention.types": "NEWS=7d,ORDER/expired=forever",
     ]
 

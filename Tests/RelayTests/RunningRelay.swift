@@ -25,7 +25,7 @@ final class RunningRelay: Sendable {
     ///   - onEvent: told of each event, on the relay's task.
     init(
         _ database: TestDatabase, bus: any Bus, limits: Limits = Limits(),
-        retention: RetentionPolicy = RetentionPolicy(),
+        retention: RetentionPolicy = RetentionPolicy(), escalation: EscalationPolicy = EscalationPolicy(),
         url: String? = nil,
         onEvent: (@Sendable (RelayEvent) -> Void)? = nil
     ) async throws {
@@ -39,7 +39,7 @@ final class RunningRelay: Sendable {
         let service = RelayService(
             configuration: RelayConfiguration(
                 postgres: configuration, installation: try await database.installation().id, limits: limits,
-                retention: retention, name: name),
+                retention: retention, escalation: escalation, name: name),
             client: client,
             bus: bus, logger: Logger(label: name, factory: { _ in SwiftLogNoOpLogHandler() }),
             onEvent: { event in

@@ -30,6 +30,13 @@ enum OperatorConnection {
         try await connected(configuration) { try await body(ReplayJobStore(executor: $0, isPatient: true)) }
     }
 
+    /// The same with a store of escalations.
+    static func withEscalations<R>(
+        _ configuration: BelfryConfiguration, _ body: (EscalationStore) async throws -> R
+    ) async throws -> R {
+        try await connected(configuration) { try await body(EscalationStore(executor: $0)) }
+    }
+
     /// The same with the connection itself.
     static func connected<R>(
         _ configuration: BelfryConfiguration, _ body: (PostgresConnection) async throws -> R

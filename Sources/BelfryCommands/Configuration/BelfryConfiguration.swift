@@ -64,6 +64,7 @@ struct BelfryConfiguration: Sendable {
     var servesEarlierPages = false
     var limits = Limits()
     var retention = RetentionPolicy()
+    var escalation = EscalationPolicy()
 
     /// How WebSocket messages are compressed; `nil` for not at all.
     var compression: WebSocketCompression.Options? {

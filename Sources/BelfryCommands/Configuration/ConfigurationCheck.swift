@@ -17,6 +17,7 @@ struct ConfigurationCheck {
         }
         await attempt { _ = try DatabaseConfiguration(configuration, applicationName: roles.name) }
         await attempt { try BelfryProcess.checkBus(configuration, roles) }
+        await attempt { try BelfryProcess.checkEscalation(configuration, roles) }
         await attempt {
             guard let url = configuration.redisURL else { return }
             _ = try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix)
@@ -63,6 +64,7 @@ struct ConfigurationCheck {
         let isAlone = configuration.redisURL == nil && roles == [.relay, .node]
         lines.append(("Redis", isAlone ? "none, the bus is in memory" : redis?.redactedDescription ?? "nowhere"))
         if roles.contains(.node) { lines.append(("clients", clients)) }
+        if roles.contains(.relay) { lines.append(("escalation", escalation)) }
         let end = BelfryProcess.endsWithin(configuration, roles).components.seconds
         lines.append(
             ("its end", "\(end) s after SIGTERM at most: TimeoutStopSec, terminationGracePeriodSeconds above that"))
@@ -87,6 +89,13 @@ struct ConfigurationCheck {
         let reach = address.isLoopback ? "this machine only" : "other machines can reach it"
         let tls = mayTLS && configuration.tlsCertificates != nil && roles.contains(.node) ? "TLS" : "no TLS"
         return "\(address) (\(reach), \(tls)): \(what)"
+    }
+
+    private var escalation: String {
+        let policy = configuration.escalation
+        guard policy.secret != nil || policy.secretFile != nil else { return "none, for want of a secret" }
+        let urls = policy.allowedURLs
+        return "webhooks to " + (urls.isEmpty ? "any server by https" : urls.joined(separator: ", "))
     }
 
     private var clients: String {

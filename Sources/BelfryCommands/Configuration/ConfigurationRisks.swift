@@ -7,6 +7,13 @@ enum ConfigurationRisks {
     /// A sentence for each, with the setting that ends it.
     static func sentences(_ configuration: BelfryConfiguration, _ roles: ProcessRoles) -> [String] {
         var risks = links(configuration, roles)
+        let escalation = configuration.escalation
+        if roles.contains(.relay), escalation.secret != nil || escalation.secretFile != nil,
+            escalation.allowedURLs.isEmpty
+        {
+            risks.append(
+                "Operators can have the relay send webhooks to any server: name yours in escalation.allowedUrls.")
+        }
         if roles.contains(.node) {
             risks += ports(configuration) + tokens(configuration)
         } else if configuration.relayListen == nil {

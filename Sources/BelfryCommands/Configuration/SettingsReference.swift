@@ -13,6 +13,7 @@ enum SettingsReference {
         ("Limits of connections", Settings.connectionLimits), ("Limits of sessions", Settings.sessionLimits),
         ("Limits of delivery", Settings.deliveryLimits),
         ("Limits of the relay", Settings.relayLimits), ("Retention", Settings.retention),
+        ("Escalation", Settings.escalation),
     ]
 
     private static let introduction = """

@@ -144,6 +144,9 @@ struct DatabaseExamination {
         nodes = await look("belfry.node", { try await store.nodes() })
         if let nodes { findings += RelayJudge.nodes(nodes, thresholds) }
         await lookAtQueue(store, isRepairing: isRepairing)
+        if let rules = await look("escalations", { try await store.escalations() }) {
+            findings += EscalationJudge.findings(rules, thresholds)
+        }
         // The cursor once more, at the end: terms climb between two looks, and a leader that was new has settled.
         try? await Task.sleep(until: start + watch, clock: .continuous)
         if let cursor = await look("the cursor", { try await store.cursor() }) {

@@ -16,6 +16,8 @@ struct DoctorThresholds: Sendable {
     var lagSeconds = 10.0
     /// A node's silence: it has a heart-beat every two seconds.
     var nodeSilenceSeconds = 10.0
+    /// How long an application may have accepted no webhook.
+    var escalationFailingSeconds = 300.0
     /// How far apart clocks may be.
     var clockSeconds = 2.0
     /// Days before a certificate expires.

@@ -57,16 +57,24 @@ enum SchemaJudge {
     }
 
     private static func triggers(_ found: [String: String]) -> [Finding] {
-        [("queue_messages", "O", ""), ("note_unqueued", "R", "replica ")].compactMap { name, wanted, word in
+        [
+            ("queue_messages", "O", "", "messages that are inserted are not delivered."),
+            (
+                "note_unqueued", "R", "replica ",
+                "messages that come in by replication without being queued are not noted."
+            ),
+            (
+                "forget_escalations", "O", "",
+                "what belfry.escalation says of messages stays when they are deleted."
+            ),
+        ].compactMap { name, wanted, word, consequence in
             let state = found[name]
             guard state != wanted, state != "A" else { return nil }
             let isQueue = name == "queue_messages"
             return Finding(
                 "trigger-off", isQueue ? .critical : .warning,
                 "The trigger \(name) of belfry.message_log is \(state == nil ? "missing" : "not enabled"): "
-                    + (isQueue
-                        ? "messages that are inserted are not delivered."
-                        : "messages that come in by replication without being queued are not noted."),
+                    + consequence,
                 mend: state == nil
                     ? "belfry migrate --status  # the schema was changed by hand: restore it"
                     : Finding.sql("alter table belfry.message_log enable \(word)trigger \(name)"))

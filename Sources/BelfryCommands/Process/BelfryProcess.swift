@@ -13,6 +13,7 @@ import PrometheusMetrics
 import RedisBus
 import Relay
 import ServiceLifecycle
+import Webhooks
 
 /// A relay, a node or both in one process, from its settings to its end.
 ///
@@ -63,6 +64,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
     func run() async throws {
         let database = try DatabaseConfiguration(configuration, applicationName: roles.applicationName)
         try Self.checkBus(configuration, roles)
+        try Self.checkEscalation(configuration, roles)
         let authentication =
             roles.contains(.node) ? try await AuthenticatorChoice.make(configuration, logger: logger) : nil
         _ = try redisConfiguration(nil)
@@ -88,6 +90,19 @@ struct BelfryProcess: Service, CustomStringConvertible {
             .missing,
             "\(roles.name) needs Redis between relay and nodes: set redis.url (BELFRY_REDIS_URL), or run both in "
                 + "one process with belfry serve.")
+    }
+
+    /// - Throws: `ConfigurationError` when webhooks could be signed or sent by none of the settings that are there.
+    static func checkEscalation(_ configuration: BelfryConfiguration, _ roles: ProcessRoles) throws {
+        guard roles.contains(.relay) else { return }
+        if let problem = SecretSource.problem(of: configuration.escalation) {
+            throw ConfigurationError(.invalidValue, problem)
+        }
+        do {
+            _ = try WebhookURLRules(allowed: configuration.escalation.allowedURLs)
+        } catch {
+            throw ConfigurationError(.invalidValue, "\(error)")
+        }
     }
 
     /// Where Redis is, with the channels of this installation; `nil` when there is none. A faulty setting is told
@@ -172,7 +187,8 @@ struct BelfryProcess: Service, CustomStringConvertible {
         RelayService(
             configuration: RelayConfiguration(
                 postgres: database.pooled, direct: database.direct, installation: installation.id,
-                limits: configuration.limits, retention: configuration.retention, name: ProcessName.unique()),
+                limits: configuration.limits, retention: configuration.retention,
+                escalation: configuration.escalation, name: ProcessName.unique()),
             client: client, bus: bus, logger: Logger(label: "belfry.relay"))
     }
 

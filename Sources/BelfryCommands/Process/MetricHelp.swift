@@ -47,5 +47,12 @@ enum MetricHelp {
         "belfry_relay_unqueued": "Messages inserted without being queued, counted by the leader every ten seconds.",
         "belfry_relay_replay_jobs": "Replay jobs that are running.",
         "belfry_relay_replayed_total": "Messages queued again by replay jobs.",
+        "belfry_relay_escalations_waiting": "Webhooks that are to be sent now, counted every ten seconds.",
+        "belfry_relay_escalation_rules_blocked": "Rules by which nothing is sent: no secret, or a URL not allowed.",
+        "belfry_relay_escalations_sent_total": "Webhooks that the application accepted.",
+        "belfry_relay_escalation_failures_total": "Tries of webhooks that the application did not accept.",
+        "belfry_relay_escalations_given_up_total": "Webhooks that were given up.",
+        "belfry_relay_escalations_withdrawn_total": "Overdue messages that came to an end before a webhook went out.",
+        "belfry_relay_escalation_seconds": "From a webhook's request to the head of its answer.",
     ]
 }

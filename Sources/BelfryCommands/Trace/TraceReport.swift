@@ -40,7 +40,9 @@ struct TraceReport: Hashable, Sendable, Encodable {
             events = []
             return
         }
-        (place, sentence) = Self.whereabouts(id, log, facts)
+        let (place, whereabouts) = Self.whereabouts(id, log, facts)
+        self.place = place
+        sentence = whereabouts + Self.escalation(facts)
         events = Self.events(log, facts)
     }
 
@@ -161,6 +163,7 @@ struct TraceReport: Hashable, Sendable, Encodable {
         add(facts.parked?.at, "parked after \(count(facts.parked?.attempts ?? 0, "try", "tries"))")
         add(log.hiddenAt, "taken out of the history")
         add(log.expiresAt, (log.expiresAt ?? 0) > facts.now ? "expires" : "expired")
+        for (at, what) in Self.escalationEvents(facts) { add(at, what) }
         for session in facts.sessions {
             let who = log.receiver.map { "a session of \($0)" } ?? "a subscriber"
             add(session.openedAt, "\(who) opened on \(session.node), \(session.transport)")

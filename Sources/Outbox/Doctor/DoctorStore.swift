@@ -215,6 +215,12 @@ public struct DoctorStore: Sendable {
         return facts
     }
 
+    /// Rules by which the application is told of what is not delivered.
+    public func escalations() async throws(PostgresError) -> [EscalationRule] {
+        let result = try await ask(EscalationStatements.rules)
+        return result.rows.map { EscalationRule(result, row: $0) }
+    }
+
     // MARK: repairs
 
     /// Puts pending messages into the outbox, where they are still missing; 1,000 at most.

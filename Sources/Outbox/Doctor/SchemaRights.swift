@@ -14,7 +14,10 @@ enum SchemaRights {
             ("belfry_service", ["unqueued"], ["select", "update", "delete"]),
             (
                 "belfry_service",
-                ["notification_type", "setting", "migration", "installation", "inbox", "replay_job", "retention"],
+                [
+                    "notification_type", "setting", "migration", "installation", "inbox", "replay_job", "retention",
+                    "escalation_rule", "escalation",
+                ],
                 ["select"]
             ),
             (
@@ -29,7 +32,7 @@ enum SchemaRights {
                     "message_log", "outbox", "parked", "node", "session", "relay_cursor", "notification_type",
                     "setting", "migration", "undelivered", "installation", "incarnation", "restart", "unqueued",
                     "presence", "inbox", "refused_token", "doorbell", "replay_job", "audit", "retention",
-                    "process", "pulse", "refusal",
+                    "process", "pulse", "refusal", "escalation_rule", "escalation",
                 ],
                 ["select"]
             ),
@@ -48,14 +51,16 @@ enum SchemaRights {
                     "history", "mark_viewed", "mark_seen", "delete_for", "snooze", "step_replay_job",
                     "fail_replay_job", "record_act", "cancel_for", "create_replay_job", "pause_replay_job",
                     "resume_replay_job", "cancel_replay_job", "delete_old", "parked_groups", "id_near", "ids_as_text",
-                    "replay_for", "cancel_all_for", "register_type_for", "check_sample",
+                    "replay_for", "cancel_all_for", "register_type_for", "check_sample", "escalate",
+                    "stop_escalating", "retry_escalations", "find_overdue", "claim_escalations", "settle_escalations",
+                    "mark_escalated", "note_escalation_problem",
                 ]
             ),
             (
                 "belfry_operator",
                 [
                     "cancel", "replay", "body", "create_replay_job", "pause_replay_job", "resume_replay_job",
-                    "cancel_replay_job",
+                    "cancel_replay_job", "escalate", "stop_escalating", "retry_escalations",
                 ]
             ),
         ].flatMap { role, names in names.map { (role, $0) } }

@@ -1,0 +1,158 @@
+import DatabaseSupport
+import Postgres
+import Testing
+
+/// Rules for escalations, and what they find, by SQL alone.
+@Suite struct EscalationTests {
+    private static let url = "https://app.example/hooks"
+
+    private func make(after: String? = "1 second") async throws -> SchemaDatabase {
+        let database = try await SchemaDatabase()
+        if let after { try await database.query("select belfry.escalate('JSON_MSG', '\(after)', '\(Self.url)')") }
+        return database
+    }
+
+    private func look(_ database: SchemaDatabase, rows: Int = 2_000, term: Int = 0) async throws -> [String?] {
+        try await database.query(
+            "select outcome, overdue from belfry.find_overdue('JSON_MSG', \(term), \(rows), 5000)")[0]
+    }
+
+    private func claim(_ database: SchemaDatabase, count: Int = 8) async throws -> [[String?]] {
+        try await database.query(
+            """
+            select message_id, attempt, counted from belfry.claim_escalations(
+                'JSON_MSG', '\(Self.url)', 0, \(count), '20 seconds')
+            where message_id is not null order by 1
+            """)
+    }
+
+    private func settle(_ database: SchemaDatabase, _ id: Int, attempt: Int, _ outcome: String) async throws -> Bool {
+        try await database.query(
+            """
+            select * from belfry.settle_escalations(
+                '{\(id)}', '{\(attempt)}', '{\(outcome)}', '{200}', '{""}', '{0}', 0)
+            """
+        ).count == 1
+    }
+
+    @Test(arguments: [
+        ("NO_SUCH_TYPE", "1 hour", url, "23503"), ("JSON_MSG", "0.5 s", url, "22023"),
+        ("JSON_MSG", "2 years", url, "22023"), ("JSON_MSG", "1 hour", "http://app.example/", "22023"),
+        ("JSON_MSG", "1 hour", "http://localhost.evil.example/", "22023"), ("JSON_MSG", "1 hour", "ftp://x/", "22023"),
+        ("JSON_MSG", "1 hour", "https://user:pw@app.example/", "22023"),
+        ("JSON_MSG", "1 hour", "https://app.example/ x", "22023"), ("JSON_MSG", "1 hour", "", "22023"),
+    ])
+    func aRuleThatDoesNotGoIsRefused(type: String, after: String, url: String, state: String) async throws {
+        let database = try await make(after: nil)
+        let error = await #expect(throws: PostgresError.self) {
+            try await database.query("select belfry.escalate('\(type)', '\(after)', '\(url)')")
+        }
+        #expect(error?.sqlState == state)
+        #expect(try await database.value("select count(*) from belfry.audit") == "0")
+    }
+
+    @Test func whatOperatorsDoIsKept() async throws {
+        let database = try await make()
+        try await database.query("select belfry.escalate('JSON_MSG', '1 hour', '\(Self.url)/2', actor => 'root')")
+        try await database.query("select belfry.retry_escalations(type => 'JSON_MSG')")
+        #expect(try await database.value("select belfry.stop_escalating('JSON_MSG')") == "t")
+        #expect(try await database.value("select belfry.stop_escalating('JSON_MSG')") == "f")
+        let acts = try await database.query(
+            "select act, actor, details ->> 'after', details #>> '{before,url}' from belfry.audit order by id")
+        #expect(
+            acts == [
+                ["escalation_rule_set", nil, "00:00:01", nil], ["escalation_rule_set", "root", "01:00:00", Self.url],
+                ["escalations_retried", nil, nil, nil], ["escalation_rule_removed", nil, "01:00:00", nil],
+            ])
+    }
+
+    @Test func aLookStopsAtWhatIsYoungAndGoesOnFromThere() async throws {
+        let database = try await make()
+        try await database.query(
+            "insert into belfry.message_log (receiver, type) select 'alice', 'JSON_MSG' from generate_series(1, 100)")
+        #expect(try await look(database) == ["done", "0"])
+        try await database.query("select pg_sleep(1.1)")
+        try await database.query("insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG')")
+        #expect(try await look(database, rows: 60) == ["moved", "60"])
+        #expect(try await look(database) == ["done", "40"])
+        #expect(try await look(database) == ["done", "0"])
+        #expect(try await database.value("select position from belfry.escalation_rule") == "100")
+        #expect(try await look(database, term: 1) == ["deposed", "0"])
+        #expect(
+            try await database.query("select outcome from belfry.find_overdue('JSON_MSG', 0, 100, 100)") == [["full"]])
+    }
+
+    /// Written by hand, or by a machine whose clock is wrong.
+    @Test func aTimeThatHasNotComeHoldsUpNobody() async throws {
+        let database = try await make()
+        try await database.connection.run(
+            """
+            insert into belfry.message_log (receiver, type, created_at)
+            values ('alice', 'JSON_MSG', now() + interval '1 year');
+            insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG');
+            select pg_sleep(1.1)
+            """)
+        #expect(try await look(database) == ["done", "2"])
+        #expect(try await claim(database) == [["2", "1", "1"]])
+    }
+
+    @Test func whatIsClaimedIsNobodyElsesUntilItIsSettled() async throws {
+        let database = try await make()
+        try await database.connection.run(
+            """
+            insert into belfry.message_log (receiver, type) select 'alice', 'JSON_MSG' from generate_series(1, 2);
+            select pg_sleep(1.1)
+            """)
+        _ = try await look(database)
+        #expect(try await claim(database, count: 1).count == 1)
+        #expect(try await claim(database) == [["2", "1", "1"]])
+        #expect(try await claim(database).isEmpty)
+        // The lease of the first is over, and another relay has it now: what the first one says of it is old.
+        try await database.query("update belfry.escalation set next_at = now() where message_id = 1")
+        #expect(try await claim(database) == [["1", "2", "2"]])
+        #expect(try await !settle(database, 1, attempt: 1, "failed"))
+        #expect(try await settle(database, 1, attempt: 2, "again"))
+        // Meanwhile the rule went; what the application has accepted it has accepted.
+        try await database.query("select belfry.stop_escalating('JSON_MSG')")
+        #expect(try await !settle(database, 2, attempt: 1, "again"))
+        #expect(try await settle(database, 2, attempt: 1, "sent"))
+        #expect(
+            try await database.query("select message_id, state from belfry.escalation order by 1")
+                == [["1", "withdrawn"], ["2", "sent"]])
+    }
+
+    @Test func whatIsTriedAgainHasAllItsTries() async throws {
+        let database = try await make()
+        try await database.connection.run(
+            "insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG'); select pg_sleep(1.1)")
+        _ = try await look(database)
+        #expect(try await claim(database) == [["1", "1", "1"]])
+        // Under way: nobody has it sent a second time meanwhile.
+        #expect(try await database.value("select belfry.retry_escalations('{1}')") == "0")
+        #expect(try await settle(database, 1, attempt: 1, "failed"))
+        #expect(try await claim(database).isEmpty)
+        #expect(try await database.value("select belfry.retry_escalations(type => 'JSON_MSG')") == "1")
+        #expect(try await claim(database) == [["1", "2", "1"]])
+        #expect(try await settle(database, 1, attempt: 2, "sent"))
+        #expect(try await database.value("select belfry.retry_escalations('{1}')") == "0")
+    }
+
+    @Test func deletingMessagesWaitsForNobody() async throws {
+        let database = try await make()
+        try await database.connection.run(
+            """
+            insert into belfry.message_log (receiver, type) select 'alice', 'JSON_MSG' from generate_series(1, 2);
+            select pg_sleep(1.1)
+            """)
+        _ = try await look(database)
+        let relay = try await database.connect()
+        try await relay.run("begin; select from belfry.escalation where message_id = 1 for update")
+        try await database.connection.run(
+            "set lock_timeout = '1s'; delete from belfry.outbox; delete from belfry.message_log")
+        #expect(try await database.query("select message_id from belfry.escalation") == [["1"]])
+        try await relay.run("commit")
+        #expect(try await claim(database).isEmpty)
+        #expect(try await database.value("select count(*) from belfry.escalation") == "0")
+        await relay.close()
+    }
+}

@@ -35,7 +35,7 @@ class AppearanceTests(ConsoleTestCase):
         return {
             "overview": ("#/overview", "PostgreSQL"), "messages": ("#/messages", "messages"),
             "message": (f"#/messages/{message}", "Timeline"),
-            "nothing": ("#/messages?receiver=nobody", "No message meets"), "users": ("#/users", "User id"),
+            "nothing": ("#/messages?topic=nobody-here", "No message meets"), "users": ("#/users", "User id"),
             "user": (f"#/users/{self.operator}", "1 session"), "topic": (f"#/topics/news-{self.user}", "Nobody"),
             "parked": ("#/parked", long), "parked-group":
                 ("#/parked/group?reason=the+client+gave+it+back+20+times&type=JSON_MSG", "Attempts"),

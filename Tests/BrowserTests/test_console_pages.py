@@ -18,6 +18,18 @@ class OverviewTests(ConsoleTestCase):
         self.button("To the parked messages").click()
         self.wait_text(f"on top, {self.user}")
 
+    def test_what_many_processes_have_in_common_is_told_once(self):
+        self.addCleanup(psql, "delete from belfry.process where version = 'test';")
+        psql("insert into belfry.process (id, kind, host, pid, version, started_at, seen_at)"
+             " select gen_random_uuid(), 'node', 'gone-' || i, i, 'test', now() - interval '1 hour',"
+             " now() - interval '2 minutes' from generate_series(1, 5) i;")
+        self.open_console("#/overview")
+        more = self.wait_for(lambda: next((one for one in self.find_all("#page .problem summary")), None), "a summary")
+        self.assertEqual(more.text, "3 more like this")
+        self.assertEqual(self.text().count("did not say that it ends"), 2)
+        more.click()
+        self.wait_for(lambda: self.text().count("did not say that it ends") == 5, "all of them")
+
     def test_the_figures_follow_what_happens(self):
         self.open_console("#/overview")
         before = self.figure("Pending")

@@ -13,6 +13,8 @@ const views = {
     jobs: ["jobs", "To the replay jobs"], messages: ["messages", "To the messages"], users: ["users", "To the users"],
     types: ["types", "To the types"], doctor: ["doctor", "To the doctor"], audit: ["audit", "To the audit"],
 };
+/** Problems of one code that are shown in full. */
+const alikeMax = 2;
 const severities = ["critical", "warning", "note"];
 const severityNames = { critical: "Critical", warning: "Warning", note: "Note", ok: "Good" };
 
@@ -63,8 +65,22 @@ function showProblems(target, { problems }) {
         return;
     }
     const sorted = [...problems].sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
-    show(target, h("ul", { class: "problem-list", key: "list" }, sorted.map((problem) => finding(problem,
-        views[problem.view] && link([views[problem.view][0]], {}, views[problem.view][1])))));
+    const isAmongFirst = (problem, index) =>
+        sorted.slice(0, index).filter(({ code }) => code === problem.code).length < alikeMax;
+    const first = sorted.filter(isAmongFirst);
+    show(target, h("ul", { class: "problem-list", key: "list" }, first.map((problem) => {
+        const alike = sorted.filter(({ code }) => code === problem.code);
+        const isLast = first.findLast(({ code }) => code === problem.code) === problem;
+        const [page, text] = views[problem.view] ?? [];
+        return finding(problem, page && link([page], {}, text), isLast ? others(alike.slice(alikeMax)) : null);
+    })));
+}
+
+/** Those of many processes that have the same to tell. */
+function others(problems) {
+    if (problems.length === 0) return null;
+    return h("details", null, h("summary", null, `${count(problems.length)} more like this`),
+        h("ul", null, problems.map(({ sentence }) => h("li", { key: sentence }, sentence))));
 }
 
 /** A problem, or what the doctor says: how grave it is, in words, too. */

@@ -87,7 +87,7 @@ export class Page {
 
     failed(error, target = this.body) {
         if (this.signal.aborted || error.name === "AbortError") return;
-        show(target, h("div", { class: "empty" }, h("p", { role: "alert" }, error.message),
+        show(target, h("div", { class: "empty" }, h("p", { role: "alert" }, asLooking(error.message)),
             h("p", null, h("button", { type: "button", onclick: () => this.again() }, "Try again"))));
     }
 
@@ -142,8 +142,7 @@ export class Page {
             return;
         }
         for (const node of this.root.querySelectorAll(".loading")) node.remove();
-        const isAway = error.code === "outcomeUnknown";
-        this.#late.set(view, { sentence: isAway ? "PostgreSQL does not answer." : error.message, shownAt });
+        this.#late.set(view, { sentence: asLooking(error.message), shownAt });
         this.#showLate();
     }
 
@@ -170,6 +169,11 @@ export class Page {
         const age = oldest === Infinity ? "" : ` What is shown is of ${clock(oldest)}.`;
         this.notice("late", `${late.at(-1).sentence}${age} Trying again.`);
     }
+}
+
+/** A refusal as one who only looked reads it: nothing was to be done. */
+function asLooking(sentence) {
+    return sentence.replace(": whether this was done is not known", "");
 }
 
 /** What a page says where there is nothing, and what to do. */

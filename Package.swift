@@ -34,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON", "YAML"]),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -59,6 +60,7 @@ let package = Package(
         .target(
             name: "Outbox", dependencies: ["Postgres", "BelfryModel", logging],
             resources: [.embedInCode("Migrations")]),
+        .target(name: "MessageTrace", dependencies: ["Outbox", "Postgres", "BelfryModel", logging, metrics]),
         .target(name: "Bus", dependencies: ["BelfryModel", nioCore]),
         .target(
             name: "RedisBus",
@@ -66,7 +68,8 @@ let package = Package(
         .target(
             name: "Relay",
             dependencies: [
-                "Webhooks", "Outbox", "Bus", "Postgres", "BelfryModel", nioCore, logging, metrics, lifecycle,
+                "Webhooks", "MessageTrace", "Outbox", "Bus", "Postgres", "BelfryModel", nioCore, logging, metrics,
+                lifecycle,
             ]),
         .target(
             name: "OutgoingHTTP",
@@ -75,6 +78,12 @@ let package = Package(
             name: "Webhooks",
             dependencies: [
                 "OutgoingHTTP", "BelfryModel", nioCore, nioPosix, .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(
+            name: "OTLPTracing",
+            dependencies: [
+                "MessageTrace", "OutgoingHTTP", "BelfryModel", nioCore, logging, metrics,
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ]),
         .target(name: "Authentication"),
         .target(
@@ -98,8 +107,8 @@ let package = Package(
         .target(
             name: "Node",
             dependencies: [
-                "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands", "BelfryModel", nioCore,
-                nioConcurrency, collections, logging, metrics,
+                "STOMP", "Delivery", "Bus", "MessageTrace", "Outbox", "Postgres", "Authentication", "Commands",
+                "BelfryModel", nioCore, nioConcurrency, collections, logging, metrics,
             ]),
         .target(
             name: "Listening",
@@ -142,7 +151,7 @@ let package = Package(
             dependencies: [
                 "HTTPAPI", "SockJS", "HTTPServer", "Listening", "WebSocket", "TCPTransport", "Node", "Commands",
                 "Authentication",
-                "STOMP", "Bus", "Outbox", "Postgres",
+                "STOMP", "Bus", "MessageTrace", "Outbox", "Postgres",
                 "BelfryModel",
                 nioCore, nioConcurrency, nioHTTP1, logging, lifecycle,
             ]),
@@ -154,7 +163,7 @@ let package = Package(
             dependencies: [
                 "BelfryModel", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
                 "Listening", "Authentication", "JWTAuthentication", "PasswordAuthentication", "HTTPAuthentication",
-                "OutgoingHTTP", "Webhooks",
+                "OutgoingHTTP", "Webhooks", "OTLPTracing", "MessageTrace",
                 "Commands", "PrometheusMetrics", "PrivateServers", "BelfryClient",
                 "WebSocket", nioCore,
                 nioPosix,
@@ -189,7 +198,7 @@ let package = Package(
             dependencies: [
                 "TestBasics", "DatabaseSupport", "BelfryClient",
                 "BelfryModel", "STOMP", "Postgres", "Outbox", "Bus", "RedisBus", "Relay", "Gateway", "HTTPServer",
-                "Listening", "Authentication", "WebSocket",
+                "Listening", "Authentication", "WebSocket", "MessageTrace",
                 "PrivateServers", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, logging, lifecycle,
             ],
             path: "Tests/TestSupport"),
@@ -247,8 +256,17 @@ let package = Package(
             name: "RelayTests",
             dependencies: [
                 "TestBasics", "DatabaseSupport", "PoolerSupport",
-                "Relay", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", "HTTPPeer", nioCore, nioPosix,
-                logging, lifecycle,
+                "Relay", "MessageTrace", "Outbox", "Postgres", "Bus", "BelfryModel", "PrivateServers", "HTTPPeer",
+                nioCore, nioPosix, logging, lifecycle,
+            ]),
+        .testTarget(name: "MessageTraceTests", dependencies: ["MessageTrace", "BelfryModel"]),
+        .testTarget(
+            name: "OTLPTracingTests",
+            dependencies: [
+                "OTLPTracing", "MessageTrace", "OutgoingHTTP", "HTTPPeer", "TestBasics", "BelfryModel", nioCore,
+                nioPosix,
+                logging,
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ]),
         .testTarget(
             name: "WebhooksTests", dependencies: ["Webhooks", "HTTPPeer", "BelfryModel", "TestBasics", nioCore]),
@@ -264,7 +282,8 @@ let package = Package(
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "DatabaseSupport", "Node", "WebSocket", "Delivery", "STOMP", "Bus", "Outbox", "Postgres",
+                "DatabaseSupport", "Node", "WebSocket", "Delivery", "STOMP", "Bus", "MessageTrace", "Outbox",
+                "Postgres",
                 "Authentication", "Commands",
                 "BelfryModel", "PrivateServers", "TestBasics", "WebSocketSupport", nioCore, nioPosix, nioEmbedded,
                 nioWebSocket,
@@ -314,7 +333,8 @@ let package = Package(
         .testTarget(
             name: "BelfryCommandsTests",
             dependencies: [
-                "TestBasics", "DatabaseSupport", "PoolerSupport", "BelfryCommands", "BelfryClient", "Authentication",
+                "TestBasics", "DatabaseSupport", "PoolerSupport", "HTTPPeer", "BelfryCommands", "BelfryClient",
+                "Authentication",
                 "JWTAuthentication", "Outbox", "RedisBus", "Postgres", "PrivateServers", "BelfryModel", nioPosix,
                 logging,
             ]),
@@ -322,7 +342,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "TestBasics", "TestSupport", "DatabaseSupport", "BelfryClient", "BelfryModel", "STOMP", "Postgres",
-                "Outbox", "Bus", "RedisBus",
+                "Outbox", "Bus", "RedisBus", "MessageTrace",
                 "Relay", "Gateway", "HTTPServer", "Listening", "WebSocket", "Authentication", "PrivateServers", nioCore,
                 nioPosix, nioSSL, logging,
             ]),

@@ -37,13 +37,14 @@ let package = Package(
         .target(
             name: "Outbox", dependencies: ["Postgres", "BelfryModel", logging],
             resources: [.embedInCode("Migrations")]),
+        .target(name: "MessageTrace", dependencies: ["Outbox", "Postgres", "BelfryModel", logging, metrics]),
         .target(name: "Authentication"),
         .target(name: "Commands", dependencies: ["Authentication", "Outbox", "Postgres", "BelfryModel", nioCore]),
         .target(
             name: "Node",
             dependencies: [
-                "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands", "BelfryModel", nioCore,
-                nioConcurrency, collections, logging, metrics,
+                "STOMP", "Delivery", "Bus", "MessageTrace", "Outbox", "Postgres", "Authentication", "Commands",
+                "BelfryModel", nioCore, nioConcurrency, collections, logging, metrics,
             ]),
         .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", "CZlib", nioCore, nioWebSocket]),
         // Of it what reads and quotes messages.

@@ -36,6 +36,7 @@ let package = Package(
         .target(
             name: "Outbox", dependencies: ["Postgres", "BelfryModel", logging],
             resources: [.embedInCode("Migrations")]),
+        .target(name: "MessageTrace", dependencies: ["Outbox", "Postgres", "BelfryModel", logging, metrics]),
         .target(name: "Authentication"),
         .target(name: "Commands", dependencies: ["Authentication", "Outbox", "Postgres", "BelfryModel", nioCore]),
         .target(
@@ -45,7 +46,8 @@ let package = Package(
         .target(
             name: "Node",
             dependencies: [
-                "Counting", "STOMP", "Delivery", "Bus", "Outbox", "Postgres", "Authentication", "Commands",
+                "Counting", "STOMP", "Delivery", "Bus", "MessageTrace", "Outbox", "Postgres", "Authentication",
+                "Commands",
                 "BelfryModel", nioCore, nioConcurrency, collections, logging, metrics,
             ]),
         .target(name: "WebSocket", dependencies: ["Node", "STOMP", "BelfryModel", "CZlib", nioCore, nioWebSocket]),

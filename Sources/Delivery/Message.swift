@@ -14,12 +14,21 @@ public struct Message: Sendable {
     public let body: ByteBuffer
     /// Whether both are UTF-8.
     public let isUTF8: Bool
+    /// Whether it is noted what becomes of it.
+    public let tracing: Tracing
     /// Whether it has memory of its own.
     private let isKept: Bool
 
+    /// Whether it is noted what becomes of a message.
+    public enum Tracing: Sendable {
+        case yes, no
+        /// It was not asked yet.
+        case undecided
+    }
+
     public init(
         stamp: MessageStamp, expiresAtMilliseconds: Int64?, isRedelivered: Bool, headerLines: ByteBuffer,
-        body: ByteBuffer
+        body: ByteBuffer, tracing: Tracing = .undecided
     ) {
         self.stamp = stamp
         self.expiresAtMilliseconds = expiresAtMilliseconds
@@ -29,6 +38,7 @@ public struct Message: Sendable {
         self.isUTF8 =
             body.withUnsafeReadableBytes(UTF8Validator.isValid)
             && headerLines.withUnsafeReadableBytes(UTF8Validator.isValid)
+        self.tracing = tracing
         self.isKept = false
     }
 
@@ -37,6 +47,7 @@ public struct Message: Sendable {
         expiresAtMilliseconds = message.expiresAtMilliseconds
         isRedelivered = message.isRedelivered
         isUTF8 = message.isUTF8
+        tracing = message.tracing
         self.headerLines = headerLines
         self.body = body
         isKept = true

@@ -7,6 +7,7 @@ import HTTPAPI
 import HTTPServer
 import Listening
 import Logging
+import MessageTrace
 import NIOConcurrencyHelpers
 import NIOCore
 import Node
@@ -46,12 +47,14 @@ public final class GatewayServer: Service {
     ///   - heartBeats: a connection that nothing else uses.
     ///   - sendRefusals: where messages are noted that the schema refuses.
     ///   - insight: what the console tells beside the tables.
+    ///   - trace: where it is noted what becomes of messages.
     public init(
         configuration: GatewayConfiguration, installation: InstallationIdentity, eventLoopGroup: any EventLoopGroup,
         postgres: PostgresClient, requests: PostgresClient, heartBeats: PostgresClient, bus: any Bus,
         authenticator: any Authenticator,
         health: HealthChecks, metricsText: @escaping @Sendable () -> String,
-        sendRefusals: SendRefusals = SendRefusals(), insight: OperatorViews.Insight = .none, logger: Logger
+        sendRefusals: SendRefusals = SendRefusals(), insight: OperatorViews.Insight = .none, logger: Logger,
+        trace: TraceRecorder = .off
     ) {
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
@@ -72,7 +75,7 @@ public final class GatewayServer: Service {
             bus: bus, authenticator: authenticator,
             commands: CommandTable(Self.commands(configuration, inbox) + [OperatorCommand(views: views)]),
             limits: configuration.limits, version: configuration.version, installation: installation, logger: logger,
-            sendRefusals: sendRefusals, fingerprint: { TokenFingerprint($0) })
+            sendRefusals: sendRefusals, trace: trace, fingerprint: { TokenFingerprint($0) })
         var health = health
         health.isStopping = { isStopping.withLockedValue { $0 } }
         self.routes = Routes(

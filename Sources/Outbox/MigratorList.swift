@@ -43,6 +43,7 @@ extension Migration {
         ("create_console", PackageResources._00018_create_console_sql),
         ("say_who_releases", PackageResources._00019_say_who_releases_sql),
         ("create_escalation", PackageResources._00020_create_escalation_sql),
+        ("create_hops", PackageResources._00021_create_hops_sql),
     ].enumerated().map { index, file in
         Migration(version: index + 1, name: file.0, sql: String(decoding: file.1, as: UTF8.self))
     }

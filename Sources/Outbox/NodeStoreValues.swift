@@ -187,7 +187,7 @@ public struct MarksWritten: Sendable {
     /// From the insertion to the marking, for each message that became `delivered`.
     public var deliveredAgesSeconds: [Double] = []
     /// Messages that became `parked`.
-    public var parked = 0
+    public var parked: [MessageID] = []
     /// Messages of which nothing was changed, as another transaction holds a row of theirs: they are to be tried again.
     public var held: [MessageID] = []
     /// Refused messages whose row of the log is gone, and now that of the outbox, too.
@@ -208,7 +208,7 @@ public struct MarksWritten: Sendable {
             let id = MessageID(rawValue: result.int64(row, 1) ?? 0)
             switch result.string(row, 0) {
             case "held": held.append(id)
-            case "parked": parked += 1
+            case "parked": parked.append(id)
             default: orphans.append(id)
             }
         }

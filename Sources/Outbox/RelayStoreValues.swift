@@ -152,6 +152,8 @@ public struct RelayPage: Sendable {
     public func isReady(_ row: Int) -> Bool { result.bool(row, Column.ready) }
     /// It was handed to a session before, which did not acknowledge it.
     public func isRedelivered(_ row: Int) -> Bool { result.bool(row, Column.redelivered) }
+    /// Whether it has header lines.
+    public func hasHeaderLines(_ row: Int) -> Bool { result.withBytes(row, Column.headerLines) { !$0.isEmpty } }
     /// STOMP 1.2 escaped header lines, each ended by a line feed.
     public func withHeaderLines<R>(_ row: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try result.withBytes(row, Column.headerLines, body)

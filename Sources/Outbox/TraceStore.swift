@@ -1,103 +1,16 @@
 import BelfryModel
 import Postgres
 
-/// Everything that the books say of one message, as of one moment.
-public struct MessageFacts: Hashable, Sendable {
-    /// Its row of the log.
-    public struct Log: Hashable, Sendable {
-        public var receiver: String?
-        public var topic: String?
-        public var type = ""
-        public var status = ""
-        public var statusReason: String?
-        public var createdAt = 0.0
-        /// When its transaction, or the one that stamped it last, committed: where `track_commit_timestamp` is on.
-        public var committedAt: Double?
-        public var deliveredAt: Double?
-        public var viewedAt: Double?
-        public var hiddenAt: Double?
-        public var notBefore: Double?
-        public var expiresAt: Double?
-        public var dataBytes = 0
-
-        public init() {}
-    }
-
-    /// Its row of the outbox.
-    public struct Queued: Hashable, Sendable {
-        public var notBefore: Double?
-        public var publishedAt: Double?
-        public var attempts = 0
-        public var redelivered = false
-        public var lastError: String?
-        /// Whether the relay's cursor has passed it.
-        public var isPublished = false
-
-        public init() {}
-    }
-
-    /// An operator has to look at it.
-    public struct Parked: Hashable, Sendable {
-        public var at = 0.0
-        public var reason = ""
-        public var attempts = 0
-
-        public init() {}
-    }
-
-    /// The relay that leads, or led last.
-    public struct Leader: Hashable, Sendable {
-        public var name = ""
-        public var term = 0
-        /// `nil` when it gave the leadership back.
-        public var seenAt: Double?
-
-        public init() {}
-    }
-
-    /// A session of its receiver's, or one that is subscribed to its topic.
-    public struct Session: Hashable, Sendable {
-        public var id = ""
-        public var openedAt = 0.0
-        public var node = ""
-        public var transport = ""
-        public var address: String?
-        /// Whether it is subscribed to its user's queue; `nil` for a topic's.
-        public var isSubscribed: Bool?
-
-        public init() {}
-    }
-
-    /// Seconds since 1970, as all times here: PostgreSQL's clock.
-    public var now = 0.0
-    /// The highest id that was ever given out.
-    public var highestID: Int64 = 0
-    /// Transactions that are open and have written, with an id: the oldest's start, its process and its application.
-    public var oldestWriter: (startedAt: Double, processID: Int, application: String)? {
-        get { writer.map { ($0.startedAt, $0.processID, $0.application) } }
-        set { writer = newValue.map { Writer(startedAt: $0.0, processID: $0.1, application: $0.2) } }
-    }
-    private struct Writer: Hashable, Sendable {
-        let startedAt: Double
-        let processID: Int
-        let application: String
-    }
-    private var writer: Writer?
-    public var log: Log?
-    public var queued: Queued?
-    public var parked: Parked?
-    public var escalation: Escalated?
-    public var leader: Leader?
-    /// At most `TraceStore.sessionsMax`, the newest first.
-    public var sessions: [Session] = []
-
-    public init() {}
-}
-
 /// Looks up one message in all tables, for `belfry trace`.
 public struct TraceStore: Sendable {
     /// Sessions that are shown.
     public static let sessionsMax = 20
+    /// Hops that are shown, the first ones.
+    public static let hopsMax = 500
+    /// Acts of operators that are shown.
+    public static let actsMax = 50
+    /// Of the last so many acts.
+    public static let actsLookedAt = 10_000
 
     private let executor: any RelayStoreExecutor
 
@@ -107,6 +20,7 @@ public struct TraceStore: Sendable {
     /// What is known of a message now. One that does not exist has no `log`.
     public func facts(of id: MessageID) async throws(PostgresError) -> MessageFacts {
         var facts = try await books(id)
+        try await addHops(of: id, &facts)
         guard let log = facts.log else {
             let writer = try await executor.execute(TraceStatements.oldestWriter, [])
             if writer.rowCount > 0 {
@@ -130,7 +44,49 @@ public struct TraceStore: Sendable {
             session.isSubscribed = log.receiver == nil ? nil : result.bool(row, 5)
             return session
         }
+        try await addActs(on: id, log, &facts)
         return facts
+    }
+
+    private func addHops(of id: MessageID, _ facts: inout MessageFacts) async throws(PostgresError) {
+        let result = try await executor.execute(TraceStatements.hops, [.int64(id.rawValue)])
+        let noted = (0..<result.rowCount).filter { result.isNull($0, 6) }
+        facts.hops = noted.map { row in
+            var hop = MessageFacts.Hop()
+            hop.at = result.double(row, 0) ?? 0
+            hop.process = result.string(row, 1)
+            hop.what = result.string(row, 2)
+            hop.committedAt = result.double(row, 5)
+            let (names, values) = (result.textList(row, 3), result.textList(row, 4))
+            hop.details = Dictionary(zip(names, values), uniquingKeysWith: { first, _ in first })
+            return hop
+        }
+        let row = (0..<result.rowCount).first { !result.isNull($0, 6) }
+        if let row {
+            facts.writer = MessageFacts.Writer()
+            facts.writer?.role = result.string(row, 6)
+            facts.writer?.application = result.string(row, 7)
+        }
+    }
+
+    private func addActs(
+        on id: MessageID, _ log: MessageFacts.Log, _ facts: inout MessageFacts
+    ) async throws(PostgresError) {
+        let result = try await executor.execute(
+            TraceStatements.acts,
+            [
+                .text(id.description), log.receiver.map { .text($0) } ?? .null, log.topic.map { .text($0) } ?? .null,
+                .text(log.type), .text(String(log.createdAt)),
+            ])
+        facts.acts = (0..<result.rowCount).map { row in
+            var act = MessageFacts.Act()
+            act.at = result.double(row, 0) ?? 0
+            act.who = result.string(row, 1)
+            act.actor = result.optionalString(row, 2)
+            act.act = result.string(row, 3)
+            act.isNamed = result.bool(row, 4)
+            return act
+        }
     }
 
     private func books(_ id: MessageID) async throws(PostgresError) -> MessageFacts {
@@ -184,55 +140,10 @@ public struct TraceStore: Sendable {
     }
 }
 
-/// The text of its statements.
-enum TraceStatements {
-    private static func seconds(_ column: String) -> String { "extract(epoch from \(column))::float8" }
-
-    /// Plan: each table by primary key.
-    static let books = PostgresStatement(
-        "",
-        """
-        select \(seconds("clock_timestamp()")),
-            (select case when s.is_called then s.last_value else 0 end from belfry.message_log_id_seq s),
-            c.relay, c.term, \(seconds("c.leader_seen_at")),
-            m.type, m.receiver, m.topic, m.status::text, m.status_reason, \(seconds("m.created_at")),
-            case when current_setting('track_commit_timestamp') = 'on' and o.xid is not null
-                then \(seconds("pg_xact_commit_timestamp(o.xid::xid)")) end,
-            \(seconds("m.delivered_at")), \(seconds("m.viewed_at")), \(seconds("m.hidden_at")),
-            \(seconds("m.not_before")), \(seconds("m.expires_at")), octet_length(m.data::text)::bigint,
-            o.attempts::bigint, \(seconds("o.not_before")), \(seconds("o.published_at")), o.redelivered, o.last_error,
-            o.published_at is not null or o.not_before is null and (
-                pg_visible_in_snapshot(o.xid, c.snapshot)
-                or c.target is not null and pg_visible_in_snapshot(o.xid, c.target)
-                    and (o.xid, o.message_id) <= (c.position_xid, c.position_id)),
-            \(seconds("p.parked_at")), p.reason, p.attempts::bigint
-        from (select $1::bigint as id) w
-        left join belfry.relay_cursor c on c.shard = 0
-        left join belfry.message_log m on m.id = w.id
-        left join belfry.outbox o on o.message_id = w.id
-        left join belfry.parked p on p.message_id = w.id
-        """)
-
-    /// Plan: pg_stat_activity.
-    static let oldestWriter = PostgresStatement(
-        "",
-        """
-        select \(seconds("a.xact_start")), a.pid::bigint, a.application_name
-        from pg_stat_activity a
-        where a.datname = current_database() and a.backend_xid is not null and a.pid <> pg_backend_pid()
-        order by a.xact_start limit 1
-        """)
-
-    /// Plan: presence by its index on receiver; for a topic the table, which is small.
-    static let sessions = PostgresStatement(
-        "",
-        """
-        select p.id::text, \(seconds("p.opened_at")), n.listen || ' on ' || n.host, p.transport, p.address,
-            exists (select from belfry.session s where s.id = p.id)
-        from belfry.presence p
-        join belfry.node n on n.id = p.node_id
-        where p.close_reason is null
-            and case when $1::text is not null then p.receiver = $1 else $2::text = any (p.topics) end
-        order by p.opened_at desc limit \(TraceStore.sessionsMax)
-        """)
+extension PostgresResult {
+    /// A list of texts, with unit separators (U+001F) between them, which none of them holds.
+    fileprivate func textList(_ row: Int, _ column: Int) -> [String] {
+        guard let text = optionalString(row, column) else { return [] }
+        return text.split(separator: "\u{1F}", omittingEmptySubsequences: false).map(String.init)
+    }
 }

@@ -43,7 +43,8 @@ public struct OutgoingHTTPClient: Sendable {
                 // The client's own deadline covers the head of the answer only.
                 let answer = try await client.execute(question, deadline: .distantFuture)
                 return OutgoingAnswer(
-                    status: Int(answer.status.code), body: try await answer.body.collect(upTo: bytesMax))
+                    status: Int(answer.status.code), body: try await answer.body.collect(upTo: bytesMax),
+                    retryAfter: answer.headers.first(name: "Retry-After"))
             }
         } catch {
             throw Self.told(error, timeout: timeout, bytesMax: bytesMax)

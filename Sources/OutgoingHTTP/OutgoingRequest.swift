@@ -29,10 +29,13 @@ public struct OutgoingRequest: Sendable {
 public struct OutgoingAnswer: Sendable {
     public let status: Int
     public let body: ByteBuffer
+    /// The value of `Retry-After`: seconds or a date.
+    public let retryAfter: String?
 
-    public init(status: Int, body: ByteBuffer) {
+    public init(status: Int, body: ByteBuffer, retryAfter: String? = nil) {
         self.status = status
         self.body = body
+        self.retryAfter = retryAfter
     }
 }
 

@@ -24,6 +24,7 @@ struct RelayLeader: Sendable {
     let limits: Limits
     let status: RelayStatus
     let metrics: RelayMetrics
+    let trace: RelayTrace
     let logger: Logger
     let observe: @Sendable (RelayEvent) -> Void
 
@@ -286,7 +287,9 @@ struct RelayLeader: Sendable {
         let now = ContinuousClock.now
         let sinceRead = readAt.duration(to: now)
         for row in outcome.rows {
-            metrics.publishSeconds.record(duration: sinceRead + .milliseconds(page.ageMilliseconds(row)))
+            let age = sinceRead + .milliseconds(page.ageMilliseconds(row))
+            metrics.publishSeconds.record(duration: age)
+            trace.published(row, of: page, readAt: readAt, at: now, age: age)
         }
         metrics.published.increment(by: outcome.rows.count)
         if !status.snapshot.isBusAvailable { logger.info("The bus accepts messages again.") }

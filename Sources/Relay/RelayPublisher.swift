@@ -47,6 +47,7 @@ struct RelayPublisher: Sendable {
     let heldFailures = HeldFailures()
     let limits: Limits
     let logger: Logger
+    let trace: RelayTrace
 
     /// Publishes the rows of a page that are ready, in their order.
     func publish(_ page: RelayPage, from origin: Envelope.Origin) async -> Outcome {
@@ -144,9 +145,11 @@ struct RelayPublisher: Sendable {
         switch outcome {
         case .parked:
             logger.warning("Message \(failure.id) was parked: \(failure.reason)")
+            trace.failed(failure.id, .parked, failure.reason)
             return true
         case .postponed:
             logger.debug("Message \(failure.id) will be tried again: \(failure.reason)")
+            trace.failed(failure.id, .publishFailed, failure.reason)
             return false
         case .held:
             heldFailures.add(failure)

@@ -1,6 +1,7 @@
 import BelfryModel
 import Bus
 import Logging
+import MessageTrace
 import Outbox
 import Postgres
 import ServiceLifecycle
@@ -16,6 +17,7 @@ public final class RelayService: Service {
     private let logger: Logger
     private let observe: @Sendable (RelayEvent) -> Void
     private let metrics = RelayMetrics()
+    private let trace: TraceRecorder
     /// For housekeeping and for testing whether notifications arrive, over the pool's connections.
     private let store: RelayStore
     /// One connection for the leader's signs of life, which wait behind nothing.
@@ -24,14 +26,16 @@ public final class RelayService: Service {
     /// - Parameters:
     ///   - client: a pool for housekeeping; it may be shared, and is started and closed by its owner. Two connections
     ///     are enough. The role is in `belfry_service`.
+    ///   - trace: where it is noted what becomes of messages.
     ///   - onEvent: told of what the relay does, on its own tasks; must not block.
     public init(
         configuration: RelayConfiguration, client: PostgresClient, bus: any Bus, logger: Logger,
-        onEvent: (@Sendable (RelayEvent) -> Void)? = nil
+        trace: TraceRecorder = .off, onEvent: (@Sendable (RelayEvent) -> Void)? = nil
     ) {
         self.configuration = configuration
         self.bus = bus
         self.logger = logger
+        self.trace = trace
         self.observe = onEvent ?? { _ in }
         self.store = RelayStore(executor: client, isPrepared: false)
         self.beats = PostgresClient(configuration: configuration.direct ?? configuration.postgres, size: 1)
@@ -130,7 +134,8 @@ public final class RelayService: Service {
 
     private func makeLeader(_ leadership: LeaderElection.Leadership, _ mailbox: RelayMailbox) -> RelayLeader {
         let limits = configuration.limits
-        let publisher = RelayPublisher(bus: bus, store: store, limits: limits, logger: logger)
+        let trace = RelayTrace(recorder: trace, term: leadership.term.number)
+        let publisher = RelayPublisher(bus: bus, store: store, limits: limits, logger: logger, trace: trace)
         let housekeeping = RelayHousekeeping(
             store: store, publisher: publisher, limits: limits, status: status, metrics: metrics, logger: logger,
             observe: observe, onRelease: { mailbox.rang() })
@@ -145,7 +150,7 @@ public final class RelayService: Service {
             escalations: RelayEscalations(
                 policy: configuration.escalation, installation: configuration.installation, store: store,
                 term: leadership.term.number, metrics: metrics, logger: logger, observe: observe),
-            mailbox: mailbox, limits: limits, status: status, metrics: metrics,
+            mailbox: mailbox, limits: limits, status: status, metrics: metrics, trace: trace,
             logger: logger, observe: observe)
     }
 }

@@ -49,12 +49,12 @@ struct ConfigCommandTests {
         let node = try await check(["node", "--listen", "0.0.0.0:8080", "--stomp", "127.0.0.1:61613"])
         #expect(node.output.contains("0.0.0.0:8080 (other machines can reach it, no TLS): WebSocket at /ws"))
         #expect(node.output.contains("127.0.0.1:61613 (this machine only, no TLS): STOMP over TCP"))
-        #expect(node.output.contains("9 connections"))
+        #expect(node.output.contains("10 connections"))
         // Without a pause, as all of these tests.
         #expect(node.output.contains("25 s after SIGTERM"))
         let relay = try await check(["relay"])
         #expect(relay.output.contains("127.0.0.1:8081 (this machine only, no TLS): /health, /metrics"))
-        #expect(relay.output.contains("7 connections"))
+        #expect(relay.output.contains("8 connections"))
         #expect(relay.output.contains("15 s after SIGTERM"))
         #expect(!relay.output.contains("clients"))
     }

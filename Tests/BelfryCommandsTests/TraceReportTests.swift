@@ -178,3 +178,83 @@ struct VisibleTextTests {
         #expect(VisibleText.inJSON("{\n\"a\":\"\u{9B}\u{2066}ü👩‍👧\"}") == "{\n\"a\":\"\\u009b\\u2066ü👩‍👧\"}")
     }
 }
+
+/// What relay and nodes noted, and operators did, among what the books say.
+struct TraceHopsTests {
+    private func hop(_ at: Double, _ what: String, _ details: [String: String] = [:]) -> MessageFacts.Hop {
+        var hop = MessageFacts.Hop()
+        hop.at = at
+        hop.what = what
+        hop.process = "host/1/x"
+        hop.details = details
+        return hop
+    }
+
+    @Test func hopsStandAmongTheBooksInOrder() {
+        var facts = MessageFacts()
+        var log = MessageFacts.Log()
+        log.receiver = "alice"
+        log.type = "JSON_MSG"
+        log.status = "delivered"
+        log.createdAt = 100
+        log.deliveredAt = 100.4
+        facts.log = log
+        facts.writer = MessageFacts.Writer()
+        facts.writer?.role = "shop"
+        facts.writer?.application = "checkout"
+        let session = ["session": "s", "user": "alice", "transport": "tcp"]
+        facts.hops = [
+            hop(100.1, "pickedUp", ["why": "watch", "term": "3"]), hop(100.15, "published", ["term": "3"]),
+            hop(100.2, "received"), hop(100.25, "sent", session), hop(100.3, "acknowledged", session),
+            hop(100.45, "marked"), hop(101, "published", ["term": "4", "redelivered": "true"]),
+            hop(102, "publishFailed", ["reason": "no", "term": "4"]), hop(103, "parked", ["reason": "no"]),
+            hop(104, "givenBack", session), hop(105, "refused", session),
+        ]
+        facts.hops[0].committedAt = 100.05
+        var act = MessageFacts.Act()
+        act.at = 100.9
+        act.act = "replay"
+        act.who = "belfry"
+        act.actor = "root"
+        act.isNamed = true
+        facts.acts = [act]
+        let report = TraceReport(MessageID(rawValue: 7), facts)
+        #expect(report.traced == "watch")
+        #expect(
+            report.events.map(\.what) == [
+                "written for alice by the role shop, application checkout, type JSON_MSG, 0 bytes of data",
+                "committed", "picked up by the relay host/1/x, term 3", "published by the relay host/1/x, term 3",
+                "received by the node host/1/x",
+                "sent to the session s of alice (tcp) by the node host/1/x",
+                "acknowledged by the session s of alice (tcp), node host/1/x",
+                "acknowledged and marked delivered", "its answer is committed, node host/1/x",
+                "replayed by root (as belfry)",
+                "published again by the relay host/1/x, term 4, as redelivered",
+                "refused by the bus: no (relay host/1/x, term 4)", "parked by host/1/x: no",
+                "left unanswered by the session s of alice (tcp), node host/1/x",
+                "refused by the session s of alice (tcp), node host/1/x",
+            ])
+        #expect(report.text.contains("+50 ms      committed"))
+    }
+
+    @Test func hopsOfAMessageThatIsGoneAreTold() {
+        var facts = MessageFacts()
+        facts.highestID = 9
+        facts.hops = [hop(100, "published", ["why": "sample"])]
+        let report = TraceReport(MessageID(rawValue: 7), facts)
+        #expect(report.place == .unknown && report.events.map(\.what) == ["published by the relay host/1/x"])
+    }
+
+    @Test func whatOnlyFitsSaysSo() {
+        var facts = MessageFacts()
+        facts.log = MessageFacts.Log()
+        var act = MessageFacts.Act()
+        act.act = "replay_job_created"
+        act.who = "carol"
+        facts.acts = [act]
+        #expect(
+            TraceReport(MessageID(rawValue: 7), facts).events.contains {
+                $0.what == "a job that replays was made by carol, perhaps: its criteria fit this message"
+            })
+    }
+}

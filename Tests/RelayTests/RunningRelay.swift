@@ -2,6 +2,7 @@ import BelfryModel
 import Bus
 import DatabaseSupport
 import Logging
+import MessageTrace
 import Outbox
 import Postgres
 import Synchronization
@@ -26,7 +27,7 @@ final class RunningRelay: Sendable {
     init(
         _ database: TestDatabase, bus: any Bus, limits: Limits = Limits(),
         retention: RetentionPolicy = RetentionPolicy(), escalation: EscalationPolicy = EscalationPolicy(),
-        url: String? = nil,
+        url: String? = nil, trace: TraceRecorder = .off,
         onEvent: (@Sendable (RelayEvent) -> Void)? = nil
     ) async throws {
         name = "relay-\(Self.names.add(1, ordering: .relaxed).newValue)"
@@ -41,7 +42,7 @@ final class RunningRelay: Sendable {
                 postgres: configuration, installation: try await database.installation().id, limits: limits,
                 retention: retention, escalation: escalation, name: name),
             client: client,
-            bus: bus, logger: Logger(label: name, factory: { _ in SwiftLogNoOpLogHandler() }),
+            bus: bus, logger: Logger(label: name, factory: { _ in SwiftLogNoOpLogHandler() }), trace: trace,
             onEvent: { event in
                 log.add(event)
                 onEvent?(event)

@@ -6,6 +6,7 @@ import Foundation
 import Gateway
 import HTTPServer
 import Logging
+import MessageTrace
 import NIOCore
 import NIOPosix
 import Outbox
@@ -38,12 +39,14 @@ public final class Installation: Sendable {
     /// - Parameters:
     ///   - database: the URL of a migrated database, for the superuser; a new one when left out.
     ///   - serviceRole: as whom relay and nodes connect.
+    ///   - trace: where it is noted what becomes of messages.
     ///   - configure: changes the nodes' configuration.
     public static func with<Result: Sendable>(
         bus kind: BusKind = .memory, nodes: Int = 1, limits: Limits = Limits(), postgres: PrivatePostgres? = nil,
         keyPrefix: String = "test\(UInt32.random(in: 0...UInt32.max)):",
         authenticator: any Authenticator = DevelopmentAuthenticator(), database: String? = nil,
-        serviceRole: String = "postgres", configure: (inout GatewayConfiguration) -> Void = { _ in },
+        serviceRole: String = "postgres", trace: TraceRecorder = .off,
+        configure: (inout GatewayConfiguration) -> Void = { _ in },
         _ body: (Installation) async throws -> Result
     ) async throws -> Result {
         let databaseURL =
@@ -56,7 +59,7 @@ public final class Installation: Sendable {
             }
         let installation = try await Installation(
             kind, nodes: nodes, limits: limits, databaseURL: databaseURL, serviceRole: serviceRole,
-            keyPrefix: keyPrefix, authenticator: authenticator, configure: configure)
+            keyPrefix: keyPrefix, authenticator: authenticator, trace: trace, configure: configure)
         do {
             let result = try await body(installation)
             try await installation.stop()
@@ -69,7 +72,7 @@ public final class Installation: Sendable {
 
     private init(
         _ kind: BusKind, nodes count: Int, limits: Limits, databaseURL: String, serviceRole: String, keyPrefix: String,
-        authenticator: any Authenticator, configure: (inout GatewayConfiguration) -> Void
+        authenticator: any Authenticator, trace: TraceRecorder, configure: (inout GatewayConfiguration) -> Void
     ) async throws {
         var limits = limits
         // No load balancer has to notice a test's end, unless the test is about that.
@@ -104,7 +107,7 @@ public final class Installation: Sendable {
             RelayService(
                 configuration: RelayConfiguration(
                     postgres: configuration, installation: identity.id, limits: limits, name: "test-relay"),
-                client: relayClient, bus: buses[0], logger: .quiet))
+                client: relayClient, bus: buses[0], logger: .quiet, trace: trace))
         var gateway = GatewayConfiguration(
             http: .init(host: "127.0.0.1", port: 0), stomp: .init(host: "127.0.0.1", port: 0), limits: limits,
             version: "test")
@@ -126,7 +129,7 @@ public final class Installation: Sendable {
                         configuration: gateway, installation: identity, eventLoopGroup: group, postgres: client,
                         requests: requests, heartBeats: heartBeats, bus: nodeBus, authenticator: authenticator,
                         health: HealthChecks(), metricsText: { "" },
-                        logger: .quiet)))
+                        logger: .quiet, trace: trace)))
         }
         self.nodes = nodes
         self.clients = clients

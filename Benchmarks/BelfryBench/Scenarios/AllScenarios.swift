@@ -3,6 +3,6 @@ enum AllScenarios {
     static let list: [any Scenario] = [
         LatencyScenario(), DrainScenario(), WritersScenario(), BroadcastScenario(), UnicastScenario(),
         DurableScenario(), SessionsScenario(), TransportsScenario(), HeldScenario(), ReconnectScenario(),
-        HistoryScenario(), PushScenario(),
+        HistoryScenario(), PushScenario(), TraceScenario(),
     ]
 }

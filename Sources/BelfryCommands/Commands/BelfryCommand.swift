@@ -19,8 +19,8 @@ public struct BelfryCommand: AsyncParsableCommand {
                 name: "Operating",
                 subcommands: [
                     NotifyCommand.self, TailCommand.self, ReplayCommand.self, JobsCommand.self, StatusCommand.self,
-                    TraceCommand.self, DoctorCommand.self, ExportCommand.self, EscalateCommand.self,
-                    EscalationsCommand.self,
+                    TraceCommand.self, WatchCommand.self, DoctorCommand.self, ExportCommand.self,
+                    EscalateCommand.self, EscalationsCommand.self,
                     TokenCommand.self, PasswordCommand.self,
                 ]),
         ])

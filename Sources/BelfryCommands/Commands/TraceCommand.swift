@@ -10,8 +10,10 @@ struct TraceCommand: BelfrySubcommand {
         abstract: "Say where a message is, what it waits for, and what happened to it when.",
         discussion: """
             From what PostgreSQL holds: the message, its row of the outbox, the relay's position, the sessions of its \
-            receiver. Times are PostgreSQL's. When it was committed is known where track_commit_timestamp is on, while \
-            the message is in the outbox.
+            receiver, what operators did; and, of messages that are traced, what relay and nodes noted: a sample \
+            (trace.sample), slow ones (trace.slowerThan), those that failed, those with a sampled traceparent among \
+            their headers, and those that belfry watch asks for. Times are PostgreSQL's. When it was committed is \
+            known where track_commit_timestamp is on, while the message is in the outbox or its hops are kept.
             """)
 
     /// Between two looks of `--follow`.

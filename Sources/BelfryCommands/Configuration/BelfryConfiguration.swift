@@ -65,6 +65,11 @@ struct BelfryConfiguration: Sendable {
     var limits = Limits()
     var retention = RetentionPolicy()
     var escalation = EscalationPolicy()
+    var trace = TraceSettings()
+    var otelEndpoint: String?
+    var otelHeaders: String?
+    var otelServiceName = "belfry"
+    var otelQueueMax = 4_096
 
     /// How WebSocket messages are compressed; `nil` for not at all.
     var compression: WebSocketCompression.Options? {

@@ -22,6 +22,7 @@ struct ConfigurationCheck {
             guard let url = configuration.redisURL else { return }
             _ = try RedisConfiguration(url: url, keyPrefix: configuration.redisKeyPrefix)
         }
+        await attempt { _ = try TraceService.collector(configuration, process: "") }
         guard roles.contains(.node) else { return problems }
         let quiet = Logger(label: "belfry.config", factory: { _ in SwiftLogNoOpLogHandler() })
         await attempt { try await checkAuthentication(quiet) }
@@ -115,7 +116,7 @@ struct ConfigurationCheck {
 
     /// As docs/operations.md counts them.
     private var connections: Int {
-        var count = configuration.postgresPoolSize
+        var count = configuration.postgresPoolSize + (configuration.trace.isOn || roles.contains(.relay) ? 1 : 0)
         if roles.contains(.node) { count += 1 + configuration.postgresRequestPoolSize }
         if roles.contains(.relay) { count += 3 }
         return count

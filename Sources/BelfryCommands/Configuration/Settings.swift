@@ -6,7 +6,7 @@ enum Settings {
     static let all: [Setting] =
         postgres + redis + process + listening + tls + webSocket + sockJS + api + authentication + log
         + connectionLimits
-        + sessionLimits + deliveryLimits + relayLimits + retention + escalation
+        + sessionLimits + deliveryLimits + relayLimits + retention + escalation + trace
 
     /// The setting of that name.
     static func named(_ key: String) -> Setting? { all.first { $0.key == key } }

@@ -14,6 +14,7 @@ enum SettingsReference {
         ("Limits of delivery", Settings.deliveryLimits),
         ("Limits of the relay", Settings.relayLimits), ("Retention", Settings.retention),
         ("Escalation", Settings.escalation),
+        ("Traces", Settings.trace),
     ]
 
     private static let introduction = """

@@ -5,6 +5,7 @@ import Gateway
 import HTTPServer
 import Listening
 import Logging
+import MessageTrace
 import NIOCore
 import NIOPosix
 import Outbox
@@ -132,7 +133,12 @@ struct BelfryProcess: Service, CustomStringConvertible {
                 onStateChange: { metrics.redisChanged($0) })
         }
         let bus: any Bus = redisBus ?? MemoryBus()
-        let relay = roles.contains(.relay) ? makeRelay(database, installation, client, bus) : nil
+        let name = ProcessName.unique()
+        var trace = try TraceService(
+            configuration, database.traces, process: name, mayLead: roles.contains(.relay))
+        let relay =
+            roles.contains(.relay) ? makeRelay(database, installation, client, bus, name, trace.recorder) : nil
+        if let status = relay?.status { trace.isLeading = { status.snapshot.isLeader } }
         let health = HealthWiring.checks(client: client, redis: redisBus, relay: relay?.status)
         let sendRefusals = SendRefusals()
         var gateway: GatewayServer?
@@ -141,12 +147,12 @@ struct BelfryProcess: Service, CustomStringConvertible {
             requests.start()
             gateway = makeGateway(
                 ports, eventLoopGroup, installation, (client, requests, heartBeats), bus,
-                authentication.authenticator, health, sendRefusals)
+                authentication.authenticator, health, sendRefusals, trace.recorder)
         }
 
         var services: [any Service] = [
             PostgresClientService(client: client), PostgresClientService(client: requests),
-            PostgresClientService(client: heartBeats), BusService(bus: bus),
+            PostgresClientService(client: heartBeats), BusService(bus: bus), trace,
         ]
         services.append(
             ProcessReporter(
@@ -182,20 +188,21 @@ struct BelfryProcess: Service, CustomStringConvertible {
 
     private func makeRelay(
         _ database: DatabaseConfiguration, _ installation: InstallationIdentity, _ client: PostgresClient,
-        _ bus: any Bus
+        _ bus: any Bus, _ name: String, _ trace: TraceRecorder
     ) -> RelayService {
         RelayService(
             configuration: RelayConfiguration(
                 postgres: database.pooled, direct: database.direct, installation: installation.id,
                 limits: configuration.limits, retention: configuration.retention,
-                escalation: configuration.escalation, name: ProcessName.unique()),
-            client: client, bus: bus, logger: Logger(label: "belfry.relay"))
+                escalation: configuration.escalation, name: name),
+            client: client, bus: bus, logger: Logger(label: "belfry.relay"), trace: trace)
     }
 
     private func makeGateway(
         _ ports: NodePorts, _ eventLoopGroup: any EventLoopGroup, _ installation: InstallationIdentity,
         _ postgres: (client: PostgresClient, requests: PostgresClient, heartBeats: PostgresClient), _ bus: any Bus,
-        _ authenticator: any Authenticator, _ health: HealthChecks, _ sendRefusals: SendRefusals
+        _ authenticator: any Authenticator, _ health: HealthChecks, _ sendRefusals: SendRefusals,
+        _ trace: TraceRecorder
     ) -> GatewayServer {
         var gateway = GatewayConfiguration(
             http: ports.http, stomp: ports.stomp, limits: configuration.limits,
@@ -215,7 +222,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
             postgres: postgres.client, requests: postgres.requests, heartBeats: postgres.heartBeats, bus: bus,
             authenticator: authenticator, health: health, metricsText: { [registry] in registry.render() },
             sendRefusals: sendRefusals, insight: ConsoleInsight.of(configuration, postgres.requests),
-            logger: Logger(label: "belfry.gateway"))
+            logger: Logger(label: "belfry.gateway"), trace: trace)
     }
 
     private func makeOperationsServer(

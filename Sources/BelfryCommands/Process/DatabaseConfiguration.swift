@@ -16,6 +16,13 @@ struct DatabaseConfiguration: Sendable {
         return configuration
     }
 
+    /// For what is noted of messages.
+    var traces: PostgresConfiguration {
+        var configuration = pooled
+        if configuration.preparesStatements { configuration.sessionSettings["lock_timeout"] = "1s" }
+        return configuration
+    }
+
     /// - Throws: `ConfigurationError` when no database is configured; `PostgresError` for a URL that can't be one.
     init(_ configuration: BelfryConfiguration, applicationName: String) throws {
         guard let url = configuration.postgresURL else {

@@ -54,5 +54,9 @@ enum MetricHelp {
         "belfry_relay_escalations_given_up_total": "Webhooks that were given up.",
         "belfry_relay_escalations_withdrawn_total": "Overdue messages that came to an end before a webhook went out.",
         "belfry_relay_escalation_seconds": "From a webhook's request to the head of its answer.",
+        "belfry_trace_hops_total": "What was noted of traced messages, and written.",
+        "belfry_trace_hops_dropped_total": "What was noted of traced messages, and not written for want of room.",
+        "belfry_spans_exported_total": "Spans that the collector took.",
+        "belfry_spans_dropped_total": "Spans that the collector did not get, by reason.",
     ]
 }

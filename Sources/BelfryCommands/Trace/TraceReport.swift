@@ -2,7 +2,8 @@ import BelfryModel
 import Foundation
 import Outbox
 
-/// What became of one message, as far as the books tell: where it is now and what it waits for, and what happened when.
+/// What became of one message, as far as the books and the hops tell: where it is now and what it waits for, and what
+/// happened when.
 struct TraceReport: Hashable, Sendable, Encodable {
     /// Where a message can be.
     enum Place: String, Hashable, Sendable, Encodable {
@@ -15,6 +16,10 @@ struct TraceReport: Hashable, Sendable, Encodable {
         /// Seconds since 1970, by PostgreSQL's clock.
         let at: Double
         let what: String
+        /// What a process noted, or an operator did, by its name in `belfry.hop` or `belfry.audit`.
+        var hop: String?
+        /// Whose note it is.
+        var process: String?
     }
 
     let id: String
@@ -24,6 +29,8 @@ struct TraceReport: Hashable, Sendable, Encodable {
     let receiver: String?
     let topic: String?
     let type: String?
+    /// Why hops of it are noted, as `belfry.hop` has it; `nil` when there are none.
+    let traced: String?
     /// In the order in which they happened.
     let events: [Event]
 
@@ -35,9 +42,10 @@ struct TraceReport: Hashable, Sendable, Encodable {
         receiver = facts.log?.receiver
         topic = facts.log?.topic
         type = facts.log?.type
+        traced = TraceHops.reason(facts)
         guard let log = facts.log else {
             (place, sentence) = (.unknown, Self.absent(id, facts))
-            events = []
+            events = Self.inOrder(TraceHops.events(facts))
             return
         }
         let (place, whereabouts) = Self.whereabouts(id, log, facts)
@@ -150,7 +158,14 @@ struct TraceReport: Hashable, Sendable, Encodable {
 
     private static func events(_ log: MessageFacts.Log, _ facts: MessageFacts) -> [Event] {
         let to = log.receiver.map { "for \($0)" } ?? "for the topic \(log.topic ?? "")"
-        var events = [Event(at: log.createdAt, what: "written \(to), type \(log.type), \(log.dataBytes) bytes of data")]
+        let writer = facts.writer.map { writer in
+            " by the role \(writer.role)\(writer.application.isEmpty ? "" : ", application \(writer.application)")"
+        }
+        var events = [
+            Event(
+                at: log.createdAt,
+                what: "written \(to)\(writer ?? ""), type \(log.type), \(log.dataBytes) bytes of data")
+        ]
         func add(_ at: Double?, _ what: String) {
             if let at { events.append(Event(at: at, what: what)) }
         }
@@ -168,8 +183,12 @@ struct TraceReport: Hashable, Sendable, Encodable {
             let who = log.receiver.map { "a session of \($0)" } ?? "a subscriber"
             add(session.openedAt, "\(who) opened on \(session.node), \(session.transport)")
         }
-        // Times of one event are equal only by chance; the order above then tells.
-        return events.enumerated().sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }.map(\.element)
+        return inOrder(events + TraceHops.events(facts))
+    }
+
+    /// Times of two events are equal only by chance; their order then tells.
+    private static func inOrder(_ events: [Event]) -> [Event] {
+        events.enumerated().sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }.map(\.element)
     }
 
     // MARK: Words

@@ -39,8 +39,10 @@ final class Audience: @unchecked Sendable {
     // MARK: Live messages
 
     /// Hands a live message, or a broadcast that was missed, to everybody here, unless it has expired or is a repeat.
-    func deliver(_ message: Message) {
-        guard !message.isExpired(atMilliseconds: UnixTime.milliseconds),
+    ///
+    /// - Parameter now: since 1970.
+    func deliver(_ message: Message, atMilliseconds now: Int64) {
+        guard !message.isExpired(atMilliseconds: now),
             topicWatch?.take(message.stamp) ?? true
         else { return }
         var message = message

@@ -10,6 +10,7 @@ final class LiveFeed: @unchecked Sendable {
     private let context: NodeContext
     private let origins: OriginCheck
     private let flushQueue: FlushQueue
+    private let followed: FollowedMessages
     private var subscriber: (any BusSubscriber)?
     private var audiences: [Address: Audience] = [:]
     private(set) var isBusAvailable = false
@@ -19,11 +20,15 @@ final class LiveFeed: @unchecked Sendable {
     /// The bus is away: PostgreSQL is to be asked now.
     var onBusLost: () -> Void = {}
 
-    init(eventLoop: any EventLoop, context: NodeContext, origins: OriginCheck, flushQueue: FlushQueue) {
+    init(
+        eventLoop: any EventLoop, context: NodeContext, origins: OriginCheck, flushQueue: FlushQueue,
+        followed: FollowedMessages
+    ) {
         self.eventLoop = eventLoop
         self.context = context
         self.origins = origins
         self.flushQueue = flushQueue
+        self.followed = followed
     }
 
     /// Connects to the bus; on the event loop.
@@ -90,13 +95,17 @@ extension LiveFeed: BusSubscriberDelegate {
         do {
             let envelope = try Envelope(decoding: envelope)
             guard origins.accepts(envelope.origin) else { return }
-            context.metrics.arrived(createdAtMicroseconds: envelope.createdAtMicroseconds)
+            let now = UnixTime.microseconds
+            context.metrics.arrived(createdAtMicroseconds: envelope.createdAtMicroseconds, nowMicroseconds: now)
+            let isTraced = followed.received(envelope, for: address, atMilliseconds: now / 1_000)
             audience.deliver(
                 Message(
                     stamp: MessageStamp(
                         id: envelope.id, xid: envelope.xid, createdAtMicroseconds: envelope.createdAtMicroseconds),
                     expiresAtMilliseconds: envelope.expiresAtMilliseconds,
-                    isRedelivered: envelope.isRedelivered, headerLines: envelope.headerLines, body: envelope.body))
+                    isRedelivered: envelope.isRedelivered, headerLines: envelope.headerLines, body: envelope.body,
+                    tracing: isTraced ? .yes : .no),
+                atMilliseconds: now / 1_000)
         } catch {
             // The outbox still has the message: reconcile brings it.
             context.logger.warning("A message on the bus could not be read", metadata: ["error": "\(error)"])

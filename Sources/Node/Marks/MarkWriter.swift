@@ -18,6 +18,7 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     private let eventLoop: any EventLoop
     private let context: NodeContext
     private let flushQueue: FlushQueue
+    private let followed: FollowedMessages
     private var queue: MarkQueue
     /// Topics' messages that this loop has marked delivered already.
     private var markedBroadcasts: RecentMessages
@@ -36,10 +37,11 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
     /// Nothing is left to be written.
     var onEmpty: () -> Void = {}
 
-    init(eventLoop: any EventLoop, context: NodeContext, flushQueue: FlushQueue) {
+    init(eventLoop: any EventLoop, context: NodeContext, flushQueue: FlushQueue, followed: FollowedMessages) {
         self.eventLoop = eventLoop
         self.context = context
         self.flushQueue = flushQueue
+        self.followed = followed
         self.queue = MarkQueue(marksMax: context.limits.marksMax)
         self.markedBroadcasts = RecentMessages(
             entriesMax: Self.markedBroadcastsMax, lifetime: Self.markedBroadcastsLifetime, now: .now())
@@ -147,6 +149,7 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
         case .success(let written):
             backoff.reset()
             context.metrics.wrote(written)
+            noteHops(written, work)
             for id in written.orphans {
                 context.logger.warning(
                     "A message that a client refused is gone from the log", metadata: ["message": "\(id)"])
@@ -167,6 +170,11 @@ final class MarkWriter: UncommittedMarks, @unchecked Sendable {
             context.metrics.statementFailed()
             writeLater(error)
         }
+    }
+
+    private func noteHops(_ written: MarksWritten, _ work: MarkQueue.Work) {
+        if case .delivered(let marks) = work { followed.marked(marks.lazy.map(\.id), except: written.held) }
+        followed.parked(written.parked)
     }
 
     private func writeLater(_ error: PostgresError) {

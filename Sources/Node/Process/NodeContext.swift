@@ -3,6 +3,7 @@ import BelfryModel
 import Bus
 import Commands
 import Logging
+import MessageTrace
 import NIOCore
 import Outbox
 import Postgres
@@ -16,6 +17,8 @@ public struct NodeContext: Sendable {
     let limits: Limits
     let version: String
     let logger: Logger
+    /// Notes what becomes of messages.
+    let trace: TraceRecorder
     let occupancy: Occupancy
     let authentications: AuthenticationGate
     /// What the token is known by that a client shows; `nil` when it shows none.
@@ -34,11 +37,12 @@ public struct NodeContext: Sendable {
     ///   - installation: of the database, as it is at the start.
     ///   - version: the program's.
     ///   - sendRefusals: where messages are noted that the schema refuses.
+    ///   - trace: where it is noted what becomes of messages.
     ///   - fingerprint: what the token is known by that a client shows.
     public init(
         store: NodeStore, bus: any Bus, authenticator: any Authenticator, commands: CommandTable,
         limits: Limits, version: String, installation: InstallationIdentity, logger: Logger,
-        sendRefusals: SendRefusals = SendRefusals(),
+        sendRefusals: SendRefusals = SendRefusals(), trace: TraceRecorder = .off,
         fingerprint: @escaping @Sendable (Credentials) -> TokenFingerprint? = { _ in nil }
     ) {
         self.store = store
@@ -48,6 +52,7 @@ public struct NodeContext: Sendable {
         self.limits = limits
         self.version = version
         self.logger = logger
+        self.trace = trace
         self.occupancy = Occupancy(sessionsMax: limits.sessionsMax)
         self.authentications = AuthenticationGate(waitingMax: limits.authenticationsMax)
         self.fingerprint = fingerprint

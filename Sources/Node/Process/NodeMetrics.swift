@@ -62,8 +62,8 @@ final class NodeMetrics: Sendable {
     /// A message came by the bus.
     ///
     /// - Parameter createdAtMicroseconds: by PostgreSQL's clock, as whoever wrote the envelope has it.
-    func arrived(createdAtMicroseconds: Int64) {
-        let age = UnixTime.microseconds.subtractingReportingOverflow(createdAtMicroseconds)
+    func arrived(createdAtMicroseconds: Int64, nowMicroseconds: Int64) {
+        let age = nowMicroseconds.subtractingReportingOverflow(createdAtMicroseconds)
         guard !age.overflow, (0...Self.ageMicrosecondsMax).contains(age.partialValue) else { return }
         arrivalSeconds.recordNanoseconds(age.partialValue * 1_000)
     }
@@ -80,6 +80,6 @@ final class NodeMetrics: Sendable {
         for age in marks.deliveredAgesSeconds {
             deliverySeconds.recordNanoseconds(Int64(max(0, age) * 1_000_000_000))
         }
-        if marks.parked > 0 { parked.increment(by: marks.parked) }
+        if !marks.parked.isEmpty { parked.increment(by: marks.parked.count) }
     }
 }

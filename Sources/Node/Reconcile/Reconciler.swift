@@ -186,7 +186,8 @@ final class Reconciler: @unchecked Sendable {
                 guard self.origins.adopt(pages.incarnation), self.origins.mayDeliver(at: .now()) else { return }
                 for row in pages.rows {
                     self.context.metrics.missedFound()
-                    audience.deliver(pages.message(row, allocator: self.context.allocator))
+                    audience.deliver(
+                        pages.message(row, allocator: self.context.allocator), atMilliseconds: UnixTime.milliseconds)
                 }
                 audience.readMissed(page)
                 self.flushQueue.flush()

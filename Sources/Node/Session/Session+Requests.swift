@@ -35,6 +35,7 @@ extension Session {
             guard let self, !isEnded, !consumer.isEnded else { return }
             let stamps = consumer.giveBackUnanswered()
             if !stamps.isEmpty {
+                worker.followed.gaveBack(stamps, on: consumer)
                 worker.marks.ended(
                     SessionEnd(sessionID: nil, receiver: consumer.receiver, unacknowledged: stamps.map(\.id)))
                 worker.wantsPage(consumer)

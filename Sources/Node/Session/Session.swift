@@ -285,6 +285,7 @@ public final class Session: @unchecked Sendable {
     func send(_ message: Message, isRedelivered: Bool, on consumer: Consumer) {
         outbound.append(message, isRedelivered: isRedelivered, on: consumer)
         worker.context.metrics.sent()
+        if message.tracing != .no { worker.followed.sent(message, isRedelivered: isRedelivered, on: consumer) }
         touch()
     }
 

@@ -20,6 +20,8 @@ public final class Worker: @unchecked Sendable {
     let sessions: SessionTable
     let history: DeliveryHistory
     let origins: OriginCheck
+    /// Those that are traced.
+    let followed: FollowedMessages
     let feed: LiveFeed
     let marks: MarkWriter
     let sends: SendWriter
@@ -37,12 +39,14 @@ public final class Worker: @unchecked Sendable {
         turns = TurnQueue(eventLoop: eventLoop)
         flushQueue = FlushQueue(eventLoop: eventLoop)
         sessions = SessionTable(now: .now())
-        marks = MarkWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
+        followed = FollowedMessages(context.trace)
+        marks = MarkWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue, followed: followed)
         sends = SendWriter(eventLoop: eventLoop, context: context, flushQueue: flushQueue)
         presence = PresenceWriter(eventLoop: eventLoop, context: context)
         history = DeliveryHistory(now: .now(), marks: marks)
         origins = OriginCheck(eventLoop: eventLoop, context: context)
-        feed = LiveFeed(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
+        feed = LiveFeed(
+            eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue, followed: followed)
         backlogs = BacklogReader(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
         topics = TopicReader(eventLoop: eventLoop, context: context, origins: origins, flushQueue: flushQueue)
         reconciler = Reconciler(
@@ -82,6 +86,7 @@ public final class Worker: @unchecked Sendable {
         sessions.tick(at: now)
         history.tick(at: now, readingSince: backlogs.readingSince)
         marks.tick(at: now)
+        followed.tick(at: now)
         sends.tick(at: now)
         origins.resume(at: now)
         flushQueue.flush()
@@ -144,6 +149,7 @@ extension Worker {
         let (unacknowledged, wasQueued) = consumer.end(sessionGoesOn: sessionGoesOn)
         if wasQueued { if consumer.isTopic { topics.consumerEnded() } else { backlogs.consumerEnded() } }
         feed.leave(consumer)
+        followed.gaveBack(unacknowledged, on: consumer)
         return unacknowledged
     }
 
@@ -170,6 +176,7 @@ extension Worker {
     /// A client has acknowledged these or, in mode `auto`, the socket took them.
     func acknowledged(_ stamps: [MessageStamp], on consumer: Consumer) {
         guard !stamps.isEmpty else { return }
+        followed.acknowledged(stamps, on: consumer)
         marks.acknowledged(stamps, on: consumer)
         wantsPage(consumer)
     }
@@ -177,6 +184,7 @@ extension Worker {
     /// A client has acknowledged these, and their marks are committed.
     func acknowledgedAlready(_ stamps: [MessageStamp], on consumer: Consumer) {
         guard !stamps.isEmpty else { return }
+        followed.acknowledged(stamps, on: consumer)
         context.metrics.acknowledged(stamps.count)
         wantsPage(consumer)
     }
@@ -184,6 +192,7 @@ extension Worker {
     /// A client has refused these.
     func refused(_ stamps: [MessageStamp], on consumer: Consumer) {
         guard !stamps.isEmpty else { return }
+        followed.refused(stamps, on: consumer)
         marks.refused(stamps, on: consumer)
         wantsPage(consumer)
     }

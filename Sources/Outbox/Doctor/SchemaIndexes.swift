@@ -10,14 +10,15 @@ public enum SchemaIndexes {
         "installation_pkey", "message_log_pkey", "migration_pkey", "node_pkey", "notification_type_pkey",
         "outbox_pkey", "parked_pkey", "presence_pkey", "process_pkey", "pulse_pkey", "refusal_pkey",
         "refused_token_pkey", "relay_cursor_pkey", "replay_job_pkey", "restart_pkey", "retention_pkey",
-        "session_pkey", "setting_pkey",
-        "unqueued_pkey",
+        "session_pkey", "setting_pkey", "unqueued_pkey", "watch_pkey",
     ]
 
     /// By name, what follows `on belfry.`.
     public static let others: [String: String] = [
         "escalation_due": "escalation (state, type, next_at) where next_at is not null",
         "escalation_state": "escalation (state, message_id)",
+        "hop_at": "hop (at)",
+        "hop_message": "hop (message_id)",
         "message_log_created_at": "message_log using brin (created_at)",
         "message_log_idempotency_key": "message_log (idempotency_key) where idempotency_key is not null",
         "message_log_topic": "message_log (topic, id) where topic is not null",

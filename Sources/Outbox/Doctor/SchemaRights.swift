@@ -16,10 +16,11 @@ enum SchemaRights {
                 "belfry_service",
                 [
                     "notification_type", "setting", "migration", "installation", "inbox", "replay_job", "retention",
-                    "escalation_rule", "escalation",
+                    "escalation_rule", "escalation", "watch",
                 ],
                 ["select"]
             ),
+            ("belfry_service", ["hop"], ["select", "insert", "delete"]),
             (
                 "belfry_service", ["refused_token", "process", "pulse", "refusal"],
                 ["select", "insert", "update", "delete"]
@@ -32,7 +33,7 @@ enum SchemaRights {
                     "message_log", "outbox", "parked", "node", "session", "relay_cursor", "notification_type",
                     "setting", "migration", "undelivered", "installation", "incarnation", "restart", "unqueued",
                     "presence", "inbox", "refused_token", "doorbell", "replay_job", "audit", "retention",
-                    "process", "pulse", "refusal", "escalation_rule", "escalation",
+                    "process", "pulse", "refusal", "escalation_rule", "escalation", "hop", "watch",
                 ],
                 ["select"]
             ),
@@ -60,7 +61,7 @@ enum SchemaRights {
                 "belfry_operator",
                 [
                     "cancel", "replay", "body", "create_replay_job", "pause_replay_job", "resume_replay_job",
-                    "cancel_replay_job", "escalate", "stop_escalating", "retry_escalations",
+                    "cancel_replay_job", "escalate", "stop_escalating", "retry_escalations", "set_watch", "end_watch",
                 ]
             ),
         ].flatMap { role, names in names.map { (role, $0) } }

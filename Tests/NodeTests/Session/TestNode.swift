@@ -4,6 +4,7 @@ import BelfryModel
 import Bus
 import Commands
 import Logging
+import MessageTrace
 import NIOCore
 import NIOEmbedded
 import Outbox
@@ -31,7 +32,7 @@ final class TestNode: Sendable {
     init(
         limits: Limits = Limits(), databaseURL: String? = nil, commands: [any AppCommand] = [],
         authenticator: any Authenticator = DevelopmentAuthenticator(),
-        nodeID: String = "00000000-0000-0000-0000-000000000001"
+        nodeID: String = "00000000-0000-0000-0000-000000000001", trace: TraceRecorder = .off
     )
         async throws
     {
@@ -47,7 +48,7 @@ final class TestNode: Sendable {
         context = NodeContext(
             store: NodeStore(client: postgres, nodeID: nodeID), bus: bus, authenticator: authenticator,
             commands: CommandTable(commands), limits: limits, version: "test", installation: installation,
-            logger: logger)
+            logger: logger, trace: trace)
         let loop = loop
         let workers = try await loop.executeInContext { [context] in
             Workers(EventLoopIterator([loop]), context: context)

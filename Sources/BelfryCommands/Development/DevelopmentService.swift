@@ -43,7 +43,9 @@ struct DevelopmentService: Service, CustomStringConvertible {
         application.start()
         let text = DevelopmentText(
             listen: configuration.listen, applicationURL: servers.url(user: DevelopmentServers.applicationUser),
-            operatorURL: servers.url(user: DevelopmentServers.operatorUser), folder: folder)
+            operatorURL: servers.url(user: DevelopmentServers.operatorUser), folder: folder,
+            isServingConsole: configuration.consoleEnabled && configuration.consoleListen == nil
+                && configuration.listen.isLoopback)
         var process = BelfryProcess(configuration: configuration, roles: [.relay, .node], registry: registry)
         // The demo page sends as the application would.
         process.developmentRoutes = DevelopmentRoutes(

@@ -6,6 +6,8 @@ struct DevelopmentText: Sendable {
     let applicationURL: String
     let operatorURL: String
     let folder: DevelopmentFolder
+    /// With everything else, at its port.
+    let isServingConsole: Bool
 
     /// The line that opens the database as an application does.
     var psqlProgram: String { "psql '\(applicationURL)'" }
@@ -32,11 +34,12 @@ struct DevelopmentText: Sendable {
         let stomp = stompPort.map { port in
             "\n  STOMP        \(ListenAddress(host: address.host, port: port))   (over TCP; the same)"
         }
+        let console = "\n  Console      http://\(address)/console   (as any user: what operators see)"
         return """
 
             Belfry \(BelfryVersion.current) is ready.
 
-              Demo page    http://\(address)/   (connect as alice)
+              Demo page    http://\(address)/   (connect as alice)\(isServingConsole ? console : "")
               WebSocket    ws://\(address)/ws   (STOMP 1.2; the token is the user's id)\(stomp ?? "")
               Send one     \(psql)
               Look         \(program) status --postgres-url '\(operatorURL)'

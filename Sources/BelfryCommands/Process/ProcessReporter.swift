@@ -55,6 +55,7 @@ struct ProcessReporter: Service {
     }
 
     private func report() async {
+        await waitUntilReady()
         var last = Counts(registry)
         var lastAt = ContinuousClock.now
         while !Task.isCancelled {
@@ -83,6 +84,14 @@ struct ProcessReporter: Service {
                 logger.debug("What this process does could not be written", metadata: ["error": "\(error)"])
             }
             try? await Task.sleep(for: Self.pause(now: Date().timeIntervalSince1970))
+        }
+    }
+
+    /// A start is no fault: what is connected a moment later would be told as down for ten seconds.
+    private func waitUntilReady() async {
+        let deadline = ContinuousClock.now + ProcessStore.interval
+        while ContinuousClock.now < deadline, !Task.isCancelled, await health.report().status != "ready" {
+            try? await Task.sleep(for: .milliseconds(200))
         }
     }
 

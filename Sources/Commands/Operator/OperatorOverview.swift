@@ -249,6 +249,13 @@ struct OperatorOverview: Encodable {
                     severity: .warning, code: "parked",
                     sentence: "\(messages) parked: they wait for an operator.", view: "parked"))
         }
+        if let types = facts.failingEscalations {
+            problems.append(
+                Problem(
+                    severity: .warning, code: "webhooks-fail",
+                    sentence: "The application is not told of what is undelivered: webhooks of \(types) fail, or can't "
+                        + "be sent.", command: "belfry escalations rules"))
+        }
         if facts.connections * 10 >= facts.connectionsMax * 9 {
             problems.append(
                 Problem(

@@ -188,7 +188,7 @@ public struct OperatorViews: Sendable {
         } catch let refusal as CommandRefusal {
             throw refusal
         } catch let error as PostgresError {
-            throw CommandRefusal(error)
+            throw Self.refusal(error)
         } catch {
             throw CommandRefusal(.unavailable, "it could not be told now; try again.", underlying: error)
         }
@@ -198,7 +198,22 @@ public struct OperatorViews: Sendable {
         do {
             return try await body()
         } catch {
-            throw CommandRefusal(error)
+            throw Self.refusal(error)
+        }
+    }
+
+    /// A look has no outcome that could be unknown.
+    private static func refusal(_ error: PostgresError) -> CommandRefusal {
+        switch error.sqlState {
+        case "55P03", "57014":
+            return CommandRefusal(
+                .unavailable, "another transaction holds a table that this reads, or PostgreSQL is busy; try again.",
+                underlying: error)
+        default:
+            guard !error.isFaultOfItsData, !error.isRefusal else { return CommandRefusal(error) }
+            return CommandRefusal(
+                .unavailable, "the database cannot be reached now, or did not answer in time; try again.",
+                underlying: error)
         }
     }
 }

@@ -35,7 +35,9 @@ enum ConsoleStatements {
             c.relay, c.term, extract(epoch from clock_timestamp() - c.leader_seen_at)::float8,
             current_setting('server_version'), (select sum(d.numbackends)::bigint from pg_stat_database d),
             current_setting('max_connections')::bigint, pg_database_size(current_database()),
-            (select i.id::text from belfry.installation i)
+            (select i.id::text from belfry.installation i),
+            (select string_agg(r.type, ', ' order by r.type)
+                from belfry.escalation_rule r where r.failing_since is not null or r.problem is not null)
         from waiting w left join belfry.relay_cursor c on c.shard = 0
         """, timeLimit: timeLimit)
 

@@ -160,6 +160,8 @@ public struct ConsoleFacts: Sendable {
     public let connectionsMax: Int
     public let databaseBytes: Int64
     public let installation: String
+    /// Types whose webhooks fail, with commas between; `nil` for none.
+    public let failingEscalations: String?
 
     init(_ result: PostgresResult) {
         func count(_ column: Int) -> Int { Int(result.int64(0, column) ?? 0) }
@@ -176,5 +178,6 @@ public struct ConsoleFacts: Sendable {
         connectionsMax = count(12)
         databaseBytes = result.int64(0, 13) ?? 0
         installation = result.string(0, 14)
+        failingEscalations = result.optionalString(0, 15)
     }
 }

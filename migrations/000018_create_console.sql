@@ -136,7 +136,7 @@ comment on function belfry.id_near is
 -- Replays, for whoever may.
 create function belfry.replay_as(
     ids bigint[], receiver text, topic text, type text, since timestamptz, until timestamptz, status text,
-    include_delivered boolean, dry_run boolean, actor text
+    include_delivered boolean, dry_run boolean, actor text, criteria jsonb
 ) returns table (message_id bigint, previous_status text, action text)
 language plpgsql
 -- Each call has other criteria: a plan for those given beats one for all.
@@ -206,6 +206,7 @@ begin
             'replay', replay_as.actor,
             belfry.replay_criteria(replay_as.ids, replay_as.receiver, replay_as.topic, replay_as.type, replay_as.since,
                 replay_as.until, replay_as.status, replay_as.include_delivered)
+            || coalesce(replay_as.criteria, '{}')
             || jsonb_build_object('queued', (
                 select count(*) from belfry.message_log m
                 where m.id = any (ours) and (m.status <> 'delivered' or replay_as.include_delivered)
@@ -230,11 +231,12 @@ begin
     return query
         select r.message_id, r.previous_status, r.action
         from belfry.replay_as(replay.ids, replay.receiver, replay.topic, replay.type, replay.since, replay.until,
-            replay.status, replay.include_delivered, replay.dry_run, null) r;
+            replay.status, replay.include_delivered, replay.dry_run, null, null) r;
 end
 $$;
-create function belfry.replay_for(ids bigint[], include_delivered boolean, dry_run boolean, actor text)
-returns table (message_id bigint, previous_status text, action text)
+create function belfry.replay_for(
+    ids bigint[], include_delivered boolean, dry_run boolean, actor text, criteria jsonb
+) returns table (message_id bigint, previous_status text, action text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -242,14 +244,64 @@ begin
     return query
         select r.message_id, r.previous_status, r.action
         from belfry.replay_as(replay_for.ids, null, null, null, null, null, null, replay_for.include_delivered,
-            replay_for.dry_run, replay_for.actor) r;
+            replay_for.dry_run, replay_for.actor, replay_for.criteria) r;
 end
 $$;
 comment on function belfry.replay_for is
-    'The same as belfry.replay of single messages, for the user of a request over HTTP.';
+    'The same as belfry.replay of single messages, for the user of a request over HTTP; criteria are what chose them, '
+    'for belfry.audit.';
 
--- Taking back many, without waiting for anybody.
-create function belfry.cancel_all_for(ids bigint[], actor text) returns bigint[]
+-- Taking back, for whoever may: the user of a request is named, where there is one.
+drop function belfry.take_back(bigint);
+create function belfry.take_back(id bigint, actor text) returns boolean
+language plpgsql
+as $$
+begin
+    perform from belfry.outbox o where o.message_id = take_back.id for update;
+    update belfry.message_log m
+    set status = 'cancelled', status_reason = format('Cancelled by %s.', coalesce(take_back.actor, session_user)),
+        hidden_at = coalesce(m.hidden_at, statement_timestamp())
+    where m.id = take_back.id and m.status in ('pending', 'parked');
+    -- A broadcast that one session has acknowledged stays in the outbox for the others.
+    if not found then
+        return false;
+    end if;
+    delete from belfry.outbox o where o.message_id = take_back.id;
+    delete from belfry.parked p where p.message_id = take_back.id;
+    return true;
+end
+$$;
+comment on function belfry.take_back is 'What belfry.cancel, belfry.cancel_for and belfry.cancel_all_for do.';
+
+create or replace function belfry.cancel(id bigint) returns boolean
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    is_cancelled constant boolean := belfry.take_back(cancel.id, null);
+begin
+    if belfry.is_operator() then
+        perform belfry.record_act(
+            'cancel', null, jsonb_build_object('id', cancel.id::text, 'cancelled', is_cancelled));
+    end if;
+    return is_cancelled;
+end
+$$;
+
+create or replace function belfry.cancel_for(id bigint, actor text) returns boolean
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    is_cancelled constant boolean := belfry.take_back(cancel_for.id, cancel_for.actor);
+begin
+    perform belfry.record_act(
+        'cancel', cancel_for.actor, jsonb_build_object('id', cancel_for.id::text, 'cancelled', is_cancelled));
+    return is_cancelled;
+end
+$$;
+
+create function belfry.cancel_all_for(ids bigint[], actor text, criteria jsonb) returns bigint[]
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -257,10 +309,11 @@ declare
     ours constant bigint[] := belfry.lock_for_replay(cancel_all_for.ids);
     cancelled bigint[];
 begin
-    cancelled := array(select i from unnest(ours) i where belfry.take_back(i) order by i);
+    cancelled := array(select i from unnest(ours) i where belfry.take_back(i, cancel_all_for.actor) order by i);
     perform belfry.record_act(
         'cancel', cancel_all_for.actor,
-        jsonb_build_object('ids', belfry.ids_as_text(cancelled[1:100]), 'idCount', cardinality(cancelled)));
+        coalesce(cancel_all_for.criteria, '{}') || jsonb_build_object(
+            'ids', belfry.ids_as_text(cancelled[1:100]), 'idCount', cardinality(cancelled)));
     return cancelled;
 end
 $$;
@@ -362,16 +415,16 @@ grant select on belfry.process, belfry.pulse, belfry.refusal to belfry_operator;
 grant select on sequence belfry.message_log_id_seq to belfry_service;
 
 revoke all on function
-    belfry.parked_groups(integer), belfry.id_near(timestamptz),
-    belfry.replay_as(bigint[], text, text, text, timestamptz, timestamptz, text, boolean, boolean, text),
-    belfry.replay_for(bigint[], boolean, boolean, text), belfry.cancel_all_for(bigint[], text),
+    belfry.parked_groups(integer), belfry.id_near(timestamptz), belfry.take_back(bigint, text),
+    belfry.replay_as(bigint[], text, text, text, timestamptz, timestamptz, text, boolean, boolean, text, jsonb),
+    belfry.replay_for(bigint[], boolean, boolean, text, jsonb), belfry.cancel_all_for(bigint[], text, jsonb),
     belfry.register_type_as(text, jsonb, text, text), belfry.register_type_for(text, jsonb, text, text),
     belfry.check_sample(jsonb, jsonb)
     from public;
 grant execute on function
     belfry.parked_groups(integer), belfry.id_near(timestamptz), belfry.ids_as_text(bigint[]),
-    belfry.replay_for(bigint[], boolean, boolean, text),
-    belfry.cancel_all_for(bigint[], text), belfry.register_type_for(text, jsonb, text, text),
+    belfry.replay_for(bigint[], boolean, boolean, text, jsonb),
+    belfry.cancel_all_for(bigint[], text, jsonb), belfry.register_type_for(text, jsonb, text, text),
     belfry.check_sample(jsonb, jsonb)
     to belfry_service;
 grant execute on function belfry.parked_groups(integer), belfry.id_near(timestamptz), belfry.check_sample(jsonb, jsonb)

@@ -17,6 +17,7 @@ create table belfry.escalation_rule (
     problem text,
     position bigint not null default 0,
     snapshot pg_snapshot not null default '1:1:',
+    held bigint[] not null default '{}',
     sent bigint not null default 0,
     withdrawn bigint not null default 0,
     failed bigint not null default 0,
@@ -44,6 +45,9 @@ comment on column belfry.escalation_rule.position is
     'Up to which id the messages that are not delivered were looked at, as far as snapshot shows them.';
 comment on column belfry.escalation_rule.snapshot is
     'What transactions had committed when they were looked at: those that it calls running may still bring lower ids.';
+comment on column belfry.escalation_rule.held is
+    'Messages up to there that another transaction is about to write into belfry.escalation: each look tries them '
+    'again. 1,000 at most, then the walk waits for them.';
 comment on column belfry.escalation_rule.sent is 'Webhooks that the application accepted.';
 comment on column belfry.escalation_rule.withdrawn is
     'Messages that were delivered, or else came to an end, before a webhook was accepted.';
@@ -196,6 +200,16 @@ begin
                 and w.claimed_at is null
             limit 10000 for update skip locked));
     end if;
+    -- What waits with a time of its own, as it was held back or replayed.
+    if earlier.after is distinct from escalate.after then
+        update belfry.escalation e
+        set due_at = e.counts_from + escalate.after, next_at = greatest(began, e.counts_from + escalate.after)
+        where e.message_id = any (array(
+            select w.message_id from belfry.escalation w
+            where w.state = 'waiting' and w.type = escalate.type and w.next_at is not null and w.attempts = 0
+                and w.claimed_at is null
+            limit 10000 for update skip locked));
+    end if;
     perform belfry.record_act(
         'escalation_rule_set', escalate.actor,
         jsonb_strip_nulls(jsonb_build_object(
@@ -306,6 +320,70 @@ language sql stable
 return exists (select from belfry.relay_cursor c where c.shard = 0 and c.term = is_term.term);
 comment on function belfry.is_term is 'Whether a term is the present one.';
 
+create function belfry.write_overdue(rule belfry.escalation_rule, ids bigint[], now_ timestamptz) returns integer
+language plpgsql
+as $$
+declare
+    written integer;
+begin
+    insert into belfry.escalation as e (message_id, type, counts_from, due_at, next_at)
+    select m.id, rule.type, m.counts_from, m.counts_from + rule.after, greatest(now_, m.counts_from + rule.after)
+    from unnest(ids) i
+    cross join lateral (
+        select l.id, greatest(l.created_at, l.not_before) as counts_from from belfry.message_log l
+        where l.id = i and l.type = rule.type and l.receiver is not null and l.status in ('pending', 'parked')
+            and (l.expires_at is null or l.expires_at > now_)
+        offset 0
+    ) as m
+    where m.counts_from + rule.after >= rule.since
+        and not exists (select from belfry.escalation x where x.message_id = m.id and x.state <> 'withdrawn')
+    order by m.id
+    on conflict on constraint escalation_pkey do update
+        set state = 'waiting', reason = null, counts_from = excluded.counts_from, due_at = excluded.due_at,
+            next_at = excluded.next_at, forgiven = e.attempts
+        where e.state = 'withdrawn';
+    get diagnostics written = row_count;
+    return written;
+end
+$$;
+comment on function belfry.write_overdue is
+    'Writes messages that are overdue by a rule into belfry.escalation, those of them that still are. Returns how '
+    'many.';
+
+create function belfry.add_overdue(
+    rule belfry.escalation_rule, ids bigint[], now_ timestamptz, out added integer, out held bigint[]
+)
+language plpgsql
+-- An open replay may have written the same row: it is not waited for, and the others go on.
+set lock_timeout = '10ms'
+as $$
+declare
+    tries_max constant integer := 20;
+    id bigint;
+begin
+    held := '{}';
+    begin
+        added := belfry.write_overdue(rule, ids, now_);
+        return;
+    exception when lock_not_available then
+        added := 0;
+    end;
+    foreach id in array ids loop
+        if cardinality(held) >= tries_max then
+            held := held || id;
+            continue;
+        end if;
+        begin
+            added := added + belfry.write_overdue(rule, array[id], now_);
+        exception when lock_not_available then
+            held := held || id;
+        end;
+    end loop;
+end
+$$;
+comment on function belfry.add_overdue is
+    'The same, but for those that another transaction is about to write, which it tells.';
+
 create function belfry.find_overdue(type text, term bigint, rows_max integer, waiting_max integer)
     returns table (outcome text, overdue integer, looked integer)
 language plpgsql security definer
@@ -334,6 +412,9 @@ declare
     last_old bigint;
     is_young boolean;
     found_now integer;
+    found_ids bigint[];
+    held_ids bigint[] := '{}';
+    held_max constant integer := 1000;
 begin
     overdue := 0;
     looked := 0;
@@ -363,35 +444,32 @@ begin
     -- Transactions that were running then, and have brought lower ids since. Index outbox_xid.
     up_to := rule.position;
     late := array(select pg_snapshot_xip(rule.snapshot));
-    with page as materialized (
-        select o.message_id
-        from unnest(late) x
-        cross join lateral (
-            select q.message_id from belfry.outbox q where q.xid = x and q.message_id <= up_to offset 0
-        ) as o
-    ), added as (
-        insert into belfry.escalation as e (message_id, type, counts_from, due_at, next_at)
-        select m.id, rule.type, m.counts_from, m.counts_from + rule.after,
-            greatest(now_, m.counts_from + rule.after)
-        from page p
-        cross join lateral (
-            select l.id, greatest(l.created_at, l.not_before) as counts_from from belfry.message_log l
-            where l.id = p.message_id and l.type = rule.type and l.receiver is not null and l.status = 'pending'
-                and (l.expires_at is null or l.expires_at > now_)
-            offset 0
-        ) as m
-        where m.counts_from + rule.after >= rule.since
-        on conflict on constraint escalation_pkey do update
-            set state = 'waiting', reason = null, counts_from = excluded.counts_from, due_at = excluded.due_at,
-                next_at = excluded.next_at, forgiven = e.attempts
-            where e.state = 'withdrawn'
-        returning 1
-    )
-    select (select count(*) from added), pg_current_snapshot() into found_now, seen;
+    -- Before the look: what commits meanwhile is looked at once more.
+    seen := pg_current_snapshot();
+    select x.added, x.held into found_now, held_ids
+    from belfry.add_overdue(
+        rule,
+        array(
+            select i from unnest(rule.held) i
+            union
+            select o.message_id
+            from unnest(late) x
+            cross join lateral (
+                select q.message_id from belfry.outbox q where q.xid = x and q.message_id <= up_to offset 0
+            ) as o
+            union
+            -- What was parked at once has no row with its transaction but in the log: of the newest.
+            select k.message_id
+            from (
+                select p.message_id from belfry.parked p where p.message_id <= up_to and cardinality(late) > 0
+                order by p.message_id desc limit 1000
+            ) as k
+            where (select m.xid from belfry.message_log m where m.id = k.message_id) = any (late)),
+        now_) x;
     overdue := found_now;
 
     outcome := 'moved';
-    while rows_left > 0 loop
+    while rows_left > 0 and cardinality(held_ids) < held_max loop
         piece := least(piece, rows_left);
         with page as materialized (
             -- Primary keys of outbox and parked.
@@ -414,25 +492,17 @@ begin
             where f.created_at + rule.after > now_ and f.created_at <= now_
         ), old as materialized (
             select f.* from facts f, young y where y.id is null or f.message_id < y.id
-        ), added as (
-            insert into belfry.escalation as e (message_id, type, counts_from, due_at, next_at)
-            select o.message_id, rule.type, o.counts_from, o.counts_from + rule.after,
-                greatest(now_, o.counts_from + rule.after)
-            from old o
-            where o.type = rule.type and o.receiver is not null and o.status in ('pending', 'parked')
-                and (o.expires_at is null or o.expires_at > now_)
-                and o.counts_from + rule.after >= rule.since
-            order by o.message_id
-            on conflict on constraint escalation_pkey do update
-                set state = 'waiting', reason = null, counts_from = excluded.counts_from, due_at = excluded.due_at,
-                    next_at = excluded.next_at, forgiven = e.attempts
-                where e.state = 'withdrawn'
-            returning 1
         )
         select (select count(*) from first), (select max(o.message_id) from old o), y.id is not null,
-            (select count(*) from added)
-        into rows_read, last_old, is_young, found_now
+            array(
+                select o.message_id from old o
+                where o.type = rule.type and o.receiver is not null and o.status in ('pending', 'parked')
+                    and (o.expires_at is null or o.expires_at > now_)
+                    and o.counts_from + rule.after >= rule.since)
+        into rows_read, last_old, is_young, found_ids
         from young y;
+        select x.added, held_ids || x.held into found_now, held_ids
+        from belfry.add_overdue(rule, found_ids, now_) x;
         overdue := overdue + found_now;
         looked := looked + rows_read;
         up_to := coalesce(last_old, up_to);
@@ -445,10 +515,11 @@ begin
     end loop;
 
     -- Where nothing came of it nothing is written: a look is made every second.
-    if up_to > rule.position
+    if up_to > rule.position or held_ids <> rule.held
         or exists (select from unnest(late) x where x not in (select pg_snapshot_xip(seen)))
     then
-        update belfry.escalation_rule r set position = up_to, snapshot = seen where r.type = rule.type;
+        update belfry.escalation_rule r set position = up_to, snapshot = seen, held = held_ids
+        where r.type = rule.type;
     end if;
     return next;
 end
@@ -581,7 +652,7 @@ comment on function belfry.claim_escalations is
 
 create function belfry.settle_escalations(
     ids bigint[], attempts integer[], outcomes text[], statuses integer[], errors text[], pauses bigint[], term bigint
-) returns table (message_id bigint)
+) returns table (message_id bigint, is_held boolean)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -589,7 +660,25 @@ as $$
 declare
     now_ constant timestamptz := clock_timestamp();
     leads constant boolean := belfry.is_term(settle_escalations.term);
+    -- An operator may be about to change them: nobody is waited for, and what is not to be had comes again.
+    ours constant bigint[] := array(
+        select e.message_id
+        from unnest(settle_escalations.ids) i
+        cross join lateral (
+            select x.message_id from belfry.escalation x where x.message_id = i for update skip locked) as e);
+    rules constant text[] := array(
+        select f.type from belfry.escalation_rule f
+        where f.type in (select e.type from belfry.escalation e where e.message_id = any (ours))
+        for update skip locked);
 begin
+    return query
+        select i, true from unnest(settle_escalations.ids) i
+        where exists (
+            select from belfry.escalation e
+            where e.message_id = i
+                and (i <> all (ours)
+                    or e.type <> all (rules)
+                        and exists (select from belfry.escalation_rule r where r.type = e.type)));
     return query
         with said as materialized (
             select w.id, w.attempt, w.outcome, nullif(w.status, 0) as status, nullif(w.error, '') as error, w.pause
@@ -608,7 +697,9 @@ begin
                 claimed_at = null, last_status = w.status, last_error = coalesce(w.error, e.last_error),
                 sent_at = case when w.outcome = 'sent' then now_ end
             from said w
-            where e.message_id = w.id and e.attempts = w.attempt
+            where e.message_id = w.id and e.attempts = w.attempt and e.message_id = any (ours)
+                and (e.type = any (rules)
+                    or not exists (select from belfry.escalation_rule r where r.type = e.type))
                 -- That the application has accepted one is true whoever leads by now, and whatever was decided since.
                 and case when w.outcome = 'sent' then e.state <> 'sent' else e.state = 'waiting' and leads end
             returning e.message_id, e.type, w.outcome, w.error
@@ -629,13 +720,13 @@ begin
                     else r.problem end
             from by_type b where r.type = b.type
         )
-        select s.message_id from settled s;
+        select s.message_id, false from settled s;
 end
 $$;
 comment on function belfry.settle_escalations is
     'What came of webhooks that were claimed, each named with the number of its attempt. outcome: sent: the '
     'application accepted it; again: the next try is after a pause, in milliseconds; failed: it is given up; gone: '
-    'that, and the rule is turned off. Returns those that it holds for.';
+    'that, and the rule is turned off. Returns those that it holds for, and those that another transaction holds.';
 
 create function belfry.mark_escalated(rows_max integer) returns table (marked integer, held integer)
 language plpgsql security definer
@@ -758,6 +849,8 @@ revoke all on function
     belfry.escalate(text, interval, text, boolean, text), belfry.stop_escalating(text, text),
     belfry.retry_escalations(bigint[], text, text), belfry.is_term(bigint),
     belfry.find_overdue(text, bigint, integer, integer),
+    belfry.write_overdue(belfry.escalation_rule, bigint[], timestamptz),
+    belfry.add_overdue(belfry.escalation_rule, bigint[], timestamptz),
     belfry.escalation_body(belfry.escalation, belfry.message_log),
     belfry.claim_escalations(text, text, bigint, integer, interval),
     belfry.settle_escalations(bigint[], integer[], text[], integer[], text[], bigint[], bigint),

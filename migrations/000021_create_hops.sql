@@ -130,7 +130,8 @@ begin
     if problem is not null
         or take_headers.headers ->> 'traceparent' is null
         or take_headers.headers ->> 'traceparent'
-            !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf](-|$)'
+            !~ ('^(?!ff|00-.{32}-.{16}-..-|.{3}0{32}|.{36}0{16})'
+                || '[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf](-|$)')
     then
         return problem;
     end if;

@@ -39,7 +39,11 @@ public struct SendNotification: Sendable {
 extension CommandRefusal {
     /// What a person should read of a failed statement.
     public init(_ error: PostgresError) {
-        if error.isFaultOfItsData {
+        if error.sqlState == "55P03" {
+            self.init(
+                .unavailable, "another transaction holds a lock on what this needs; nothing was done, try again.",
+                underlying: error)
+        } else if error.isFaultOfItsData {
             self.init(.invalid, error.sentence)
         } else if error.isRefusal {
             // Of the rest the words name roles, hosts and databases: they are for the log.

@@ -63,6 +63,7 @@ enum ExportStatements {
         ("data", "m.data"), ("headers", "m.headers"), ("status", "m.status"), ("statusReason", "m.status_reason"),
         ("createdAt", time("created_at")), ("deliveredAt", time("delivered_at")), ("viewedAt", time("viewed_at")),
         ("notBefore", time("not_before")), ("expiresAt", time("expires_at")), ("deletedAt", time("hidden_at")),
+        ("escalatedAt", time("escalated_at")),
         ("idempotencyKey", "m.idempotency_key"),
     ]
 

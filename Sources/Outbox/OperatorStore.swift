@@ -98,14 +98,13 @@ enum OperatorStatements {
         select w.pending, w.held_back, (select age::float8 from oldest), (select count(*) from belfry.parked),
             c.relay, c.term, extract(epoch from clock_timestamp() - c.leader_seen_at)::float8,
             (select count(*) from behind),
-            (select extract(epoch from clock_timestamp() - l.created_at)::float8
-                from belfry.message_log l where l.id = (select min(message_id) from behind))
+            (\(oldestBehind))
         from waiting w left join belfry.relay_cursor c on c.shard = 0
         """)
 
     /// What the relay has still to publish. Plan: two ranges of the index outbox (xid, …).
     static let behind = """
-        select o.message_id
+        select o.message_id, o.xid
         from belfry.relay_cursor c
         cross join lateral (
             select message_id, xid, not_before from belfry.outbox where xid >= pg_snapshot_xmax(c.snapshot)
@@ -116,6 +115,15 @@ enum OperatorStatements {
         where c.shard = 0 and o.not_before is null
             and (c.target is null or not pg_visible_in_snapshot(o.xid, c.target)
                 or (o.xid, o.message_id) > (c.position_xid, c.position_id))
+        """
+
+    /// How long the oldest of a relation `behind` has waited: of those that were not released, replayed or stamped
+    /// anew, as since when these wait is not known. Plan: a thousand of them, message_log by primary key.
+    static let oldestBehind = """
+        select extract(epoch from clock_timestamp() - l.created_at)::float8
+                from (select b.message_id, b.xid from behind b order by b.message_id limit 1000) b
+                join belfry.message_log l on l.id = b.message_id and l.xid = b.xid
+                order by b.message_id limit 1
         """
 
     /// Plan: node is small; session by its index on node_id.

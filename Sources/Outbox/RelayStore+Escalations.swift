@@ -118,9 +118,12 @@ extension RelayStore {
         return (claimed, withdrawn)
     }
 
-    /// Notes what came of tries. That one was accepted holds whoever leads.
-    public func settleEscalations(_ results: [EscalationResult], term: Int64) async throws(PostgresError) {
-        _ = try await execute(
+    /// Notes what came of tries. That one was accepted holds whoever leads. Returns those whose rows, or whose rule,
+    /// another transaction holds: they are to be noted later.
+    public func settleEscalations(
+        _ results: [EscalationResult], term: Int64
+    ) async throws(PostgresError) -> [Int64] {
+        let settled = try await execute(
             RelayEscalationStatements.settle,
             [
                 .int64Array(results.map(\.messageID)), .int64Array(results.map { Int64($0.attempt) }),
@@ -128,6 +131,7 @@ extension RelayStore {
                 .textArray(results.map { $0.error ?? "" }), .int64Array(results.map(\.pause.milliseconds)),
                 .int64(term),
             ])
+        return (0..<settled.rowCount).filter { settled.bool($0, 1) }.compactMap { settled.int64($0, 0) }
     }
 
     /// Marks messages that were escalated. Returns how many, and of how many somebody holds the row.
@@ -181,7 +185,7 @@ enum RelayEscalationStatements {
     static let settle = PostgresStatement(
         "",
         """
-        select s.message_id
+        select s.message_id, s.is_held
         from belfry.settle_escalations(
             $1::bigint[], $2::bigint[]::integer[], $3::text[], $4::bigint[]::integer[], $5::text[], $6::bigint[],
             $7::bigint) s

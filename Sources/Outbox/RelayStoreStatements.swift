@@ -110,7 +110,8 @@ enum RelayStatements {
             union all
             (select p.message_id, p.xid::text, p.receiver, p.topic,
                 ceil(date_part('epoch', p.expires_at) * 1000)::bigint,
-                (date_part('epoch', clock_timestamp() - p.created_at) * 1000)::bigint, p.is_wanted,
+                case when p.xid = p.written_by then
+                    (date_part('epoch', clock_timestamp() - p.created_at) * 1000)::bigint end, p.is_wanted,
                 case when p.is_wanted and p.fits then belfry.header_lines(p.headers) end,
                 case when p.is_wanted and p.fits then
                     belfry.body(p.id, p.type, p.log_receiver, p.log_topic, p.data, p.viewed_at, p.created_at) end,
@@ -146,7 +147,7 @@ enum RelayStatements {
                 ) p
                 left join lateral (
                     select m.id, m.type, m.receiver as log_receiver, m.topic as log_topic, m.data, m.headers,
-                        m.viewed_at, m.created_at
+                        m.viewed_at, m.created_at, m.xid as written_by
                     from belfry.message_log m where m.id = p.message_id offset 0
                 ) l on true
             ) p
@@ -204,7 +205,8 @@ enum RelayStatements {
             left join lateral (
                 select o.message_id, o.xid::text, o.receiver, o.topic,
                     ceil(date_part('epoch', o.expires_at) * 1000)::bigint,
-                    (date_part('epoch', clock_timestamp() - m.created_at) * 1000)::bigint,
+                    case when o.xid = m.xid then
+                        (date_part('epoch', clock_timestamp() - m.created_at) * 1000)::bigint end,
                     m.id is not null and o.not_before is null and (o.expires_at is null or o.expires_at > now()),
                     case when \(fits) then belfry.header_lines(m.headers) end,
                     case when \(fits) then

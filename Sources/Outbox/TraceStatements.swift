@@ -29,6 +29,17 @@ enum TraceStatements {
         left join belfry.parked p on p.message_id = w.id
         """)
 
+    /// Whether nobody has the hops for themselves, or is about to. Plan: pg_locks.
+    static let areHopsFree = PostgresStatement(
+        "",
+        """
+        select not exists (
+            select from pg_catalog.pg_locks l
+            where l.relation = 'belfry.hop'::regclass and l.mode = 'AccessExclusiveLock'
+                and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+                and l.pid <> pg_backend_pid())
+        """)
+
     /// Plan: index hop_message.
     static let hops = PostgresStatement(
         "",

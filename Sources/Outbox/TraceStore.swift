@@ -49,6 +49,8 @@ public struct TraceStore: Sendable {
     }
 
     private func addHops(of id: MessageID, _ facts: inout MessageFacts) async throws(PostgresError) {
+        // Whoever has locked the table does not keep anybody from the rest of the trace.
+        guard try await executor.execute(TraceStatements.areHopsFree, []).bool(0, 0) else { return }
         let result = try await executor.execute(TraceStatements.hops, [.int64(id.rawValue)])
         let noted = (0..<result.rowCount).filter { result.isNull($0, 6) }
         facts.hops = noted.map { row in

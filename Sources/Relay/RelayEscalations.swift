@@ -54,7 +54,10 @@ struct RelayEscalations: Sendable {
             if number > 1 { try? await Task.sleep(for: Self.interval) }
             let ended = office.takeResults().filter { $0.result.outcome == .sent }
             do throws(PostgresError) {
-                if !ended.isEmpty { try await store.settleEscalations(ended.map(\.result), term: term) }
+                if !ended.isEmpty {
+                    let held = Set(try await store.settleEscalations(ended.map(\.result), term: term))
+                    office.putBack(ended.filter { held.contains($0.result.messageID) })
+                }
             } catch {
                 office.putBack(ended)
             }
@@ -80,6 +83,14 @@ struct RelayEscalations: Sendable {
         var hasFailed = false
         /// Types of which the last claim got all that it asked for, or that were looked at since.
         var mayWait: Set<String> = []
+        private var turn = 0
+
+        /// The orders, beginning with another one each time.
+        mutating func rotated() -> [EscalationOrder] {
+            guard !orders.isEmpty else { return [] }
+            turn = (turn + 1) % orders.count
+            return Array(orders[turn...] + orders[..<turn])
+        }
     }
 
     /// Settles, marks, looks and sends. Returns the pause until the next pass, if nothing ends before.
@@ -98,7 +109,8 @@ struct RelayEscalations: Sendable {
             work.nextLook = .now + pause
         }
         pause = min(pause, max(.zero, ContinuousClock.now.duration(to: work.nextLook)))
-        for order in work.orders where work.mayWait.contains(order.type) {
+        // By turns: a server that takes one at a time would be all the first one's.
+        for order in work.rotated() where work.mayWait.contains(order.type) {
             await attempt(&failure) { () async throws(PostgresError) in try await send(order, &work, office) }
         }
         if ContinuousClock.now >= work.nextCount {
@@ -135,14 +147,20 @@ struct RelayEscalations: Sendable {
         guard !ended.isEmpty else { return }
         let results = ended.map(\.result)
         do throws(PostgresError) {
-            try await store.settleEscalations(results, term: term)
+            let held = Set(try await store.settleEscalations(results, term: term))
+            let (again, settled) = (
+                ended.filter { held.contains($0.result.messageID) },
+                ended.filter { !held.contains($0.result.messageID) }
+            )
+            // What somebody holds is noted when they have let go.
+            office.putBack(again)
+            office.noted(settled)
+            for entry in settled { note(entry.result) }
+            if settled.contains(where: { $0.result.outcome == .sent }) { work.nextMark = .now }
         } catch {
             office.putBack(ended)
             throw error
         }
-        office.noted(ended)
-        for result in results { note(result) }
-        if results.contains(where: { $0.outcome == .sent }) { work.nextMark = .now }
     }
 
     private func note(_ result: EscalationResult) {

@@ -155,4 +155,91 @@ import Testing
         #expect(try await database.value("select count(*) from belfry.escalation") == "0")
         await relay.close()
     }
+
+    /// Makes messages as old as it takes.
+    private func age(_ database: SchemaDatabase) async throws {
+        try await database.query("update belfry.message_log set created_at = created_at - interval '1 minute'")
+    }
+
+    @Test func whatCommitsLateAndIsParkedAtOnceIsFound() async throws {
+        let database = try await make()
+        try await database.query("update belfry.escalation_rule set since = '-infinity'")
+        let late = try await database.connect()
+        try await late.run("begin; insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG')")
+        try await database.query("insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG')")
+        try await age(database)
+        #expect(try await look(database) == ["done", "1"])
+        try await late.run("commit")
+        try await database.connection.run(
+            """
+            delete from belfry.outbox where message_id = 1;
+            update belfry.message_log set status = 'parked' where id = 1;
+            insert into belfry.parked (message_id, reason) values (1, 'Too large.')
+            """)
+        try await age(database)
+        #expect(try await look(database)[1] == "1")
+        #expect(try await database.query("select message_id from belfry.escalation order by 1") == [["1"], ["2"]])
+        await late.close()
+    }
+
+    @Test func whatAReplayHoldsIsLeftForLaterAndHoldsUpNothing() async throws {
+        let database = try await make()
+        try await database.query("update belfry.escalation_rule set since = '-infinity'")
+        try await database.query(
+            "insert into belfry.message_log (receiver, type) select 'alice', 'JSON_MSG' from generate_series(1, 3)")
+        try await age(database)
+        let replay = try await database.connect()
+        try await replay.run("begin; select * from belfry.replay(ids => '{1}')")
+        try await database.connection.run("set lock_timeout = '1s'")
+        #expect(try await look(database) == ["done", "2"])
+        #expect(try await database.value("select held::text from belfry.escalation_rule") == "{1}")
+        #expect(try await look(database)[1] == "0")
+        try await replay.run("rollback")
+        #expect(try await look(database)[1] == "1")
+        #expect(try await database.value("select held::text from belfry.escalation_rule") == "{}")
+        await replay.close()
+    }
+
+    @Test func anOpenChangeOfARuleHoldsUpWhatCameOfItsWebhooksOnly() async throws {
+        let database = try await make()
+        try await database.query("select belfry.escalate('STRING_MSG', '1 second', '\(Self.url)')")
+        try await database.query("update belfry.escalation_rule set since = '-infinity'")
+        try await database.query(
+            """
+            insert into belfry.message_log (receiver, type, data)
+            values ('alice', 'JSON_MSG', '1'), ('alice', 'STRING_MSG', '"x"')
+            """)
+        try await age(database)
+        for type in ["JSON_MSG", "STRING_MSG"] {
+            try await database.query("select belfry.find_overdue('\(type)', 0, 100, 100)")
+            try await database.query(
+                "select * from belfry.claim_escalations('\(type)', '\(Self.url)', 0, 8, '20 seconds')")
+        }
+        let change = try await database.connect()
+        try await change.run("begin; select belfry.escalate('JSON_MSG', '1 hour', '\(Self.url)')")
+        try await database.connection.run("set lock_timeout = '1s'")
+        let settled = try await database.query(
+            """
+            select message_id, is_held from belfry.settle_escalations(
+                '{1,2}', '{1,1}', '{sent,sent}', '{200,200}', '{"",""}', '{0,0}', 0) order by 1
+            """)
+        #expect(settled == [["1", "t"], ["2", "f"]])
+        try await change.run("rollback")
+        #expect(try await settle(database, 1, attempt: 1, "sent"))
+        #expect(
+            try await database.query("select type, sent from belfry.escalation_rule order by 1")
+                == [["JSON_MSG", "1"], ["STRING_MSG", "1"]])
+        await change.close()
+    }
+
+    @Test func aRuleThatIsChangedHoldsForWhatWasReplayed() async throws {
+        let database = try await make(after: "1 hour")
+        try await database.query("insert into belfry.message_log (receiver, type) values ('alice', 'JSON_MSG')")
+        try await database.query("select * from belfry.replay(ids => '{1}')")
+        try await database.query("select belfry.escalate('JSON_MSG', '2 seconds', '\(Self.url)')")
+        #expect(
+            try await database.value(
+                "select next_at < now() + interval '3 seconds' and due_at = counts_from + interval '2 seconds' "
+                    + "from belfry.escalation") == "t")
+    }
 }

@@ -167,4 +167,73 @@ import Testing
             #expect(answer.status == 404)
         }
     }
+
+    @Test func whatNobodyDeliversIsCriticalAndFound() async throws {
+        try await withConsole { belfry in
+            let connection = belfry.application
+            try await connection.run(
+                """
+                set session_replication_role = replica;
+                insert into belfry.message_log (receiver, type, data) values ('alice', 'JSON_MSG', '1');
+                set session_replication_role = origin;
+                update belfry.unqueued set noted_at = now() - interval '2 minutes'
+                """)
+            try await eventually("it is told") {
+                let problems = try await ask("GET", "overview", belfry).object["problems"] as? [[String: Any]]
+                return problems?.contains { $0["code"] as? String == "unqueued" } == true
+            }
+            let found = try await ask("GET", "messages?status=pending", belfry).object
+            #expect((found["messages"] as? [[String: Any]])?.first?["id"] as? String == "1")
+        }
+    }
+
+    @Test func aLockedTableIsNamedAndTheOverviewStillAnswers() async throws {
+        try await withConsole { belfry in
+            let holder = try await Application.connect(belfry.databaseURL)
+            try await holder.run("begin; lock table belfry.message_log in access exclusive mode")
+            let overview = try await ask("GET", "overview", belfry)
+            #expect(overview.status == 200, "\(overview)")
+            let problems = overview.object["problems"] as? [[String: Any]]
+            #expect(problems?.first?["code"] as? String == "database-silent" && overview.object["pending"] is NSNull)
+            try await holder.run("rollback")
+            await holder.close()
+        }
+    }
+
+    @Test func whoCancelledStandsOnTheMessage() async throws {
+        try await withConsole { belfry in
+            try await belfry.application.notify("alice")
+            _ = try await ask("POST", "messages/1/cancel", belfry, token: "nina")
+            #expect(
+                try await belfry.application.value("select status_reason from belfry.message_log")
+                    == "Cancelled by nina.")
+        }
+    }
+
+    @Test func aReplayOfWhatIsOldIsNoLag() async throws {
+        try await withConsole { belfry in
+            try await belfry.application.run(
+                """
+                insert into belfry.message_log (receiver, type, data)
+                select 'alice', 'JSON_MSG', to_jsonb(i) from generate_series(1, 200) i;
+                update belfry.message_log set created_at = now() - interval '1 day'
+                """)
+            try await eventually("all are published") {
+                try await ask("GET", "overview", belfry).object["lagRows"] as? Int == 0
+            }
+            let holder = try await Application.connect(belfry.databaseURL)
+            // Seen by the operator, and not by the relay, which can't take it on.
+            try await holder.run("begin; lock table belfry.relay_cursor in exclusive mode")
+            try await belfry.application.run("select * from belfry.replay(receiver => 'alice')")
+            var seconds: Double?
+            try await eventually("they are behind") {
+                let behind = try await ask("GET", "overview", belfry).object
+                seconds = behind["lagSeconds"] as? Double
+                return behind["lagRows"] as? Int == 200
+            }
+            #expect(try #require(seconds) < 60)
+            try await holder.run("rollback")
+            await holder.close()
+        }
+    }
 }

@@ -44,13 +44,16 @@ import Testing
         let holder = try await database.connect()
         try await holder.run("begin; select from belfry.message_log where id = 3 for update")
         let first = try await store.act(on: group, cancels: false, actor: "ops")
-        #expect(first.done == 499 && first.skipped == 1 && first.left == 201)
+        #expect(first.done == 500 && first.skipped == 0 && first.left == 200)
         let second = try await store.act(on: group, cancels: false, actor: "ops")
-        #expect(second.done == 200 && second.skipped == 1 && second.left == 1)
+        #expect(second.done == 199 && second.skipped == 0 && second.left == 1)
         let third = try await store.act(on: group, cancels: false, actor: "ops")
         #expect(third.done == 0 && third.left == 1)
         try await holder.run("rollback")
         #expect(try await store.act(on: group, cancels: false, actor: "ops").left == 0)
+        #expect(
+            try await connection.value("select details #>> '{parked,reason}' from belfry.audit order by id limit 1")
+                == "Refused by NACK.")
         #expect(try await connection.value("select count(*) from belfry.outbox") == "700")
 
         let rest = try await store.act(on: .all, cancels: true, actor: "ops")

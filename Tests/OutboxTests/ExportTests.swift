@@ -42,7 +42,7 @@ import Testing
         #expect(object?["status"] as? String == "pending" && object?["idempotencyKey"] as? String == "k")
         #expect(object?["expiresAt"] as? String == "2100-01-01T00:00:00.000000Z")
         #expect((object?["data"] as? [String: Any])?["text"] as? String == "a,\"b\"\n\\c\u{1} 'ü")
-        #expect(object?["topic"] is NSNull && object?.count == 15)
+        #expect(object?["topic"] is NSNull && object?.count == 16)
         await connection.close()
     }
 

@@ -133,4 +133,20 @@ import Testing
         #expect(Self.ids(ofAnHour).count == 60 && Self.ids(ofAnHour).last == "60000")
         #expect(ofAnHour.rows < 3_000 && ofAnHour.before == nil)
     }
+
+    @Test func theNewestIsFoundWhateverTheNumberOfIDs() async throws {
+        let database = try await TestServer.makeDatabase()
+        let connection = try await database.connect()
+        let store = MessageSearchStore(executor: connection)
+        for count in [1_001, 1_002, 2_001] {
+            try await connection.run(
+                """
+                insert into belfry.message_log (receiver, type, data)
+                select 'alice', 'JSON_MSG', to_jsonb(i)
+                from generate_series((select coalesce(max(id), 0) + 1 from belfry.message_log), \(count)) i
+                """)
+            let found = try await store.find(Self.search { ($0.until, $0.limit) = (4_000_000_000_000, 1) })
+            #expect(Self.ids(found) == ["\(count)"])
+        }
+    }
 }

@@ -289,4 +289,20 @@ private final class Flag: Sendable {
     /// Whether it was not set before.
     func set() -> Bool { !value.exchange(true, ordering: .acquiringAndReleasing) }
     var isSet: Bool { value.load(ordering: .acquiring) }
+
+    @Test func `one type whose webhooks fail leaves the others of its server their turns`() async throws {
+        let scene = try await EscalationScene(after: nil) { request in
+            request.path.hasSuffix("/fails") ? .answer(status: 500, body: "") : .answer(status: 204, body: "")
+        }
+        try await scene.rule(type: "JSON_MSG", path: "/fails")
+        try await scene.rule(type: "STRING_MSG", path: "/works")
+        try await scene.insert(count: 200)
+        let relay = try await scene.relay()
+        try await eventually("some have failed") { scene.told.count >= 3 }
+        try await scene.insert("bob", type: "STRING_MSG")
+        try await eventually("the other one was told", within: .seconds(30)) {
+            try await scene.states().contains("201 sent")
+        }
+        await scene.end(relay)
+    }
 }

@@ -221,7 +221,7 @@ struct BelfryProcess: Service, CustomStringConvertible {
             configuration: gateway, installation: installation, eventLoopGroup: eventLoopGroup,
             postgres: postgres.client, requests: postgres.requests, heartBeats: postgres.heartBeats, bus: bus,
             authenticator: authenticator, health: health, metricsText: { [registry] in registry.render() },
-            sendRefusals: sendRefusals, insight: ConsoleInsight.of(configuration, postgres.requests),
+            sendRefusals: sendRefusals, insight: ConsoleInsight.of(configuration, postgres.requests, health),
             logger: Logger(label: "belfry.gateway"), trace: trace)
     }
 

@@ -1,14 +1,17 @@
 import BelfryModel
 import Commands
 import Foundation
+import HTTPServer
 import Outbox
 import Postgres
 
 /// What a process tells the console beside the tables: where a message is, and what the doctor finds from here.
 enum ConsoleInsight {
     /// - Parameter client: its role is in `belfry_service`.
-    static func of(_ configuration: BelfryConfiguration, _ client: PostgresClient) -> OperatorViews.Insight {
-        OperatorViews.Insight(
+    static func of(
+        _ configuration: BelfryConfiguration, _ client: PostgresClient, _ health: HealthChecks
+    ) -> OperatorViews.Insight {
+        var insight = OperatorViews.Insight(
             trace: { id async throws(PostgresError) in
                 json(Trace(TraceReport(id, try await TraceStore(executor: client).facts(of: id))))
             },
@@ -17,6 +20,8 @@ enum ConsoleInsight {
                 doctor.watch = .seconds(1)
                 return json(Examination(await doctor.examine()))
             })
+        insight.health = { await health.report().json }
+        return insight
     }
 
     /// As the console has it: times in milliseconds.

@@ -72,10 +72,6 @@ public struct OperateReplayJobs: Sendable {
             return try await body()
         } catch {
             switch error.sqlState {
-            case "55P03":
-                throw CommandRefusal(
-                    .unavailable, "another transaction holds this job; nothing was changed, try again.",
-                    underlying: error)
             // Its state, or the number of jobs, stands against it.
             case "55000": throw CommandRefusal(.conflict, error.sentence)
             default: throw CommandRefusal(error)

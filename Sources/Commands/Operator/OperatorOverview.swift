@@ -174,6 +174,60 @@ struct OperatorOverview: Encodable {
     /// As `belfry status` has it: a leader gives a sign of life each second.
     private var isLed: Bool { (facts.leader?.seenAgeSeconds ?? .infinity) <= 3 }
 
+    // MARK: Without PostgreSQL
+
+    private struct Blind: Encodable {
+        let at: Int64
+        let problems: [Problem]
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(at, forKey: .at)
+            try container.encode(problems, forKey: .problems)
+            for key in [
+                CodingKeys.in, .delivered, .pending, .heldBack, .oldestPending, .parked, .lagRows, .lagSeconds,
+                .latency, .sessions, .leader, .postgres, .redis, .installation,
+            ] {
+                try container.encodeNil(forKey: key)
+            }
+            try container.encode([String](), forKey: .processes)
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case at, `in`, delivered, pending, heldBack, oldestPending, parked, lagRows, lagSeconds, latency, sessions
+            case leader, postgres, redis, installation, problems, processes
+        }
+    }
+
+    /// What is told when PostgreSQL does not tell: nothing but why.
+    ///
+    /// - Parameter health: what `/health/ready` of this node says, as JSON.
+    static func withoutDatabase(health: String, isLocked: Bool) -> String {
+        let checks =
+            (try? JSONDecoder().decode(Process.Health.self, from: Data(health.utf8)))?.checks?
+            .filter { $0.value.state != "up" && $0.key != "shutdown" } ?? [:]
+        var problems = checks.sorted { $0.key < $1.key }.map { name, check in
+            Problem(
+                severity: check.state == "down" ? .critical : .warning, code: "health-\(name)",
+                sentence: "This node: \(check.reason ?? "\(name) is \(check.state).")", command: "belfry doctor",
+                view: "doctor")
+        }
+        if problems.isEmpty {
+            let sentence =
+                isLocked
+                ? "Another transaction has locked a table that this reads: belfry doctor says which."
+                : "PostgreSQL has not told within three seconds how things are: it is slow, or a table is locked."
+            problems = [
+                Problem(
+                    severity: .critical, code: "database-silent", sentence: sentence, command: "belfry doctor",
+                    view: "doctor")
+            ]
+        }
+        let blind = Blind(
+            at: Int64(Date().timeIntervalSince1970 * 1_000), problems: problems.sorted { $0.severity < $1.severity })
+        return (try? JSONEncoder().encode(blind)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+
     // MARK: What is wrong
 
     private static let lagSecondsMax = 10.0
@@ -242,6 +296,15 @@ struct OperatorOverview: Encodable {
 
     private var ofDatabase: [Problem] {
         var problems: [Problem] = []
+        if facts.unqueued > 0 {
+            let messages = facts.unqueued == 1 ? "1 message is" : "\(facts.unqueued) messages are"
+            problems.append(
+                Problem(
+                    severity: .critical, code: "unqueued",
+                    sentence:
+                        "\(messages) in the log and in no outbox: inserted without the trigger, and not delivered.",
+                    command: "belfry doctor --repair"))
+        }
         if facts.parked > 0 {
             let messages = facts.parked == 1 ? "1 message is" : "\(facts.parked) messages are"
             problems.append(

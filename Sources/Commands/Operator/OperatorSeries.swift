@@ -5,6 +5,8 @@ import Outbox
 struct Rates {
     /// Over which they are taken: two reports of each process at least.
     private static let windowMilliseconds: Int64 = 35_000
+    /// More than this in a second is no traffic but a sequence that was set forward, as after a restore.
+    static let rateMax = 500_000.0
 
     let `in`: Double?
     let delivered: Double?
@@ -19,8 +21,13 @@ struct Rates {
         }
         let span = Double(last.at - first.at) / 1_000
         let highest = recent.map(\.lastID).max() ?? 0
-        self.in = span >= 1 ? Double(max(0, highest - first.lastID)) / span : nil
+        self.in = span >= 1 ? Self.rate(highest - first.lastID, span) : nil
         delivered = Self.delivered(recent)
+    }
+
+    static func rate(_ ids: Int64, _ seconds: Double) -> Double? {
+        let rate = Double(max(0, ids)) / seconds
+        return rate <= rateMax ? rate : nil
     }
 
     /// Of all processes together: what each says is a rate of its own.
@@ -93,7 +100,7 @@ struct OperatorSeries: Encodable {
             let newest = pulses.max { $0.lastID < $1.lastID }
             let rate = before.flatMap { before -> Double? in
                 guard let newest, newest.at > before.at else { return nil }
-                return Double(max(0, newest.lastID - before.lastID)) * 1_000 / Double(newest.at - before.at)
+                return Rates.rate(newest.lastID - before.lastID, Double(newest.at - before.at) / 1_000)
             }
             if let newest { before = (newest.at, newest.lastID) }
             // The leader's; of two, which there are when one takes over, the later.

@@ -12,6 +12,8 @@ public struct OperatorViews: Sendable {
         public var trace: @Sendable (MessageID) async throws(PostgresError) -> String
         /// What `belfry doctor` finds from here, as JSON.
         public var doctor: @Sendable () async -> String
+        /// What `/health/ready` says of this process, as JSON.
+        public var health: @Sendable () async -> String = { "{}" }
 
         public init(
             trace: @escaping @Sendable (MessageID) async throws(PostgresError) -> String,
@@ -89,7 +91,7 @@ public struct OperatorViews: Sendable {
         let asked = OperatorParameters(given)
         switch view {
         case "me": return try me(identity)
-        case "overview": return try await share(view) { () async throws in try await overview() }
+        case "overview": return try await share(view) { () async throws in await overviewInTime() }
         case "series":
             let minutes = try asked.count("minutes", 1...60) ?? 60
             return try await share("series \(minutes)") { () async throws in
@@ -136,6 +138,38 @@ public struct OperatorViews: Sendable {
             return try json(Me(user: identity.user, mayAct: identity.rights.operatorRight >= .act))
         } catch {
             throw CommandRefusal(.unavailable, "the answer could not be written.", underlying: error)
+        }
+    }
+
+    /// Time for PostgreSQL to tell what there is; then what this process knows by itself is told.
+    private static let overviewTimeout: Duration = .seconds(3)
+
+    /// Never late, and never without an answer: it is looked at when something is wrong.
+    private func overviewInTime() async -> String {
+        let (answers, continuation) = AsyncStream<Result<String, any Error>>.makeStream(
+            bufferingPolicy: .bufferingOldest(1))
+        // The statement has a limit of its own; nobody waits for it.
+        let asking = Task {
+            do {
+                continuation.yield(.success(try await overview()))
+            } catch {
+                continuation.yield(.failure(error))
+            }
+        }
+        let waiting = Task {
+            try await Task.sleep(for: Self.overviewTimeout)
+            continuation.yield(.failure(CancellationError()))
+        }
+        defer {
+            asking.cancel()
+            waiting.cancel()
+        }
+        switch await answers.first(where: { _ in true }) {
+        case .success(let overview)?: return overview
+        case .failure(let error)?:
+            return OperatorOverview.withoutDatabase(
+                health: await insight.health(), isLocked: (error as? PostgresError)?.sqlState == "55P03")
+        case nil: return OperatorOverview.withoutDatabase(health: await insight.health(), isLocked: false)
         }
     }
 

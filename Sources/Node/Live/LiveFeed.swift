@@ -96,7 +96,10 @@ extension LiveFeed: BusSubscriberDelegate {
             let envelope = try Envelope(decoding: envelope)
             guard origins.accepts(envelope.origin) else { return }
             let now = UnixTime.microseconds
-            context.metrics.arrived(createdAtMicroseconds: envelope.createdAtMicroseconds, nowMicroseconds: now)
+            // When what comes again was written says nothing of how fast it came.
+            if !envelope.isRedelivered {
+                context.metrics.arrived(createdAtMicroseconds: envelope.createdAtMicroseconds, nowMicroseconds: now)
+            }
             let isTraced = followed.received(envelope, for: address, atMilliseconds: now / 1_000)
             audience.deliver(
                 Message(

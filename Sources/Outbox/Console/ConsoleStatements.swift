@@ -22,7 +22,7 @@ enum ConsoleStatements {
             where o.topic is null or o.published_at is null
             order by o.message_id limit 1
         ), behind as materialized (
-            select b.message_id from (
+            select b.message_id, b.xid from (
                 \(OperatorStatements.behind)
             ) b limit \(ConsoleStore.countedMax + 1)
         )
@@ -30,14 +30,14 @@ enum ConsoleStatements {
             (select \(milliseconds("o.created_at")) from oldest o),
             (select count(*) from (select from belfry.parked p limit \(ConsoleStore.parkedMax)) p),
             (select count(*) from behind),
-            (select extract(epoch from clock_timestamp() - m.created_at)::float8
-                from belfry.message_log m where m.id = (select min(b.message_id) from behind b)),
+            (\(OperatorStatements.oldestBehind)),
             c.relay, c.term, extract(epoch from clock_timestamp() - c.leader_seen_at)::float8,
             current_setting('server_version'), (select sum(d.numbackends)::bigint from pg_stat_database d),
             current_setting('max_connections')::bigint, pg_database_size(current_database()),
             (select i.id::text from belfry.installation i),
             (select string_agg(r.type, ', ' order by r.type)
-                from belfry.escalation_rule r where r.failing_since is not null or r.problem is not null)
+                from belfry.escalation_rule r where r.failing_since is not null or r.problem is not null),
+            (select count(*) from belfry.unqueued u where u.noted_at < clock_timestamp() - interval '1 minute')
         from waiting w left join belfry.relay_cursor c on c.shard = 0
         """, timeLimit: timeLimit)
 
@@ -173,7 +173,7 @@ enum ConsoleStatements {
         with \(NodeMarkStatements.patience)
         select r.message_id, r.previous_status, r.action
         from patience p cross join lateral belfry.replay_for(
-            case when p.milliseconds <> '' then $1::bigint[] end, $2::boolean, $3::boolean, $4) r
+            case when p.milliseconds <> '' then $1::bigint[] end, $2::boolean, $3::boolean, $4, $5::jsonb) r
         """, timeLimit: timeLimit)
 
     /// Plan: message_log, outbox and parked by primary key.
@@ -182,7 +182,7 @@ enum ConsoleStatements {
         """
         with \(NodeMarkStatements.patience)
         select coalesce(cardinality(belfry.cancel_all_for(
-            case when p.milliseconds <> '' then $1::bigint[] end, $2)), 0)::bigint
+            case when p.milliseconds <> '' then $1::bigint[] end, $2, $3::jsonb)), 0)::bigint
         from patience p
         """, timeLimit: timeLimit)
 
@@ -211,11 +211,16 @@ enum ConsoleStatements {
         from chosen c
         """, timeLimit: timeLimit)
 
+    /// The first that no other transaction holds now.
     static let someParked = PostgresStatement(
         "belfry_console_some_parked",
         """
         with \(chosen)
-        select array(select c.message_id from chosen c order by c.message_id limit \(ConsoleStore.batchMax))::text,
+        select array(
+                select c.message_id from chosen c
+                cross join lateral (
+                    select from belfry.message_log m where m.id = c.message_id for no key update skip locked) l
+                order by c.message_id limit \(ConsoleStore.batchMax))::text,
             (select count(*) from chosen c)
         """, timeLimit: timeLimit)
 }

@@ -1,4 +1,5 @@
 import BelfryModel
+import Foundation
 import Postgres
 
 /// What operators see in the console beside messages and processes, and what they do there. Answers are JSON.
@@ -91,12 +92,17 @@ public struct ConsoleStore: Sendable {
     }
 
     /// Delivers single messages again.
+    ///
+    /// - Parameter criteria: what chose them, as a JSON object for `belfry.audit`.
     public func replay(
-        _ ids: [MessageID], includeDelivered: Bool, dryRun: Bool, actor: String
+        _ ids: [MessageID], includeDelivered: Bool, dryRun: Bool, actor: String, criteria: String = "{}"
     ) async throws(PostgresError) -> [ReplayedMessage] {
         let result = try await executor.execute(
             ConsoleStatements.replay,
-            [.int64Array(ids.map(\.rawValue)), .bool(includeDelivered), .bool(dryRun), .text(actor)])
+            [
+                .int64Array(ids.map(\.rawValue)), .bool(includeDelivered), .bool(dryRun), .text(actor),
+                .text(criteria),
+            ])
         return (0..<result.rowCount).map { row in
             ReplayedMessage(
                 id: MessageID(rawValue: result.int64(row, 0) ?? 0), previousStatus: result.optionalString(row, 1),
@@ -121,15 +127,16 @@ public struct ConsoleStore: Sendable {
         let result = try await executor.execute(ConsoleStatements.someParked, Self.values(parked))
         let ids = MessageSearchStore.numbers(result.string(0, 0)).map(MessageID.init(rawValue:))
         let all = Int(result.int64(0, 1) ?? 0)
-        guard !ids.isEmpty else { return ParkedBatch(done: 0, skipped: 0, left: 0) }
+        guard !ids.isEmpty else { return ParkedBatch(done: 0, skipped: 0, left: all) }
         let done: Int
         if cancels {
             let cancelled = try await executor.execute(
-                ConsoleStatements.cancel, [.int64Array(ids.map(\.rawValue)), .text(actor)])
+                ConsoleStatements.cancel, [.int64Array(ids.map(\.rawValue)), .text(actor), .text(parked.criteria)])
             done = Int(cancelled.int64(0, 0) ?? 0)
         } else {
-            done = try await replay(ids, includeDelivered: false, dryRun: false, actor: actor)
-                .count { !$0.action.hasPrefix("skip") }
+            done = try await replay(
+                ids, includeDelivered: false, dryRun: false, actor: actor, criteria: parked.criteria
+            ).count { !$0.action.hasPrefix("skip") }
         }
         return ParkedBatch(done: done, skipped: ids.count - done, left: all - done)
     }
@@ -140,6 +147,28 @@ public struct ConsoleStore: Sendable {
         case .group(let reason, let type): [.null, .text(reason), .text(type)]
         case .all: [.null, .null, .null]
         }
+    }
+}
+
+extension ConsoleStore.Parked {
+    private struct Criteria: Encodable {
+        struct Group: Encodable {
+            let reason: String
+            let type: String
+        }
+        var all: Bool?
+        var parked: Group?
+    }
+
+    /// As `belfry.audit` tells which were meant.
+    fileprivate var criteria: String {
+        let criteria =
+            switch self {
+            case .ids: Criteria()
+            case .group(let reason, let type): Criteria(parked: Criteria.Group(reason: reason, type: type))
+            case .all: Criteria(all: true)
+            }
+        return (try? JSONEncoder().encode(criteria)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 }
 
@@ -162,6 +191,8 @@ public struct ConsoleFacts: Sendable {
     public let installation: String
     /// Types whose webhooks fail, with commas between; `nil` for none.
     public let failingEscalations: String?
+    /// Messages that were inserted without being queued, a minute ago or longer.
+    public let unqueued: Int
 
     init(_ result: PostgresResult) {
         func count(_ column: Int) -> Int { Int(result.int64(0, column) ?? 0) }
@@ -179,5 +210,6 @@ public struct ConsoleFacts: Sendable {
         databaseBytes = result.int64(0, 13) ?? 0
         installation = result.string(0, 14)
         failingEscalations = result.optionalString(0, 15)
+        unqueued = count(16)
     }
 }

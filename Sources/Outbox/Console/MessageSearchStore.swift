@@ -14,7 +14,7 @@ public struct MessageSearchStore: Sendable {
     /// Messages that one request looks at.
     private static let rowsMax = 50_000
     /// `created_at` and ids do not rise together where a statement takes long: this much is looked at beside a time.
-    private static let slackMilliseconds: Int64 = 3_600_000
+    private static let slackMilliseconds: Int64 = 900_000
 
     private let executor: any RelayStoreExecutor
 
@@ -148,7 +148,15 @@ enum MessageSearchStatements {
         case .id: range("message_log", "t.id = $1::bigint")
         case .key: range("message_log", "t.idempotency_key = $2")
         case .topic: range("message_log", "t.topic = $4")
-        case .outbox: range("outbox", "true", id: "message_id")
+        case .outbox:
+            // And what is to be delivered and in no outbox, as it came without the trigger.
+            """
+            select u.id from (
+                    (\(range("outbox", "true", id: "message_id")))
+                    union
+                    (\(range("unqueued", "true", id: "message_id")))
+                ) u order by u.id desc limit $15::bigint
+            """
         case .parked: range("parked", "true", id: "message_id")
         case .time, .log: range("message_log", "true")
         case .receiver:
@@ -199,7 +207,7 @@ enum MessageSearchStatements {
     static let near = PostgresStatement(
         "belfry_search_near",
         """
-        select belfry.id_near(\(time("$1"))), belfry.id_near(\(time("$2"))) + 1000
+        select belfry.id_near(\(time("$1"))), belfry.id_near(\(time("$2"))) + 1001
         """, timeLimit: timeLimit)
 
     private static let columns = """

@@ -116,8 +116,7 @@ enum DoctorSchemaStatements {
             extract(epoch from clock_timestamp() - c.backend_start)::float8,
             coalesce(c.system_identifier = (select system_identifier from pg_control_system()), true),
             (select count(*) from behind),
-            (select extract(epoch from clock_timestamp() - l.created_at)::float8
-                from belfry.message_log l where l.id = (select min(message_id) from behind))
+            (\(OperatorStatements.oldestBehind))
         from belfry.relay_cursor c where c.shard = 0
         """)
 

@@ -25,12 +25,35 @@ export function h(name, properties = null, ...children) {
     return node;
 }
 
+/** What has no shape of its own, or turns the text around it: one user could look like another by it. */
+const unseen = /[\p{Cc}\p{Cf}\u2028\u2029\u3164\uFFA0]/u;
+const unseenOrText = /([\p{Cc}\p{Cf}\u2028\u2029\u3164\uFFA0])/u;
+
 function append(node, children) {
     for (const child of children) {
         if (child === null || child === undefined || child === false) continue;
         if (Array.isArray(child)) append(node, child);
-        else node.append(child);
+        else if (child instanceof Node) node.append(child);
+        else appendText(node, String(child));
     }
+}
+
+/** A text, in which what can't be seen is named; the ends of lines and tabs stay. */
+function appendText(node, text) {
+    const plain = text.replace(/[\n\r\t]/g, "");
+    if (!unseen.test(plain) || svgNames.has(node.localName)) {
+        node.append(text);
+        return;
+    }
+    for (const part of text.split(unseenOrText)) {
+        if (part === "") continue;
+        if (!unseen.test(part) || /^[\n\r\t]$/.test(part) || node.localName === "option") node.append(part);
+        else node.append(h("span", { class: "unseen" }, `U+${code(part)}`));
+    }
+}
+
+function code(character) {
+    return character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 }
 
 /**

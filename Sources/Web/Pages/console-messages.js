@@ -6,6 +6,8 @@ import { messageTable } from "/console/message-list.js";
 import { empty } from "/console/page.js";
 
 const statuses = ["pending", "delivered", "expired", "cancelled", "parked"];
+/** How long a search that finds nothing goes on by itself. */
+const patienceMilliseconds = 15_000;
 const texts = ["id", "receiver", "topic", "type", "status", "since", "until", "key", "path", "value"];
 const criteria = [...texts, "by"];
 /** What a replay job can be made of. */
@@ -100,9 +102,25 @@ async function search(page, asked, result) {
     const { limit } = page.query;
     // What was taken back is not in the index of receivers.
     const by = asked.status === "cancelled" && asked.receiver !== "" ? "log" : asked.by;
-    const answer = await page.load("messages", { ...asked, by, before: page.query.before, limit }, result);
+    let answer = await page.load("messages", { ...asked, by, before: page.query.before, limit }, result);
     if (answer === undefined) return;
-    const { messages, before, looked } = answer;
+    // Nothing yet: it looks on for a while, by itself.
+    const end = performance.now() + patienceMilliseconds;
+    let { rows } = answer.looked;
+    while (answer.messages.length === 0 && answer.before !== null && performance.now() < end) {
+        show(result, h("p", { class: "muted", role: "status" }, "Looking further back: ", counted(rows, "message"),
+            ", back to ", time(answer.looked.backTo, { relative: false }), "."));
+        try {
+            answer = await page.source.get("messages", { ...asked, by, before: answer.before, limit }, page.signal);
+        } catch (error) {
+            page.failed(error, result);
+            return;
+        }
+        if (page.signal.aborted) return;
+        rows += answer.looked.rows;
+    }
+    const { messages, before } = answer;
+    const looked = { ...answer.looked, rows };
     const further = before === null ? null
         : h("a", { class: "button", href: address(["messages"], { ...asked, limit, before }) }, "Look further back");
     const others = ["id", "key", "path"];

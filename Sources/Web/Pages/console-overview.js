@@ -104,10 +104,13 @@ function showFigures(target, now) {
     show(target,
         figure("In", rate(now.in), "written"),
         figure("Delivered", rate(now.delivered), "acknowledged"),
-        figure("Pending", count(now.pending), now.oldestPending === null ? "none waits"
+        figure("Pending", count(now.pending), now.pending === null ? "not known now"
+            : now.oldestPending === null ? "none waits"
             : ["the oldest ", since(now.oldestPending)], now.heldBack > 0 ? `, ${count(now.heldBack)} held back` : ""),
-        figure("Parked", count(now.parked), now.parked > 0 ? link(["parked"], {}, "look at them") : "none"),
-        figure("Lag", seconds(now.lagSeconds), counted(now.lagRows, "message"), " to publish"),
+        figure("Parked", count(now.parked), now.parked > 0 ? link(["parked"], {}, "look at them")
+            : now.parked === null ? "not known now" : "none"),
+        figure("Lag", seconds(now.lagSeconds), now.lagRows === null ? "not known now"
+            : [counted(now.lagRows, "message"), " to publish"]),
         figure("Sessions", count(now.sessions), "over all nodes"),
         until("Commit to published", "published"),
         until("Commit to delivered", "arrived"),
@@ -119,6 +122,12 @@ function showRest(target, now) {
     const redisStates = {
         up: "connected", degraded: "away from some", away: "away", none: "none configured: the bus is in memory",
     };
+    // PostgreSQL does not answer: the rest is in it.
+    if (postgres === null) {
+        show(target,
+            h("p", { class: "muted" }, "What else there is to tell is in PostgreSQL, which does not tell now."));
+        return;
+    }
     show(target,
         section("Processes", processTable(now.processes),
             h("p", { class: "muted" }, leader === null ? "No relay leads."

@@ -67,7 +67,8 @@ function openUser(page, user) {
 
     const showSessions = () => {
         if (sessions === null) return;
-        const waits = about && about.pending > 0 ? ` ${counted(about.pending, "message")} wait for one.` : "";
+        const verb = about?.pending === 1 ? "waits" : "wait";
+        const waits = about && about.pending > 0 ? ` ${counted(about.pending, "message")} ${verb} for one.` : "";
         show(list, h("h2", null, sessions.length === 0 ? "Sessions" : counted(sessions.length, "session")),
             sessions.length === 0 ? empty(`${user} is not connected.${waits}`) : sessionTable(sessions, about, false));
     };

@@ -7,6 +7,10 @@ import Outbox
 struct OperatorParameters {
     private static let pageDefault = 50
     private static let pathMax = 32
+    /// Of a path into data, and of what stands there.
+    private static let contentBytesMax = 300
+    /// As groups of parked messages are told.
+    private static let reasonCharactersMax = 500
 
     private let given: [String: String]
 
@@ -22,7 +26,7 @@ struct OperatorParameters {
     }
 
     func count(_ name: String, _ range: ClosedRange<Int>) throws(CommandRefusal) -> Int? {
-        guard let text = given[name], !text.isEmpty else { return nil }
+        guard let text = given[name] else { return nil }
         guard let count = Int(text), range.contains(count) else {
             throw CommandRefusal(
                 .invalid, "\(name) is '\(text.prefix(60))'; it is \(range.lowerBound) to \(range.upperBound).")
@@ -112,7 +116,10 @@ struct OperatorParameters {
     func parkedSearch() throws(CommandRefusal) -> MessageSearch {
         var search = MessageSearch()
         search.status = "parked"
-        search.parkedReason = try text("reason", bytesMax: 4_000)
+        search.parkedReason = try text("reason", bytesMax: 4 * Self.reasonCharactersMax)
+        guard search.parkedReason?.unicodeScalars.count ?? 0 <= Self.reasonCharactersMax else {
+            throw CommandRefusal(.invalid, "reason has \(Self.reasonCharactersMax) characters, as a group tells it.")
+        }
         search.type = try text("type")
         try page(into: &search)
         return search
@@ -125,8 +132,8 @@ struct OperatorParameters {
 
     /// `order.items[0].id`, with or without `$.` in front, and what stands there.
     private func content() throws(CommandRefusal) -> MessageSearch.Content? {
-        let value = try text("value", bytesMax: 4_000)
-        guard let path = try text("path", bytesMax: 1_000) else {
+        let value = try text("value", bytesMax: Self.contentBytesMax)
+        guard let path = try text("path", bytesMax: Self.contentBytesMax) else {
             guard value == nil else {
                 throw CommandRefusal(.invalid, "value is what stands at path, which is missing.")
             }

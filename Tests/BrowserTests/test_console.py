@@ -21,7 +21,7 @@ class MessageTests(ConsoleTestCase):
         self.button("look for it, too").click()
         self.wait_for(lambda: [row[0] for row in self.rows()] == [message], "the one message")
         self.assertIn(f"receiver={self.user}", self.route())
-        self.assertNotIn(other, self.text())
+        self.assertNotIn(other, [row[0] for row in self.rows()])
         self.button(message).click()
         self.wait_title(f"Message {message}")
         self.wait_text("Cancelled")

@@ -105,7 +105,8 @@ async function actOn(page, verb, which, name, refresh) {
             const others = skipped === 0 ? "" : ` ${counted(skipped, "message")} were left alone: `
                 + "another transaction holds them, or they are parked no more.";
             const rest = left === 0 ? "" : way.isStopped() ? ` Stopped: ${counted(left, "message")} are left.`
-                : ` ${counted(left, "message")} are left: try again.`;
+                : ` ${counted(left, "message")} ${left === 1 ? "is" : "are"} left, as another transaction holds `
+                    + `${left === 1 ? "it" : "them"}: try again.`;
             return `${counted(done, "message")} ${done === 1 ? "was" : "were"} ${past}.${others}${rest}`;
         },
     });

@@ -78,6 +78,12 @@ enum HistoryStatements {
     /// Of no meaning.
     static let lockID = 1_748_205_121
 
+    /// Whether it can be gone by, as an expression. Plan: pg_class by name, pg_index by primary key.
+    static let isUsable = """
+        exists (select from pg_catalog.pg_index i
+                where i.indexrelid = to_regclass('belfry.message_log_history') and i.indisvalid)
+        """
+
     static let wanted = PostgresStatement("", "select s.keeps_history from belfry.setting s")
 
     static let remember = PostgresStatement(

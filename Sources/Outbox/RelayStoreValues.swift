@@ -146,9 +146,8 @@ public struct RelayPage: Sendable {
     public func expiresAtMilliseconds(_ row: Int) -> Int64? { result.int64(row, Column.expiresAt) }
     /// When the row was written, in Unix microseconds.
     public func createdAtMicroseconds(_ row: Int) -> Int64 { result.int64(row, Column.createdAt) ?? 0 }
-    /// Milliseconds from the writing of the row to this reading, by PostgreSQL's clock.
-    /// Since it was written; zero for one that was released, replayed or stamped anew: since when it waits is not
-    /// known, and when it was written says nothing of it.
+    /// Milliseconds from the writing of the row to this reading, by PostgreSQL's clock; zero for one that was released,
+    /// replayed or stamped anew: since when it waits is not known, and when it was written says nothing of it.
     public func ageMilliseconds(_ row: Int) -> Int64 { result.int64(row, Column.age) ?? 0 }
     /// To be published now: neither held back, nor expired, nor without a row in the log.
     public func isReady(_ row: Int) -> Bool { result.bool(row, Column.ready) }

@@ -69,8 +69,7 @@ public struct ReplayEstimate: Sendable, Hashable {
         isComplete = result.bool(0, 1)
         estimated = Int(result.int64(0, 2) ?? 0)
         seconds = Int(result.int64(0, 3) ?? 0)
-        sample = result.string(0, 4).dropFirst().dropLast().split(separator: ",")
-            .compactMap { Int64($0).map(MessageID.init(rawValue:)) }
+        sample = result.int64List(0, 4).map(MessageID.init(rawValue:))
     }
 }
 

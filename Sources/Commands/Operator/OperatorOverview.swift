@@ -40,6 +40,18 @@ struct OperatorOverview: Encodable {
             }
             let status: String?
             let checks: [String: Check]?
+
+            /// What is not as it should be, by the checks' names; that it ends is no fault.
+            func problems(of whose: String, view: String) -> [Problem] {
+                (checks ?? [:]).filter { $0.value.state != "up" && $0.key != "shutdown" }
+                    .sorted { $0.key < $1.key }
+                    .map { name, check in
+                        Problem(
+                            severity: check.state == "down" ? .critical : .warning, code: "health-\(name)",
+                            sentence: "\(whose): \(check.reason ?? "\(name) is \(check.state).")",
+                            command: "belfry doctor", view: view)
+                    }
+            }
         }
         let id: String
         let kind: String
@@ -57,7 +69,6 @@ struct OperatorOverview: Encodable {
 
         var name: String { "belfry \(kind) on \(host) (process \(pid))" }
         var isNode: Bool { kind != "relay" }
-        var isRelay: Bool { kind != "node" }
     }
 
     struct Quantiles: Encodable {
@@ -98,7 +109,7 @@ struct OperatorOverview: Encodable {
 
     private struct Leader: Encodable {
         let name: String
-        let term: Int64
+        let term: Int
         let isAlive: Bool
     }
 
@@ -134,9 +145,10 @@ struct OperatorOverview: Encodable {
         return max(counted, pulses.last { told($0) != nil }.flatMap(told).map { Int($0) } ?? 0)
     }
 
-    private enum CodingKeys: String, CodingKey {
+    /// Of what is told; the processes are put in front of the rest as they were read.
+    private enum CodingKeys: String, CodingKey, CaseIterable {
         case at, `in`, delivered, pending, heldBack, oldestPending, parked, lagRows, lagSeconds, latency, sessions
-        case leader, postgres, redis, installation, problems
+        case leader, postgres, redis, installation, problems, processes
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -154,7 +166,7 @@ struct OperatorOverview: Encodable {
         try container.encode(Latency(pulses), forKey: .latency)
         try container.encode(alive.reduce(0) { $0 + ($1.sessions ?? 0) }, forKey: .sessions)
         try container.encode(
-            facts.leader.map { Leader(name: $0.name, term: $0.term, isAlive: isLed) }, forKey: .leader)
+            facts.leader.map { Leader(name: $0.name, term: $0.term, isAlive: $0.isAlive) }, forKey: .leader)
         try container.encode(
             Server(
                 version: facts.postgresVersion, connections: facts.connections, connectionsMax: facts.connectionsMax,
@@ -171,9 +183,6 @@ struct OperatorOverview: Encodable {
         return Redis(state: state, nodesConnected: connected, nodes: checks.count)
     }
 
-    /// As `belfry status` has it: a leader gives a sign of life each second.
-    private var isLed: Bool { (facts.leader?.seenAgeSeconds ?? .infinity) <= 3 }
-
     // MARK: Without PostgreSQL
 
     private struct Blind: Encodable {
@@ -182,20 +191,14 @@ struct OperatorOverview: Encodable {
 
         func encode(to encoder: any Encoder) throws {
             var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(at, forKey: .at)
-            try container.encode(problems, forKey: .problems)
-            for key in [
-                CodingKeys.in, .delivered, .pending, .heldBack, .oldestPending, .parked, .lagRows, .lagSeconds,
-                .latency, .sessions, .leader, .postgres, .redis, .installation,
-            ] {
-                try container.encodeNil(forKey: key)
+            for key in CodingKeys.allCases {
+                switch key {
+                case .at: try container.encode(at, forKey: key)
+                case .problems: try container.encode(problems, forKey: key)
+                case .processes: try container.encode([String](), forKey: key)
+                default: try container.encodeNil(forKey: key)
+                }
             }
-            try container.encode([String](), forKey: .processes)
-        }
-
-        private enum CodingKeys: String, CodingKey {
-            case at, `in`, delivered, pending, heldBack, oldestPending, parked, lagRows, lagSeconds, latency, sessions
-            case leader, postgres, redis, installation, problems, processes
         }
     }
 
@@ -203,15 +206,8 @@ struct OperatorOverview: Encodable {
     ///
     /// - Parameter health: what `/health/ready` of this node says, as JSON.
     static func withoutDatabase(health: String, isLocked: Bool) -> String {
-        let checks =
-            (try? JSONDecoder().decode(Process.Health.self, from: Data(health.utf8)))?.checks?
-            .filter { $0.value.state != "up" && $0.key != "shutdown" } ?? [:]
-        var problems = checks.sorted { $0.key < $1.key }.map { name, check in
-            Problem(
-                severity: check.state == "down" ? .critical : .warning, code: "health-\(name)",
-                sentence: "This node: \(check.reason ?? "\(name) is \(check.state).")", command: "belfry doctor",
-                view: "doctor")
-        }
+        let health = try? JSONDecoder().decode(Process.Health.self, from: Data(health.utf8))
+        var problems = health?.problems(of: "This node", view: "doctor") ?? []
         if problems.isEmpty {
             let sentence =
                 isLocked
@@ -239,7 +235,7 @@ struct OperatorOverview: Encodable {
 
     private var ofRelay: [Problem] {
         var problems: [Problem] = []
-        if !isLed {
+        if facts.leader?.isAlive != true {
             let last = facts.leader.map { " \($0.name) led last." } ?? ""
             problems.append(
                 Problem(
@@ -274,14 +270,7 @@ struct OperatorOverview: Encodable {
                         + "cut off from PostgreSQL.", view: "processes"))
         }
         for process in alive {
-            for (name, check) in (process.health.checks ?? [:]).sorted(by: { $0.key < $1.key })
-            where check.state != "up" && name != "shutdown" {
-                problems.append(
-                    Problem(
-                        severity: check.state == "down" ? .critical : .warning, code: "health-\(name)",
-                        sentence: "\(process.name): \(check.reason ?? "\(name) is \(check.state).")",
-                        command: "belfry doctor", view: "processes"))
-            }
+            problems += process.health.problems(of: process.name, view: "processes")
         }
         let versions = Set(alive.map(\.version))
         if versions.count > 1 {

@@ -41,11 +41,6 @@ enum ConsoleStatements {
         from waiting w left join belfry.relay_cursor c on c.shard = 0
         """, timeLimit: timeLimit)
 
-    private static let hasHistory = """
-        exists (select from pg_catalog.pg_index i
-                where i.indexrelid = to_regclass('belfry.message_log_history') and i.indisvalid)
-        """
-
     /// Plan: ranges of the indexes outbox (receiver, …) and message_log_history, up to a bound.
     static let user = PostgresStatement(
         "belfry_console_user",
@@ -70,7 +65,7 @@ enum ConsoleStatements {
             'unviewed', case when h.is_there then (select u.unviewed from belfry.unread($1) u) end,
             'unseen', case when h.is_there then (select u.unseen from belfry.unread($1) u) end,
             'countedMax', \(ConsoleStore.countedMax))::text
-        from (select \(hasHistory) as is_there) h
+        from (select \(HistoryStatements.isUsable) as is_there) h
         """, timeLimit: timeLimit)
 
     /// Plan: parked by primary key up to a bound, message_log by primary key.

@@ -115,7 +115,7 @@ public struct ConsoleStore: Sendable {
         let result = try await executor.execute(ConsoleStatements.countParked, Self.values(parked))
         return ParkedCount(
             matched: Int(result.int64(0, 0) ?? 0), isComplete: result.bool(0, 1),
-            sample: MessageSearchStore.numbers(result.string(0, 2)).map(MessageID.init(rawValue:)))
+            sample: result.int64List(0, 2).map(MessageID.init(rawValue:)))
     }
 
     /// Delivers the first of them again, or takes them back.
@@ -125,7 +125,7 @@ public struct ConsoleStore: Sendable {
         on parked: Parked, cancels: Bool, actor: String
     ) async throws(PostgresError) -> ParkedBatch {
         let result = try await executor.execute(ConsoleStatements.someParked, Self.values(parked))
-        let ids = MessageSearchStore.numbers(result.string(0, 0)).map(MessageID.init(rawValue:))
+        let ids = result.int64List(0, 0).map(MessageID.init(rawValue:))
         let all = Int(result.int64(0, 1) ?? 0)
         guard !ids.isEmpty else { return ParkedBatch(done: 0, skipped: 0, left: all) }
         let done: Int
@@ -183,7 +183,7 @@ public struct ConsoleFacts: Sendable {
     public let parked: Int
     public let lagRows: Int
     public let lagSeconds: Double
-    public let leader: (name: String, term: Int64, seenAgeSeconds: Double?)?
+    public let leader: OperatorStatus.Leader?
     public let postgresVersion: String
     public let connections: Int
     public let connectionsMax: Int
@@ -203,7 +203,9 @@ public struct ConsoleFacts: Sendable {
         parked = count(4)
         lagRows = count(5)
         lagSeconds = result.double(0, 6) ?? 0
-        leader = result.optionalString(0, 7).map { ($0, result.int64(0, 8) ?? 0, result.double(0, 9)) }
+        leader = result.optionalString(0, 7).map { name in
+            OperatorStatus.Leader(name: name, term: count(8), seenAgeSeconds: result.double(0, 9))
+        }
         postgresVersion = result.string(0, 10)
         connections = count(11)
         connectionsMax = count(12)

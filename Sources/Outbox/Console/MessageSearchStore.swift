@@ -39,7 +39,7 @@ public struct MessageSearchStore: Sendable {
             let piece = try await executor.execute(
                 statement, filters + [.int64(before), .int64(bounds.after), .int64(Int64(size))])
             let count = Int(piece.int64(0, 0) ?? 0)
-            let matches = Self.numbers(piece.string(0, 3))
+            let matches = piece.int64List(0, 3)
             let room = search.limit - ids.count
             rows += count
             backTo = piece.int64(0, 2) ?? backTo
@@ -105,11 +105,6 @@ public struct MessageSearchStore: Sendable {
             search.content.map { .textArray($0.path) } ?? .null, text(search.content?.text),
             text(search.content?.json), text(search.parkedReason),
         ]
-    }
-
-    /// Of an array of PostgreSQL's.
-    static func numbers(_ text: String) -> [Int64] {
-        text.dropFirst().dropLast().split(separator: ",").compactMap { Int64($0) }
     }
 }
 
@@ -194,14 +189,8 @@ enum MessageSearchStatements {
             """, timeLimit: timeLimit)
     }
 
-    /// Plan: pg_class by name, pg_index by primary key.
     static let hasHistory = PostgresStatement(
-        "belfry_search_has_history",
-        """
-        select exists (
-            select from pg_catalog.pg_index i
-            where i.indexrelid = to_regclass('belfry.message_log_history') and i.indisvalid)
-        """, timeLimit: timeLimit)
+        "belfry_search_has_history", "select \(HistoryStatements.isUsable)", timeLimit: timeLimit)
 
     /// Ids near two times. Plan: forty looks at message_log by primary key.
     static let near = PostgresStatement(

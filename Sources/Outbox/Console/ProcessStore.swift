@@ -135,9 +135,9 @@ public struct Pulse: Sendable {
         pending = result.int64(row, 6)
         parked = result.int64(row, 7)
         lagSeconds = result.double(row, 8)
-        published = MessageSearchStore.numbers(result.string(row, 9))
-        arrived = MessageSearchStore.numbers(result.string(row, 10))
-        acknowledged = MessageSearchStore.numbers(result.string(row, 11))
+        published = result.int64List(row, 9)
+        arrived = result.int64List(row, 10)
+        acknowledged = result.int64List(row, 11)
     }
 }
 

@@ -24,7 +24,7 @@ extension NodeStatements {
             select u.unviewed, u.unseen, u.changes
             from (
                 select ($4::text[])[w.place::integer] as receiver
-                where \(keepsHistories) and (select p.milliseconds from patience p) <> ''
+                where \(HistoryStatements.isUsable) and (select p.milliseconds from patience p) <> ''
                 offset 0
             ) as k
             cross join lateral belfry.unread(k.receiver) as u
@@ -33,11 +33,4 @@ extension NodeStatements {
         union all
         \(backlogPages)
         """, timeLimit: .seconds(5))
-
-    /// As `belfry.require_history` finds it out.
-    private static let keepsHistories = """
-        exists (
-            select from pg_catalog.pg_index i
-            where i.indexrelid = to_regclass('belfry.message_log_history') and i.indisvalid)
-        """
 }

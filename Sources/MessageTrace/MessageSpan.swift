@@ -33,12 +33,28 @@ public struct MessageSpan: Sendable {
     /// Of the body; `nil` where it is not known any more.
     public let bodyBytes: Int?
     /// By OpenTelemetry's names, beside those that follow from the above.
-    public let attributes: [(name: String, value: String)]
+    public let attributes: [Attribute]
+
+    /// What a span tells, by OpenTelemetry's kinds of values.
+    public struct Attribute: Sendable {
+        public enum Value: Sendable, Equatable {
+            case text(String)
+            case number(Int64)
+        }
+
+        public let name: String
+        public let value: Value
+
+        public init(_ name: String, _ value: Value) {
+            self.name = name
+            self.value = value
+        }
+    }
 
     public init(
         _ operation: Operation, parent: TraceParent, message: MessageID, address: Address, publication: Publication,
         start: UInt64, end: UInt64, outcome: Outcome = .done, bodyBytes: Int?,
-        _ attributes: [(name: String, value: String)] = []
+        _ attributes: [Attribute] = []
     ) {
         self.operation = operation
         self.parent = parent

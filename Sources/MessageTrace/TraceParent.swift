@@ -8,8 +8,8 @@ public struct TraceParent: Hashable, Sendable {
     public let traceLow: UInt64
     /// The application's span, under which those of Belfry belong; not zero.
     public let span: UInt64
-    /// Whether the trace is recorded by who began it.
-    public let isSampled: Bool
+    /// Of the flags those that are defined: sampled (1), and a trace's id by chance (2, Trace Context level 2).
+    public let flags: UInt8
     /// The value of `tracestate`, as it was written; `nil` without one.
     public var state: String?
 
@@ -35,7 +35,7 @@ public struct TraceParent: Hashable, Sendable {
         traceHigh = high
         traceLow = low
         self.span = span
-        isSampled = flags & 1 != 0
+        self.flags = UInt8(flags & 3)
     }
 
     /// Finds it in a message's header lines, escaped as in STOMP 1.2 and each ended by a line feed.
@@ -52,6 +52,9 @@ public struct TraceParent: Hashable, Sendable {
         else { return nil }
         self.init(inHeaderLines: lines)
     }
+
+    /// Whether the trace is recorded by who began it.
+    public var isSampled: Bool { flags & 1 != 0 }
 
     /// 32 hexadecimal digits.
     public var traceID: String { Self.digits(traceHigh) + Self.digits(traceLow) }

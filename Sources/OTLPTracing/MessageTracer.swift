@@ -55,7 +55,12 @@ public struct MessageTracer: MessageSpans {
         case .failed(let why): attributes["error.type"] = why
         case .unanswered: attributes["belfry.outcome"] = "unanswered"
         }
-        for (name, value) in span.attributes { attributes[name] = value }
+        for attribute in span.attributes {
+            switch attribute.value {
+            case .text(let text): attributes[attribute.name] = text
+            case .number(let number): attributes[attribute.name] = number
+            }
+        }
         return attributes
     }
 }

@@ -6,17 +6,18 @@ public struct SpanContext: Hashable, Sendable {
     public let traceHigh: UInt64
     public let traceLow: UInt64
     public let span: UInt64
-    public let isSampled: Bool
+    /// Those of `TraceParent`.
+    public let flags: UInt8
     /// `tracestate`.
     public let state: String?
     /// It came from another process.
     public let isRemote: Bool
 
-    init(traceHigh: UInt64, traceLow: UInt64, span: UInt64, isSampled: Bool, state: String?, isRemote: Bool) {
+    init(traceHigh: UInt64, traceLow: UInt64, span: UInt64, flags: UInt8, state: String?, isRemote: Bool) {
         self.traceHigh = traceHigh
         self.traceLow = traceLow
         self.span = span
-        self.isSampled = isSampled
+        self.flags = flags
         self.state = state
         self.isRemote = isRemote
     }
@@ -24,14 +25,14 @@ public struct SpanContext: Hashable, Sendable {
     /// An application's span.
     public init(_ parent: TraceParent) {
         self.init(
-            traceHigh: parent.traceHigh, traceLow: parent.traceLow, span: parent.span, isSampled: parent.isSampled,
+            traceHigh: parent.traceHigh, traceLow: parent.traceLow, span: parent.span, flags: parent.flags,
             state: parent.state, isRemote: true)
     }
 
     /// Another span of the same trace.
     public func with(span: UInt64, isRemote: Bool) -> SpanContext {
         SpanContext(
-            traceHigh: traceHigh, traceLow: traceLow, span: span, isSampled: isSampled, state: state,
+            traceHigh: traceHigh, traceLow: traceLow, span: span, flags: flags, state: state,
             isRemote: isRemote)
     }
 
@@ -39,14 +40,16 @@ public struct SpanContext: Hashable, Sendable {
     static func begun() -> SpanContext {
         SpanContext(
             traceHigh: .random(in: 1 ... .max), traceLow: .random(in: 0 ... .max), span: .random(in: 1 ... .max),
-            isSampled: true, state: nil, isRemote: false)
+            flags: 3, state: nil, isRemote: false)
     }
+
+    public var isSampled: Bool { flags & 1 != 0 }
 
     var traceID: String { TraceParent.digits(traceHigh) + TraceParent.digits(traceLow) }
     var spanID: String { TraceParent.digits(span) }
 
     /// As a header of version 00.
-    var traceparent: String { "00-\(traceID)-\(spanID)-\(isSampled ? "01" : "00")" }
+    var traceparent: String { "00-\(traceID)-\(spanID)-0\(flags)" }
 }
 
 extension InstrumentationContext {

@@ -48,7 +48,10 @@ struct RelayTrace: Sendable {
                 publication: MessageSpan.Publication(xid: page.xid(row), term: term),
                 start: now - UInt64(max(0, took / .nanoseconds(1))), end: now,
                 bodyBytes: page.withBody(row) { $0.count },
-                [("belfry.relay.term", "\(term)"), ("belfry.message.age_ms", "\(Int64(age / .milliseconds(1)))")]))
+                [
+                    MessageSpan.Attribute("belfry.relay.term", .number(Int64(term))),
+                    MessageSpan.Attribute("belfry.message.age_ms", .number(Int64(age / .milliseconds(1)))),
+                ]))
     }
 
     /// The bus has refused a message.

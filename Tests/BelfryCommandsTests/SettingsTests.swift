@@ -59,6 +59,21 @@ struct SettingsTests {
         #expect(try #require(Settings.named(key)).environmentName == name)
     }
 
+    /// In `belfry.process`, which operators read, and in what `belfry config check` prints.
+    @Test(arguments: Settings.all.filter(\.isSecret).map(\.key))
+    func noSecretIsShown(key: String) throws {
+        let setting = try #require(Settings.named(key))
+        for text in [
+            "postgresql://belfry:hunter2@db:5432/app", "postgresql://belfry@db/app?password=hunter2&sslmode=disable",
+            "postgresql://db?user=belfry&password=hunter2", "rediss://belfry:hunter2@cache/1", "redis://:hunter2@cache",
+            "https://belfry:hunter2@app.example/who?key=hunter2", "whsec_hunter2", "api-key=hunter2", "hunter2",
+        ] {
+            let origin = SettingOrigin(setting: setting, text: text, source: "the environment")
+            let shown = SettingOrigin.json([origin])
+            #expect(!shown.contains("hunter2") && shown.contains("\"name\":\"\(key)\""), "\(shown)")
+        }
+    }
+
     @Test func theReferenceIsUpToDate() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

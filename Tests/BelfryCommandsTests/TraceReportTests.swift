@@ -242,7 +242,8 @@ struct TraceHopsTests {
         facts.highestID = 9
         facts.hops = [hop(100, "published", ["why": "sample"])]
         let report = TraceReport(MessageID(rawValue: 7), facts)
-        #expect(report.place == .unknown && report.events.map(\.what) == ["published by the relay host/1/x"])
+        #expect(report.place == .deleted && report.events.map(\.what) == ["published by the relay host/1/x"])
+        #expect(report.sentence.contains("retention has deleted it"))
     }
 
     @Test func whatOnlyFitsSaysSo() {

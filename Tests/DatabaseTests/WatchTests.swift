@@ -83,6 +83,31 @@ import Testing
             ])
     }
 
+    /// As `TraceParent` reads it, of which these are the cases.
+    @Test func whatIsNoContextAsksForNoTrace() async throws {
+        let database = try await SchemaDatabase()
+        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+        let cases = [
+            ("00-\(String(repeating: "0", count: 32))-\(span)-01", false), ("00-\(trace)-0000000000000000-01", false),
+            ("00-\(trace.uppercased())-\(span)-01", false), ("00-\(trace)-\(span)-0", false),
+            ("00-\(trace)-\(span)-01-x", false), ("00-\(trace)-\(span)-011", false), ("ff-\(trace)-\(span)-01", false),
+            ("0g-\(trace)-\(span)-01", false), ("00_\(trace)-\(span)-01", false), ("cc-\(trace)-\(span)-01", true),
+            ("cc-\(trace)-\(span)-01-more", true), ("cc-\(trace)-\(span)-01.more", false),
+            ("00-0000000000000000000000000000000a-0000000000000001-01", true), ("", false),
+            ("00-\(trace)-\(span)-0f", true), ("00-\(trace)-\(span)-f0", false), ("00-\(trace)-\(span)-g1", false),
+        ]
+        for (text, isOne) in cases {
+            let id = try #require(
+                try await database.value(
+                    """
+                    insert into belfry.message_log (receiver, type, data, headers)
+                    values ('a', 'JSON_MSG', '1', jsonb_build_object('traceparent', '\(text)')) returning id
+                    """))
+            let noted = try await database.value("select count(*) from belfry.hop where message_id = \(id)")
+            #expect(noted == (isOne ? "1" : "0"), "\(text)")
+        }
+    }
+
     /// Whatever somebody does with what is kept for traces, an application's transaction does not wait for it.
     @Test func noApplicationWaitsForATrace() async throws {
         let database = try await SchemaDatabase()

@@ -99,6 +99,7 @@ import Testing
         (#"{"since":"yesterday"}"#, "The body's member 'since' is not as in"),
         (#"{"ids":["x"]}"#, "The body's member 'ids' is not as in"), ("[]", "The body is not as in"),
         (#"{"receiver":"a","until":null}"#, "The body's member 'until' is not as in"),
+        (#"{"receiver":""}"#, "leave out one that is not to choose"),
         (#"{"receiver":"a\u0000"}"#, "no character U+0000"), (#"{"ids":[]}"#, "The ids of a job are at least one"),
     ])
     func whatCannotBeIsRefused(body: String, sentence: String) async throws {

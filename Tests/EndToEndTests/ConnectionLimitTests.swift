@@ -25,8 +25,13 @@ import Testing
         var limits = Limits()
         limits.connectionsMax = 2
         try await Installation.with(limits: limits) { belfry in
+            // Both are answered before another comes: connections that only wait may be taken in any order.
             let first = try await RawConnection.open(port: belfry.nodes[0].stompPort)
-            let second = try await RawConnection.open(port: belfry.port)
+            try await first.send("CONNECT\naccept-version:1.2\nhost:x\ntoken:alice\n\n\0")
+            try await first.receive("CONNECTED\n")
+            let (second, held) = try await open(
+                belfry.port, "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(held.hasPrefix("HTTP/1.1 200 "))
             try await eventually("a further one is told") {
                 let (third, answer) = try await open(belfry.port, Self.get)
                 try await third.ended(within: .seconds(3))

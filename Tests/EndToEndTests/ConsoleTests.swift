@@ -79,6 +79,9 @@ import Testing
             for _ in 1...2 { try await belfry.application.notify("alice") }
             let dry = try await ask("POST", "messages/1/replay", belfry, body: #"{"dryRun":true}"#)
             #expect(dry.object["action"] as? String == "publish again", "\(dry)")
+            // There is no dry run of this one.
+            let hoped = try await ask("POST", "messages/1/cancel", belfry, body: #"{"dryRun":true}"#)
+            #expect(hoped.problem == "400 invalid")
             #expect(try await ask("POST", "messages/1/cancel", belfry).object["cancelled"] as? Bool == true)
             #expect(try await ask("POST", "messages/1/cancel", belfry).object["cancelled"] as? Bool == false)
             let again = try await ask("POST", "messages/1/replay", belfry, body: "{}")
@@ -90,7 +93,7 @@ import Testing
             let made = try await ask(
                 "PUT", "types/ORDER", belfry, body: #"{"schema":{"type":"object","required":["n"]}}"#)
             #expect(made.object["name"] as? String == "ORDER", "\(made)")
-            let sample = try await ask("POST", "types/check", belfry, body: #"{"type":"ORDER","data":{"m":1}}"#)
+            let sample = try await ask("POST", "check-sample", belfry, body: #"{"type":"ORDER","data":{"m":1}}"#)
             #expect(sample.object["dataProblem"] as? String == "data.n is required, but missing")
             #expect(try await ask("PUT", "types/NOTICE", belfry, body: #"{"schema":true}"#).problem == "400 invalid")
 

@@ -61,6 +61,18 @@ import Testing
         _ = router.buildResponder()
     }
 
+    /// What a parameter's value is never decides which path is meant: a type may be named as it likes.
+    @Test func noTwoPathsAreOne() throws {
+        let paths = Set(try Self.described().keys.map { $0.drop { $0 != "/" } }).sorted()
+            .map { $0.split(separator: "/") }
+        for (index, one) in paths.enumerated() {
+            for other in paths[(index + 1)...] where one.count == other.count {
+                let differ = zip(one, other).contains { $0 != $1 && !$0.hasPrefix("{") && !$1.hasPrefix("{") }
+                #expect(differ, "\(one.joined(separator: "/")) and \(other.joined(separator: "/"))")
+            }
+        }
+    }
+
     @Test func theDocumentationHasEveryOperationWithItsAnswers() throws {
         let text = try String(contentsOf: Self.root.appendingPathComponent("docs/api.md"), encoding: .utf8)
         let sections = text.components(separatedBy: "\n### ").dropFirst()

@@ -24,7 +24,7 @@ import Tracing
         return MessageSpan(
             operation, parent: parent, message: MessageID(rawValue: id), address: .user("alice"),
             publication: .init(xid: 9, term: 3), start: 1_000, end: 2_000, outcome: outcome, bodyBytes: 12,
-            [("belfry.session", "s")])
+            [.init("belfry.session", .text("s")), .init("belfry.relay.term", .number(3))])
     }
 
     /// Runs `body` with an exporter that brings spans to a peer.
@@ -132,6 +132,7 @@ import Tracing
         #expect(attributes["messaging.destination.name"]?.stringValue == "/user/alice/queue")
         #expect(attributes["messaging.destination.template"]?.stringValue == "/user/{id}/queue")
         #expect(attributes["messaging.message.body.size"]?.intValue == "12")
+        #expect(attributes["belfry.session"]?.stringValue == "s" && attributes["belfry.relay.term"]?.intValue == "3")
         #expect(attributes["belfry.session"]?.stringValue == "s")
     }
 

@@ -7,7 +7,7 @@ import Outbox
 struct TraceReport: Hashable, Sendable, Encodable {
     /// Where a message can be.
     enum Place: String, Hashable, Sendable, Encodable {
-        case unknown, unqueued, heldBack, waitsForRelay, waitsForUser, waitsForAcknowledgement, published
+        case unknown, deleted, unqueued, heldBack, waitsForRelay, waitsForUser, waitsForAcknowledgement, published
         case delivered, expired, cancelled, parked
     }
 
@@ -35,7 +35,7 @@ struct TraceReport: Hashable, Sendable, Encodable {
     let events: [Event]
 
     /// Whether nothing more will happen to it unless somebody does something.
-    var isOver: Bool { [.delivered, .expired, .cancelled, .parked].contains(place) }
+    var isOver: Bool { [.deleted, .delivered, .expired, .cancelled, .parked].contains(place) }
 
     init(_ id: MessageID, _ facts: MessageFacts) {
         self.id = id.description
@@ -44,7 +44,11 @@ struct TraceReport: Hashable, Sendable, Encodable {
         type = facts.log?.type
         traced = TraceHops.reason(facts)
         guard let log = facts.log else {
-            (place, sentence) = (.unknown, Self.absent(id, facts))
+            // What has hops was committed.
+            (place, sentence) =
+                facts.hops.isEmpty
+                ? (.unknown, Self.absent(id, facts))
+                : (.deleted, "It is no longer kept: retention has deleted it, or somebody by SQL.")
             events = Self.inOrder(TraceHops.events(facts))
             return
         }

@@ -64,9 +64,11 @@ public struct ReplayJobRequest: Decodable, Sendable {
         }
         // What PostgreSQL can't be given; of the rest it says itself what is wrong.
         for text in [criteria.receiver, criteria.topic, criteria.type, criteria.status].compactMap(\.self)
-        where text.utf8.contains(0) || text.utf8.count > Destination.nameBytesMax {
+        where text.isEmpty || text.utf8.contains(0) || text.utf8.count > Destination.nameBytesMax {
             throw CommandRefusal(
-                .invalid, "a criterion has \(Destination.nameBytesMax) bytes at most and no character U+0000.")
+                .invalid,
+                "a criterion has 1 to \(Destination.nameBytesMax) bytes and no character U+0000; leave out one that "
+                    + "is not to choose.")
         }
         guard criteria.ids?.count ?? 0 <= Self.idsMax else {
             throw CommandRefusal(.invalid, "a job takes \(Self.idsMax) ids at most.")

@@ -111,6 +111,19 @@ struct APIRequest: Sendable {
         }
     }
 
+    /// Of a request that says all by its path: `{}` or no body. Another one asks for what would not be done, such as a
+    /// dry run.
+    func requireNoBody() async throws(Problem) {
+        let refusal = Problem.invalid("This request takes no body: its path says all that there is to say.")
+        let text: String
+        do {
+            text = String(buffer: try await body(upTo: 1024)).filter { !$0.isWhitespace }
+        } catch {
+            throw error.status == .contentTooLarge ? refusal : error
+        }
+        guard text.isEmpty || text == "{}" else { throw refusal }
+    }
+
     private func body(upTo bytesMax: Int) async throws(Problem) -> ByteBuffer {
         let declared = header(.contentLength).flatMap { Int($0) } ?? 0
         var body = ByteBuffer()

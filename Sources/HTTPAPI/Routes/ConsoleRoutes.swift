@@ -26,13 +26,14 @@ struct ConsoleRoutes: Sendable {
             Route(.post, "\(Self.path)/messages/{id}/cancel") { request throws(Problem) in
                 _ = try request.query()
                 let id = try request.messageID()
+                try await request.requireNoBody()
                 return try await answer(request) { () async throws(CommandRefusal) in
                     try await acts.cancel(id, by: request.identity)
                 }
             },
             parked("replay", cancels: false),
             parked("cancel", cancels: true),
-            Route(.post, "\(Self.path)/types/check") { request throws(Problem) in
+            Route(.post, "\(Self.path)/check-sample") { request throws(Problem) in
                 let body = try await Self.body(of: request)
                 return try await answer(request) { () async throws(CommandRefusal) in
                     try await acts.check(body, by: request.identity)

@@ -61,6 +61,7 @@ struct ReplayJobRoutes: Sendable {
         Route(.post, "/api/v1/replay-jobs/{id}/\(change.rawValue)") { request throws(Problem) in
             _ = try request.query()
             let id = try Self.id(of: request)
+            try await request.requireNoBody()
             let job = try await InboxRoutes.asking { () async throws(CommandRefusal) in
                 try await jobs.change(id, change, by: request.identity)
             }

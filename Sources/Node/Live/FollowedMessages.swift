@@ -189,7 +189,7 @@ final class FollowedMessages {
             MessageSpan(
                 .deliver, parent: parent, message: id, address: followed.address, publication: followed.publication,
                 start: sentAt, end: max(sentAt, SpanClock.now), outcome: outcome, bodyBytes: followed.bodyBytes,
-                details().map { ("belfry.\($0.name)", $0.value) }))
+                details().map { MessageSpan.Attribute("belfry.\($0.name)", .text($0.value)) }))
     }
 
     private static func details(of consumer: Consumer) -> [(name: String, value: String)] {

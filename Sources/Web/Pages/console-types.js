@@ -8,7 +8,7 @@ import { table } from "/console/table.js";
 
 /** After the last key. */
 const checkMilliseconds = 400;
-const checkPath = "/api/v1/operator/types/check";
+const checkPath = "/api/v1/operator/check-sample";
 const namePattern = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 export function open(page) {

@@ -12,6 +12,10 @@ create table belfry.process (
     seen_at timestamptz not null default clock_timestamp(),
     is_leader boolean not null default false,
     sessions integer,
+    clock_ahead real,
+    open_files integer,
+    files_max integer,
+    certificate_ends_at timestamptz,
     health jsonb not null default '{}',
     settings jsonb not null default '[]'
 ) with (fillfactor = 50);
@@ -28,6 +32,11 @@ comment on column belfry.process.started_at is 'When it started.';
 comment on column belfry.process.seen_at is 'When it wrote this last.';
 comment on column belfry.process.is_leader is 'Whether its relay led then.';
 comment on column belfry.process.sessions is 'Open sessions; null for what is no node.';
+comment on column belfry.process.clock_ahead is
+    'Seconds by which its machine''s clock was ahead of PostgreSQL''s; null while that is not known.';
+comment on column belfry.process.open_files is 'File descriptors that it had; each connection is one.';
+comment on column belfry.process.files_max is 'How many it may have.';
+comment on column belfry.process.certificate_ends_at is 'When the TLS certificate that it serves expires, if it has one.';
 comment on column belfry.process.health is 'What /health/ready says of it.';
 comment on column belfry.process.settings is
     'What was set, as an array of {name, value, origin}: no secrets, URLs without passwords.';

@@ -116,8 +116,9 @@ def main():
             servers = {"BELFRY_POSTGRES_URL": owner, "BELFRY_REDIS_URL": redis_url(folder)}
             # Only now: the servers that dev starts look for free ports as well.
             jwt_port, tls_port, secret = free_port(), free_port(), secrets.token_hex(32)
+            (folder / "logins").write_text(login("oncall", "correct horse"))
             nodes.append(start(["node", "--listen", f"127.0.0.1:{jwt_port}"], folder / "node.log", clean_environment(
-                BELFRY_JWT_SECRET=secret, **servers)))
+                BELFRY_JWT_SECRET=secret, BELFRY_PASSWORDS=str(folder / "logins"), **servers)))
             wait_ready(f"http://127.0.0.1:{jwt_port}", nodes[0], folder / "node.log")
             nodes.append(start(["node", "--listen", f"127.0.0.1:{tls_port}", "--auth", "dev"], folder / "tls.log",
                                clean_environment(**servers, **certificate(folder))))
@@ -139,6 +140,12 @@ def main():
             if restarted != dev.pid:
                 end_other(restarted)
     sys.exit(0 if result.wasSuccessful() else 1)
+
+
+def login(user, password):
+    """A line for the list of logins: an operator's."""
+    return subprocess.run([BINARY, "password", "--user", user, "--operator"], input=password, check=True,
+                          capture_output=True, text=True).stdout
 
 
 def certificate(folder):

@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import unittest
 
+from selenium.webdriver.common.keys import Keys
+
 from browser import JWT_URL, PAUSE_COMMAND, PSQL_URL, RESTART_COMMAND, URL, insert, psql
 from console_page import HOSTILE, JWT_SECRET, ConsoleTestCase, park, statuses, token
 
@@ -139,7 +141,7 @@ class RightsTests(ConsoleTestCase):
             const [token, done] = arguments;
             fetch("/api/v1/operator/parked/cancel", { method: "POST", body: '{"all":true}', headers: {
                 "Content-Type": "application/json", Authorization: `Bearer ${token}` } }).then((r) => done(r.status));
-            """, self.driver.execute_script("return sessionStorage.getItem('belfry.console')"))
+            """, self.driver.execute_script("return JSON.parse(sessionStorage.getItem('belfry.console')).token"))
         self.assertEqual(refused, 403)
         self.assertEqual(statuses(ids), ["parked"] * 2)
 
@@ -156,6 +158,22 @@ class RightsTests(ConsoleTestCase):
         self.wait_for(lambda: "operator" in self.find("#sign-in-error").text, "the refusal")
         self.assertFalse(self.find("#frame").is_displayed())
         self.assertIsNone(self.driver.execute_script("return sessionStorage.getItem('belfry.console')"))
+
+    def test_a_login_with_its_password_does_as_well(self):
+        self.driver.get(f"{JWT_URL}/console#/parked")
+        self.wait_for(lambda: self.find("#token").is_displayed(), "the sign-in form")
+        self.find("#password-field summary").click()
+        self.find("#login").send_keys("oncall")
+        self.find("#passcode").send_keys("correct house", Keys.ENTER)
+        self.wait_for(lambda: "wrong" in self.find("#sign-in-error").text, "the refusal")
+        self.assertEqual(self.driver.switch_to.active_element.get_attribute("id"), "login")
+        self.find("#passcode").clear()
+        self.find("#passcode").send_keys("correct horse", Keys.ENTER)
+        self.wait_live()
+        self.assertEqual(self.find("#who-name").text, "oncall")
+        self.assertEqual(self.route(), "#/parked")
+        self.driver.refresh()
+        self.wait_live()
 
     def test_a_token_stays_in_the_tab_and_signing_out_forgets_it(self):
         self.open_console("#/jobs")

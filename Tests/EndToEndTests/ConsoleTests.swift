@@ -190,6 +190,33 @@ import Testing
         }
     }
 
+    /// Of processes on other machines, by what they say of themselves.
+    @Test func whatAProcessWillLackStandsOnTop() async throws {
+        try await withConsole { belfry in
+            try await belfry.application.run(
+                """
+                insert into belfry.process (id, kind, host, pid, version, started_at, clock_ahead, open_files,
+                    files_max, certificate_ends_at) values
+                    (gen_random_uuid(), 'node', 'n1', 1, '1', now(), 70, 10, 100, now() + interval '36 hours'),
+                    (gen_random_uuid(), 'node', 'n2', 2, '1', now(), -1, 80, 100, now() - interval '1 hour')
+                """)
+            let told = try await eventually("it is told") {
+                let problems = try await ask("GET", "overview", belfry).object["problems"] as? [[String: Any]]
+                let told = (problems ?? []).compactMap { $0["sentence"] as? String }.filter { $0.contains(" on n") }
+                return told.isEmpty ? nil : told
+            }
+            #expect(
+                Set(told) == [
+                    "belfry node on n1 (process 1): its clock is 70 s ahead of PostgreSQL's, so tokens are refused too "
+                        + "early or too late.",
+                    "belfry node on n1 (process 1): the TLS certificate that it serves expires in 1 day.",
+                    "belfry node on n2 (process 2) has 80 of its 100 file descriptors open; without one it takes no "
+                        + "connection.",
+                    "belfry node on n2 (process 2): the TLS certificate that it serves has expired.",
+                ])
+        }
+    }
+
     @Test func aLockedTableIsNamedAndTheOverviewStillAnswers() async throws {
         try await withConsole { belfry in
             let holder = try await Application.connect(belfry.databaseURL)

@@ -85,7 +85,7 @@ import Testing
             id: "00000000-0000-0000-0000-000000000001", kind: "node", host: "h", processID: 1, version: "1",
             uptimeSeconds: 1)
         report.seconds = 10
-        try await ProcessStore(executor: service).report(
+        _ = try await ProcessStore(executor: service).report(
             report,
             refusals: [
                 TypeRefusals(type: "NOPE", count: 2, via: "stomp", who: "bob", reason: "not registered"),
@@ -131,8 +131,10 @@ import Testing
             uptimeSeconds: 60)
         (report.seconds, report.delivered, report.pending, report.isLeader) = (10, 5, 7, true)
         report.published = [1, 0, 2]
+        (report.clockAhead, report.openFiles, report.certificateEnd) = (-1.5, 12, 1_800_000_000)
         report.settings = #"[{"name":"listen","value":"x","origin":"flag"}]"#
-        try await store.report(report, refusals: [])
+        let time = try #require(try await store.report(report, refusals: []))
+        #expect(abs(time - Date().timeIntervalSince1970) < 60)
         try await connection.run(
             """
             insert into belfry.process (id, kind, host, pid, version, started_at, seen_at) values
@@ -143,10 +145,12 @@ import Testing
             select ('00000000-0000-0000-0000-00000000000' || i)::uuid, now() - interval '66 minutes', 10, 0, 0, '{}',
                 '{}', '{}' from generate_series(1, 2) i
             """)
-        try await store.report(report, refusals: [])
+        _ = try await store.report(report, refusals: [])
         let listed = try await store.processes(withSettings: true).map(Self.object)
         #expect(Set(listed.compactMap { $0["pid"] as? Int }) == [1, 2])
         let own = listed.first { $0["pid"] as? Int == 1 }
+        #expect(own?["clockAheadSeconds"] as? Double == -1.5 && own?["openFiles"] as? Int == 12)
+        #expect(own?["filesMax"] is NSNull && own?["certificateEndsAt"] as? Int == 1_800_000_000_000)
         #expect(own?["isAlive"] as? Bool == true && own?["isLeader"] as? Bool == true)
         #expect((own?["settings"] as? [[String: Any]])?.first?["name"] as? String == "listen")
         #expect(listed.first { $0["pid"] as? Int == 2 }?["isAlive"] as? Bool == false)

@@ -17,6 +17,7 @@ struct DatabaseExamination {
     private(set) var nodes: [OperatorStatus.Node]?
     private(set) var isLed: Bool?
     private(set) var processes: [ProcessFacts] = []
+    private(set) var reports: [ReportedProcess] = []
     /// What our role may not look at.
     private var hidden: [String] = []
     /// The connection is gone: nothing more is asked.
@@ -143,6 +144,7 @@ struct DatabaseExamination {
         }
         nodes = await look("belfry.node", { try await store.nodes() })
         if let nodes { findings += RelayJudge.nodes(nodes, thresholds) }
+        reports = await look("belfry.process", { try await store.reports() }) ?? []
         await lookAtQueue(store, isRepairing: isRepairing)
         if let rules = await look("escalations", { try await store.escalations() }) {
             findings += EscalationJudge.findings(rules, thresholds)

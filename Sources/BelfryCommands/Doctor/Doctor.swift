@@ -29,18 +29,23 @@ struct Doctor: Sendable {
         findings += redis.findings
         let machine = MachineLook(configuration: configuration, thresholds: thresholds, now: clock.now())
         findings += await machine.certificates(redisAuthorities: redis.authorities)
-        findings += machine.descriptors(database.nodes ?? [])
+        let reports = ReportJudge(
+            thresholds: thresholds, sessionsMax: configuration.limits.sessionsMax, now: clock.now())
+        findings += reports.findings(database.reports)
         var versions: [String: String] = [:]
         for url in nodes {
             let answer = await NodeLook.ask(url, now: clock.now(), thresholds)
             findings += answer.findings
             if let version = answer.version { versions[url] = version }
         }
-        if nodes.isEmpty, database.nodes?.isEmpty == false {
+        // A node of an older version says nothing of itself.
+        let silent = (database.nodes?.count ?? 0) - reports.nodes(of: database.reports)
+        if nodes.isEmpty, silent > 0 {
             findings.append(
                 Finding(
                     "nodes-not-asked", .note,
-                    "What each node reaches it alone can tell, and none was asked.",
+                    "What \(Finding.count(silent, "node")) can reach is not known: nothing in belfry.process says so, "
+                        + "and none was asked.",
                     mend: "belfry doctor --node http://…:8080"))
         }
         findings += ProcessJudge.findings(database.processes, others: versions, own: BelfryVersion.current)

@@ -16,6 +16,8 @@ struct DoctorThresholds: Sendable {
     var lagSeconds = 10.0
     /// A node's silence: it has a heart-beat every two seconds.
     var nodeSilenceSeconds = 10.0
+    /// What a process says of itself every ten seconds is missing for so long.
+    var processSilenceSeconds = 30.0
     /// How long an application may have accepted no webhook.
     var escalationFailingSeconds = 300.0
     /// How far apart clocks may be.

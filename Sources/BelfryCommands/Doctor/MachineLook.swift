@@ -1,9 +1,8 @@
 import Foundation
 import JWTAuthentication
 import Listening
-import Outbox
 
-/// Looks at what this machine has: certificates and keys that the settings name, and nodes' file descriptors.
+/// Looks at what this machine has: certificates and keys that the settings name.
 struct MachineLook {
     let configuration: BelfryConfiguration
     let thresholds: DoctorThresholds
@@ -52,22 +51,5 @@ struct MachineLook {
             return Finding("jwt-keys", .ok, "The keys in '\(file)' can be used, and have no end.")
         }
         return dates(of: file, "A certificate with a key for tokens")
-    }
-
-    /// Of nodes that run on this machine, where their processes can be seen.
-    func descriptors(_ nodes: [OperatorStatus.Node]) -> [Finding] {
-        nodes.filter { $0.host == ProcessName.host }.compactMap { node in
-            let folder = "/proc/\(node.processID)"
-            guard let name = try? String(contentsOfFile: "\(folder)/comm", encoding: .utf8), name.hasPrefix("belfry"),
-                let limits = try? String(contentsOfFile: "\(folder)/limits", encoding: .utf8),
-                let limit = limits.firstMatch(of: /Max open files +(\d+)/).flatMap({ Int($0.1) })
-            else { return nil }
-            // Hidden from other users; each session has one at least.
-            let open = try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/fd").count
-            return MachineJudge.descriptors(
-                DescriptorFacts(
-                    process: node.processID, listen: node.listen, limit: limit, used: open ?? node.sessions,
-                    sessionsMax: configuration.limits.sessionsMax), thresholds)
-        }
     }
 }

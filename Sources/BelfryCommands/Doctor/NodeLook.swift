@@ -56,7 +56,7 @@ enum NodeLook {
         do {
             let answer = try await client.ask(
                 OutgoingRequest(.get, "\(base)/health/ready"), timeout: patience, bytesMax: bytesMax)
-            if let findings = judge(Data(buffer: answer.body), base) { return Answer(findings: findings) }
+            if let findings = judge(Data(buffer: answer.body), base, mend: mend) { return Answer(findings: findings) }
             guard answer.status != 503 else {
                 let reason = String(buffer: answer.body).trimmingCharacters(in: .whitespacesAndNewlines).prefix(200)
                 return Answer(findings: [
@@ -75,9 +75,12 @@ enum NodeLook {
     }
 
     /// What the body of an answer tells; `nil` when it is no process of Belfry's.
-    static func judge(_ body: Data, _ base: String) -> [Finding]? {
+    ///
+    /// - Parameters:
+    ///   - base: what it is called in a sentence.
+    ///   - mend: shows the same.
+    static func judge(_ body: Data, _ base: String, mend: String) -> [Finding]? {
         guard let health = try? JSONDecoder().decode(Health.self, from: body) else { return nil }
-        let mend = "curl -i \(base)/health/ready"
         let findings = health.checks.sorted { $0.key < $1.key }.compactMap { name, check -> Finding? in
             let reason = check.reason ?? ""
             switch (check.state, name) {

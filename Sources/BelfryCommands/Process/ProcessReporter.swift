@@ -58,6 +58,7 @@ struct ProcessReporter: Service {
         await waitUntilReady()
         var last = Counts(registry)
         var lastAt = ContinuousClock.now
+        var clockAhead: Double?
         while !Task.isCancelled {
             let (counts, now) = (Counts(registry), ContinuousClock.now)
             var report = ProcessReport(
@@ -75,9 +76,16 @@ struct ProcessReporter: Service {
                 report.parked = registry.value("belfry_relay_parked").map { Int($0) }
                 report.lagSeconds = registry.value("belfry_relay_lag_seconds")
             }
+            report.clockAhead = clockAhead
+            (report.openFiles, report.filesMax) = (OpenFiles.count, OpenFiles.limit)
+            report.certificateEnd = registry.value("belfry_tls_certificate_not_after_seconds")
             report.health = await health.report().json
             do throws(PostgresError) {
-                try await store.report(report, refusals: refusals.take())
+                let (asked, clock) = (Date().timeIntervalSince1970, ContinuousClock.now)
+                let time = try await store.report(report, refusals: refusals.take())
+                let roundTrip = clock.duration(to: .now).seconds
+                // Told with the next report. What an answer waited for on its way says nothing of the clock.
+                if let time, roundTrip < 1 { clockAhead = asked + roundTrip / 2 - time }
                 // What could not be told is told with what comes after it.
                 (last, lastAt) = (counts, now)
             } catch {

@@ -61,6 +61,10 @@ struct OperatorOverview: Encodable {
         let seenAt: Int64
         let isAlive: Bool
         let sessions: Int?
+        let clockAheadSeconds: Double?
+        let openFiles: Int?
+        let filesMax: Int?
+        let certificateEndsAt: Int64?
         let health: Health
 
         init(json: String) throws {
@@ -271,6 +275,7 @@ struct OperatorOverview: Encodable {
         }
         for process in alive {
             problems += process.health.problems(of: process.name, view: "processes")
+            problems += Self.machine(of: process, at: facts.at)
         }
         let versions = Set(alive.map(\.version))
         if versions.count > 1 {
@@ -279,6 +284,40 @@ struct OperatorOverview: Encodable {
                     severity: .note, code: "versions-differ",
                     sentence: "Processes of different versions run: \(versions.sorted().joined(separator: ", ")).",
                     view: "processes"))
+        }
+        return problems
+    }
+
+    private static let clockSecondsMax = 2.0
+    private static let certificateDaysMin: Int64 = 14
+
+    /// What a process will soon lack, and what its clock says.
+    private static func machine(of process: Process, at now: Int64) -> [Problem] {
+        var problems: [Problem] = []
+        if let ahead = process.clockAheadSeconds, abs(ahead) > clockSecondsMax {
+            problems.append(
+                Problem(
+                    severity: .warning, code: "clocks-differ",
+                    sentence: "\(process.name): its clock is \(Int(abs(ahead).rounded())) s "
+                        + "\(ahead > 0 ? "ahead of" : "behind") PostgreSQL's, so tokens are refused too early or too "
+                        + "late.", command: "timedatectl set-ntp true", view: "processes"))
+        }
+        if let open = process.openFiles, let limit = process.filesMax, open * 10 >= limit * 8 {
+            problems.append(
+                Problem(
+                    severity: .critical, code: "descriptors-short",
+                    sentence: "\(process.name) has \(open) of its \(limit) file descriptors open; without one it takes "
+                        + "no connection.", command: "belfry doctor", view: "processes"))
+        }
+        if let end = process.certificateEndsAt, end - now < certificateDaysMin * 86_400_000 {
+            let days = (end - now) / 86_400_000
+            problems.append(
+                Problem(
+                    severity: end <= now ? .critical : .warning, code: "certificate-expires",
+                    sentence: end <= now
+                        ? "\(process.name): the TLS certificate that it serves has expired."
+                        : "\(process.name): the TLS certificate that it serves expires in "
+                            + "\(days == 1 ? "1 day" : "\(days) days").", command: "belfry doctor", view: "processes"))
         }
         return problems
     }

@@ -14,6 +14,13 @@ public struct ProcessReport: Sendable {
     public var isLeader = false
     /// `nil` for what is no node.
     public var sessions: Int?
+    /// Seconds by which this machine's clock is ahead of PostgreSQL's; `nil` while that is not known.
+    public var clockAhead: Double?
+    /// File descriptors; `nil` where the system does not tell.
+    public var openFiles: Int?
+    public var filesMax: Int?
+    /// When the TLS certificate that is served ends, in seconds since 1970.
+    public var certificateEnd: Double?
     /// JSON objects, and an array of them.
     public var health = "{}"
     public var settings = "[]"
@@ -68,25 +75,32 @@ public struct ProcessStore: Sendable {
     public init(executor: any RelayStoreExecutor) { self.executor = executor }
 
     /// Writes what a process says; removes what is old of all processes.
-    public func report(_ report: ProcessReport, refusals: [TypeRefusals]) async throws(PostgresError) {
+    ///
+    /// - Returns: PostgreSQL's time, in seconds since 1970.
+    public func report(_ report: ProcessReport, refusals: [TypeRefusals]) async throws(PostgresError) -> Double? {
         func number(_ value: Int?) -> PostgresValue { value.map { .int64(Int64($0)) } ?? .null }
-        _ = try await executor.execute(
+        func number(_ value: Double?) -> PostgresValue { value.map { .text("\($0)") } ?? .null }
+        let said = try await executor.execute(
             ProcessStatements.report,
             [
                 .text(report.id), .text(report.kind), .text(report.host), .int64(Int64(report.processID)),
                 .text(report.version), report.listen.map { .text($0) } ?? .null, .text("\(report.uptimeSeconds)"),
                 .bool(report.isLeader), number(report.sessions), .text(report.health), .text(report.settings),
                 .text("\(report.seconds)"), .int64(Int64(report.delivered)), number(report.pending),
-                number(report.parked), report.lagSeconds.map { .text("\($0)") } ?? .null,
+                number(report.parked), number(report.lagSeconds),
                 .int64Array(report.published), .int64Array(report.arrived), .int64Array(report.acknowledged),
+                number(report.clockAhead), number(report.openFiles), number(report.filesMax),
+                number(report.certificateEnd),
             ])
-        guard !refusals.isEmpty else { return }
+        let time = said.double(0, 0)
+        guard !refusals.isEmpty else { return time }
         _ = try await executor.execute(
             ProcessStatements.refuse,
             [
                 .textArray(refusals.map(\.type)), .int64Array(refusals.map { Int64($0.count) }),
                 .textArray(refusals.map(\.via)), .textArray(refusals.map(\.who)), .textArray(refusals.map(\.reason)),
             ])
+        return time
     }
 
     /// Removes a process that ends.
@@ -151,13 +165,15 @@ enum ProcessStatements {
         """
         with said as (
             insert into belfry.process as p (id, kind, host, pid, version, listen, started_at, is_leader, sessions,
-                health, settings)
+                health, settings, clock_ahead, open_files, files_max, certificate_ends_at)
             values ($1::uuid, $2, $3, $4::bigint::integer, $5, $6,
                 clock_timestamp() - make_interval(secs => $7::float8), $8::boolean, $9::bigint::integer, $10::jsonb,
-                $11::jsonb)
+                $11::jsonb, $20::float8::real, $21::bigint::integer, $22::bigint::integer, to_timestamp($23::float8))
             on conflict on constraint process_pkey do update
                 set seen_at = clock_timestamp(), listen = excluded.listen, is_leader = excluded.is_leader,
-                    sessions = excluded.sessions, health = excluded.health,
+                    sessions = excluded.sessions, health = excluded.health, clock_ahead = excluded.clock_ahead,
+                    open_files = excluded.open_files, files_max = excluded.files_max,
+                    certificate_ends_at = excluded.certificate_ends_at,
                     settings = case when p.settings = excluded.settings then p.settings else excluded.settings end
             returning p.id
         ), beaten as (
@@ -176,10 +192,12 @@ enum ProcessStatements {
             delete from belfry.pulse o
             where o.at < clock_timestamp() - interval '65 minutes' and o.process_id = $1::uuid
                 or o.at < clock_timestamp() - interval '2 hours'
+        ), old_refusals as (
+            delete from belfry.refusal r where r.id in (
+                select o.id from belfry.refusal o where o.at < clock_timestamp() - interval '1 day'
+                order by o.id limit 1000 for update skip locked)
         )
-        delete from belfry.refusal r where r.id in (
-            select o.id from belfry.refusal o where o.at < clock_timestamp() - interval '1 day'
-            order by o.id limit 1000 for update skip locked)
+        select extract(epoch from clock_timestamp())::float8
         """, timeLimit: timeLimit)
 
     static let refuse = PostgresStatement(
@@ -204,7 +222,10 @@ enum ProcessStatements {
             'seenAt', \(MessageSearchStatements.milliseconds("p.seen_at")),
             'isAlive', p.seen_at > clock_timestamp() - interval '30 seconds',
             'isLeader', p.is_leader and p.seen_at > clock_timestamp() - interval '30 seconds',
-            'sessions', p.sessions, 'health', p.health)
+            'sessions', p.sessions, 'clockAheadSeconds', p.clock_ahead, 'openFiles', p.open_files,
+            'filesMax', p.files_max,
+            'certificateEndsAt', \(MessageSearchStatements.milliseconds("p.certificate_ends_at")),
+            'health', p.health)
             || case when $1::boolean then jsonb_build_object('settings', p.settings) else '{}' end)::text
         from belfry.process p order by p.host, p.started_at, p.id
         limit 1000

@@ -232,3 +232,25 @@ public struct ProcessFacts: Sendable, Hashable {
         (self.application, self.user, self.isSuperuser, self.sessions) = (application, user, isSuperuser, sessions)
     }
 }
+
+/// What a process said of itself, as `belfry.process` keeps it.
+public struct ReportedProcess: Sendable, Hashable {
+    /// The command: `relay`, `node`, `serve` or `dev`.
+    public var kind = ""
+    public var host = ""
+    public var pid = 0
+    public var listen: String?
+    /// Seconds since it said so.
+    public var age = 0.0
+    public var sessions: Int?
+    /// Seconds by which its clock was ahead of PostgreSQL's.
+    public var clockAhead: Double?
+    public var openFiles: Int?
+    public var filesMax: Int?
+    /// Seconds since 1970.
+    public var certificateEnd: Double?
+    /// What `/health/ready` says of it, as JSON.
+    public var health = "{}"
+
+    public init() {}
+}

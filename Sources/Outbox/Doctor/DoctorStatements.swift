@@ -121,4 +121,15 @@ enum DoctorStatements {
             and a.application_name ~ '^belfry (serve|relay|node)( |$)'
         group by 1, 2, 3 order by 1, 2
         """)
+
+    /// Plan: as many rows as there are processes.
+    static let reports = PostgresStatement(
+        "",
+        """
+        select p.kind, p.host, p.pid::bigint, p.listen,
+            extract(epoch from clock_timestamp() - p.seen_at)::float8, p.sessions::bigint, p.clock_ahead::float8,
+            p.open_files::bigint, p.files_max::bigint, extract(epoch from p.certificate_ends_at)::float8, p.health::text
+        from belfry.process p
+        order by p.host, p.started_at, p.id limit 1000
+        """)
 }

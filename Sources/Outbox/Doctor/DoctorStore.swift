@@ -197,6 +197,26 @@ public struct DoctorStore: Sendable {
         }
     }
 
+    /// What processes say of themselves, and those that were killed within an hour.
+    public func reports() async throws(PostgresError) -> [ReportedProcess] {
+        let result = try await ask(DoctorStatements.reports)
+        return result.rows.map { row in
+            var said = ReportedProcess()
+            said.kind = result.string(row, 0)
+            said.host = result.string(row, 1)
+            said.pid = Int(result.int64(row, 2) ?? 0)
+            said.listen = result.optionalString(row, 3)
+            said.age = result.double(row, 4) ?? 0
+            said.sessions = result.int64(row, 5).map { Int($0) }
+            said.clockAhead = result.double(row, 6)
+            said.openFiles = result.int64(row, 7).map { Int($0) }
+            said.filesMax = result.int64(row, 8).map { Int($0) }
+            said.certificateEnd = result.double(row, 9)
+            said.health = result.string(row, 10)
+            return said
+        }
+    }
+
     /// - Parameters:
     ///   - outboxRows: how many of the oldest rows of the outbox are looked at.
     ///   - logRows: how many of the newest messages are.

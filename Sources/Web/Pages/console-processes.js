@@ -72,7 +72,17 @@ function showProcess(target, process) {
         ["Version", process.version ?? nothing], ["Listens", process.listen ?? nothing],
         process.sessions !== null && ["Sessions", count(process.sessions)],
         ["Started", time(process.startedAt)], ["Heard from", time(process.seenAt)],
+        process.clockAheadSeconds !== null && ["Clock", clock(process.clockAheadSeconds)],
+        process.openFiles !== null && ["File descriptors",
+            `${count(process.openFiles)}${process.filesMax === null ? "" : ` of ${count(process.filesMax)}`}`],
+        process.certificateEndsAt !== null && ["TLS certificate until", time(process.certificateEndsAt)],
         ...checks.map(([name, check]) => [name, check.state, check.reason ? `: ${check.reason}` : ""]))));
+}
+
+/** A process's clock beside PostgreSQL's. */
+function clock(ahead) {
+    if (Math.abs(ahead) < 0.05) return "as PostgreSQL's";
+    return `${Math.abs(ahead).toFixed(1)} s ${ahead > 0 ? "ahead of" : "behind"} PostgreSQL's`;
 }
 
 function settingsTable(settings, filter) {

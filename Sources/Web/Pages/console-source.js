@@ -9,17 +9,20 @@ export class Problem extends Error {
     }
 }
 
-/** What the node says to one operator's token. Tells of `connected`, and of `refused` for a token. */
+/** What the node says to one operator. Tells of `connected`, and of `refused` for a token or a password. */
 export class Source extends EventTarget {
-    #token;
+    #authorization;
     #client;
 
-    /** @param onState as of `StompClient`. */
-    constructor(token, onState) {
+    /**
+     * @param who `{token}`, or `{login, passcode}`.
+     * @param onState as of `StompClient`.
+     */
+    constructor(who, onState) {
         super();
-        this.#token = token;
+        this.#authorization = "token" in who ? `Bearer ${who.token}` : basic(who);
         this.#client = new StompClient({
-            url: "/ws", token,
+            url: "/ws", ...who,
             onState: (state, detail) => {
                 onState(state, detail);
                 this.dispatchEvent(new Event(state));
@@ -73,7 +76,9 @@ export class Source extends EventTarget {
         let text;
         try {
             response = await fetch(path, {
-                ...options, cache: "no-store", headers: { ...headers, Authorization: `Bearer ${this.#token}` },
+                // The browser is not to ask for a password in a window of its own.
+                ...options, cache: "no-store", credentials: "omit",
+                headers: { ...headers, Authorization: this.#authorization },
             });
             text = await response.text();
         } catch (error) {
@@ -85,6 +90,11 @@ export class Source extends EventTarget {
         if (response.status === 401) this.dispatchEvent(new CustomEvent("refused", { detail: problem.message }));
         throw problem;
     }
+}
+
+/** RFC 7617, with UTF-8. */
+function basic({ login, passcode }) {
+    return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(`${login}:${passcode}`)))}`;
 }
 
 /** Without what is empty, all as strings. */

@@ -30,8 +30,8 @@ const pages = new Map([
 /** Paths that are pages, and stand in no list of them. */
 const others = new Map([["topics", { module: users, parent: "users" }]]);
 
-/** Kept in this tab only; a token never reaches `localStorage`. */
-let token = sessionStorage.getItem(storageKey) ?? "";
+/** `{token}` or `{login, passcode}`. Kept in this tab only, and never in `localStorage`. */
+let who = remembered();
 /** The answer of /dev/info; `null` outside of development mode, `undefined` while it is not known. */
 let info;
 let source = null;
@@ -43,6 +43,14 @@ let countdown;
 
 // Signing in and out
 
+function remembered() {
+    try {
+        return JSON.parse(sessionStorage.getItem(storageKey));
+    } catch {
+        return null;
+    }
+}
+
 async function loadInfo() {
     try {
         const response = await fetch("/dev/info", { cache: "no-store" });
@@ -52,13 +60,34 @@ async function loadInfo() {
     }
     if (info === undefined) return false;
     element("user-field").hidden = info === null;
-    element("token-field").hidden = info !== null;
+    element("token-field").hidden = element("password-field").hidden = info !== null;
     element("version").textContent = info?.version ?? "";
     return true;
 }
 
-function tokenField() {
-    return element(info === null ? "token" : "user");
+function isByPassword() {
+    return info === null && element("password-field").open;
+}
+
+/** Where one begins to say who one is. */
+function whoField() {
+    return element(info !== null ? "user" : isByPassword() ? "login" : "token");
+}
+
+/** What stands in the fields; `null` while something is missing. */
+function whoInFields() {
+    const first = whoField().value.trim();
+    if (first === "") return null;
+    if (!isByPassword()) return { token: first };
+    const passcode = element("passcode").value;
+    return passcode === "" ? null : { login: first, passcode };
+}
+
+/** Back into the fields, after a refusal. */
+function fillFields({ token, login, passcode }) {
+    element("password-field").open = login !== undefined;
+    whoField().value = login ?? token;
+    if (login !== undefined) element("passcode").value = passcode;
 }
 
 function showError(text) {
@@ -66,7 +95,8 @@ function showError(text) {
     element("sign-in-error").hidden = text === "";
 }
 
-async function showSignIn(error = "") {
+/** @param given what was refused, or could not be asked about. */
+async function showSignIn(error = "", given = null) {
     element("frame").hidden = element("who").hidden = element("jump").hidden = true;
     element("sign-in").hidden = false;
     document.title = "Belfry console";
@@ -74,19 +104,21 @@ async function showSignIn(error = "") {
         showError("The server does not answer. Trying again every two seconds.");
         await new Promise((resolve) => setTimeout(resolve, 2000));
     }
+    if (given !== null) fillFields(given);
     showError(error);
-    tokenField().setAttribute("aria-invalid", String(error !== ""));
-    tokenField().focus();
+    whoField().setAttribute("aria-invalid", String(error !== ""));
+    whoField().focus();
 }
 
 function submitSignIn(event) {
     event.preventDefault();
-    const given = tokenField().value.trim();
-    if (given === "") showSignIn(info === null ? "Paste a token." : "Enter a user id.");
-    else signIn(given);
+    const given = whoInFields();
+    if (given !== null) signIn(given);
+    else if (isByPassword()) showSignIn("Enter a login and its password.");
+    else showSignIn(info === null ? "Paste a token." : "Enter a user id.");
 }
 
-/** Asks who the token is before anything is shown. */
+/** Asks who that is before anything is shown. */
 async function signIn(given) {
     const button = element("sign-in-form").querySelector("button");
     button.disabled = true;
@@ -95,15 +127,14 @@ async function signIn(given) {
         me = await opened.get("me");
     } catch (error) {
         forget();
-        tokenField().value = given;
-        if (error.status === 401 || error.status === 403) showSignIn(error.message);
+        if (error.status === 401 || error.status === 403) showSignIn(error.message, given);
         else awaitServer(given, error);
         return;
     } finally {
         button.disabled = false;
     }
-    token = given;
-    sessionStorage.setItem(storageKey, token);
+    who = given;
+    sessionStorage.setItem(storageKey, JSON.stringify(who));
     source = opened;
     wasConnected = false;
     source.addEventListener("refused", ({ detail }) => source === opened && refused(detail));
@@ -119,9 +150,9 @@ async function signIn(given) {
 
 /** A node that is away says nothing about a token: it is tried again, as long as nobody types another. */
 async function awaitServer(given, error) {
-    await showSignIn(`${error.message} Trying again in two seconds.`);
+    await showSignIn(`${error.message} Trying again in two seconds.`, given);
     await new Promise((resolve) => setTimeout(resolve, 2000));
-    if (source === null && tokenField().value === given) signIn(given);
+    if (source === null && JSON.stringify(whoInFields()) === JSON.stringify(given)) signIn(given);
 }
 
 /** The page's address stays, so that the next token opens it again. */
@@ -133,12 +164,12 @@ function refused(sentence) {
 function forget() {
     page?.end();
     source?.close();
-    token = "";
+    who = null;
     sessionStorage.removeItem(storageKey);
     source = me = page = shownPath = null;
     clearInterval(countdown);
     element("page").replaceChildren();
-    element("user").value = element("token").value = "";
+    for (const name of ["user", "token", "login", "passcode"]) element(name).value = "";
     setState("closed", "Not connected");
 }
 
@@ -342,5 +373,5 @@ addEventListener("hashchange", () => open());
 addEventListener("keydown", pressed);
 
 showZone();
-if (token !== "") signIn(token);
+if (who !== null) signIn(who);
 else showSignIn();

@@ -229,13 +229,16 @@ class Connection {
     #opened = false;
     isOpen = true;
 
-    /** @param handlers `{connected(headers), message(frame), ended(reason)}` */
-    constructor(url, token, heartBeat, timeoutMilliseconds, handlers) {
+    /**
+     * @param who headers of CONNECT that say whose session it is.
+     * @param handlers `{connected(headers), message(frame), ended(reason)}`
+     */
+    constructor(url, who, heartBeat, timeoutMilliseconds, handlers) {
         this.#handlers = handlers;
         this.#heartBeat = heartBeat;
         this.#socket = new WebSocket(url, ["v12.stomp"]);
         this.#socket.binaryType = "arraybuffer";
-        this.#socket.onopen = () => this.#connect(url, token);
+        this.#socket.onopen = () => this.#connect(url, who);
         this.#socket.onmessage = (event) => this.#received(event.data);
         this.#socket.onclose = ({ code, reason }) => {
             const lost = this.#opened ? "The connection was lost." : "The server cannot be reached.";
@@ -295,9 +298,10 @@ class Connection {
         this.#socket.send(text);
     }
 
-    #connect(url, token) {
-        const headers = { "accept-version": "1.2", host: new URL(url).hostname, "heart-beat": this.#heartBeat.join() };
-        if (token) headers.Authorization = `Bearer ${token}`;
+    #connect(url, who) {
+        const headers = {
+            "accept-version": "1.2", host: new URL(url).hostname, "heart-beat": this.#heartBeat.join(), ...who,
+        };
         try {
             this.send("CONNECT", headers);
         } catch (error) {
@@ -853,8 +857,9 @@ class Link {
         try {
             const token = await (this.#options.tokenProvider?.() ?? this.#options.token);
             if (attempt !== this.#attempt) return;
-            const { heartBeat, connectTimeoutMilliseconds } = this.#options;
-            this.#connection = new Connection(this.#url, token, heartBeat, connectTimeoutMilliseconds, {
+            const { heartBeat, connectTimeoutMilliseconds, login, passcode } = this.#options;
+            const who = token ? { Authorization: `Bearer ${token}` } : login === undefined ? {} : { login, passcode };
+            this.#connection = new Connection(this.#url, who, heartBeat, connectTimeoutMilliseconds, {
                 connected: (headers) => this.#connected(headers),
                 message: (frame) => this.#handlers.received(frame),
                 ended: (reason) => this.#ended(reason),
@@ -984,6 +989,8 @@ export class StompClient extends Inbox {
      * @param {string} [options.token] goes into CONNECT as `Authorization: Bearer …`.
      * @param {() => (string | Promise<string>)} [options.tokenProvider] asked for a token before each connection, and
      *     before the one in use expires.
+     * @param {string} [options.login] in place of a token, for servers whose users have passwords.
+     * @param {string} [options.passcode] the password of `login`.
      * @param {[number, number]} [options.heartBeat] what we send and what we want, in milliseconds; 0 for none.
      * @param {number} [options.seenMax] ids remembered for each subscription, to hand over every message once.
      * @param {number} [options.retryFirstMilliseconds] the pause after the first failure; it doubles with each.

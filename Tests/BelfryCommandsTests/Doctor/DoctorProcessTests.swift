@@ -115,10 +115,11 @@ struct DoctorProcessTests {
             let report = try await eventually("nothing is wrong but the tests' fsync") {
                 let report = await Examination.of(database.operatorURL) { $0.nodes = ["http://127.0.0.1:\(port)/"] }
                 let codes = Set(report.findings.filter { $0.severity > .note }.map(\.code))
-                return codes == ["setting-fsync"] ? report : nil
+                return codes == ["setting-fsync"] && report.has("processes", .ok) ? report : nil
             }
             for code in [
-                "leader", "cursor", "nodes", "node-ready", "versions", "listen", "schema", "indexes", "tables",
+                "leader", "cursor", "nodes", "processes", "node-ready", "versions", "listen", "schema", "indexes",
+                "tables",
             ] {
                 #expect(report.has(code, .ok), "\(code)")
             }
@@ -126,18 +127,52 @@ struct DoctorProcessTests {
         }
     }
 
-    @Test func fileDescriptorsOfANodeOnThisMachine() async throws {
+    @Test func fileDescriptorsOfANode() async throws {
         try await withServing { database, program, _ in
             func report(_ sessionsMax: Int, _ share: Double) async -> DoctorReport {
                 await Examination.of(database.operatorURL, settings: { $0.limits.sessionsMax = sessionsMax }) {
                     $0.thresholds.crowdedShare = share
                 }
             }
-            try await eventually("the node is in belfry.node") { await report(10, 0.8).has("nodes", .ok) }
+            try await eventually("the node says how it is") { await report(10, 0.8).has("processes", .ok) }
             #expect(await !report(10, 0.8).has("descriptors-few"))
             #expect(await report(.max / 2, 0.8).has("descriptors-few", .note))
             #expect(await report(10, 0).has("descriptors-short", .critical))
         }
+    }
+
+    /// Wherever a process runs, by what it says of itself.
+    @Test func whatOtherMachinesSay() async throws {
+        let database = try await TestServer.makeDatabase()
+        let application = try await Application.connect(database.url)
+        try await application.run(
+            """
+            insert into belfry.process (id, kind, host, pid, version, started_at, clock_ahead, open_files, files_max,
+                certificate_ends_at, health)
+            values (gen_random_uuid(), 'node', 'node-7', 17, '1', now(), 1.5, 20, 100000, now() + interval '90 days',
+                '{"status":"ready","checks":{"postgres":{"state":"up"}}}')
+            """)
+        func report() async -> DoctorReport { await Examination.of(database.operatorURL) }
+        let well = await report()
+        #expect(well.has("processes", .ok) && !well.has("clocks-differ") && !well.has("descriptors-few"))
+        let faults = [
+            ("clock_ahead = -330", "clocks-differ", "on node-7 (process 17) is 5 min behind that of PostgreSQL"),
+            ("open_files = 90000", "descriptors-short", "node-7 (process 17) uses 90000 of its 100000"),
+            ("open_files = 20, files_max = 1024", "descriptors-few", "node-7 (process 17) may have 1024"),
+            ("certificate_ends_at = now() + interval '3 days'", "certificate-expires", "node-7 (process 17) serves"),
+            ("certificate_ends_at = now() - interval '3 days'", "certificate-expired", "node-7 (process 17) serves"),
+            (
+                #"health = '{"status":"degraded","checks":{"redis":{"state":"degraded","reason":"Gone."}}}'"#,
+                "node-redis-away", "node-7 (process 17) does not reach Redis: Gone."
+            ),
+            ("seen_at = now() - interval '5 min'", "process-gone", "node-7 (process 17) was heard of 5 min ago"),
+        ]
+        for (fault, code, part) in faults {
+            try await application.run("begin; update belfry.process set \(fault); commit")
+            #expect(await report().first(code)?.sentence.contains(part) == true, "\(code)")
+        }
+        #expect(await !report().has("clocks-differ"), "of what is gone nothing more is told")
+        await application.close()
     }
 
     @Test func aNodeThatDoesNotReachRedis() async throws {
@@ -160,6 +195,11 @@ struct DoctorProcessTests {
                 let report = await report()
                 return report.has("node-redis-away", .warning) && report.has("redis-away", .warning)
             }
+            // Nor does it have to be asked.
+            try await eventually("it says so by itself") {
+                let report = await Examination.of(database.operatorURL)
+                return report.first("node-redis-away")?.sentence.hasPrefix("belfry serve on ") == true
+            }
         }
         await redis.stop()
     }
@@ -178,7 +218,7 @@ struct DoctorProcessTests {
 
     @Test func aNodeThatPollsIsDegraded() {
         let answer = #"{"status":"degraded","checks":{"listen":{"state":"degraded","reason":"The relay polls."}}}"#
-        #expect(NodeLook.judge(Data(answer.utf8), "http://node")?.map(\.code) == ["node-degraded"])
-        #expect(NodeLook.judge(Data("{}".utf8), "http://node") == nil)
+        #expect(NodeLook.judge(Data(answer.utf8), "http://node", mend: "")?.map(\.code) == ["node-degraded"])
+        #expect(NodeLook.judge(Data("{}".utf8), "http://node", mend: "") == nil)
     }
 }

@@ -36,7 +36,8 @@ comment on column belfry.process.clock_ahead is
     'Seconds by which its machine''s clock was ahead of PostgreSQL''s; null while that is not known.';
 comment on column belfry.process.open_files is 'File descriptors that it had; each connection is one.';
 comment on column belfry.process.files_max is 'How many it may have.';
-comment on column belfry.process.certificate_ends_at is 'When the TLS certificate that it serves expires, if it has one.';
+comment on column belfry.process.certificate_ends_at is
+    'When the TLS certificate that it serves expires, if it has one.';
 comment on column belfry.process.health is 'What /health/ready says of it.';
 comment on column belfry.process.settings is
     'What was set, as an array of {name, value, origin}: no secrets, URLs without passwords.';

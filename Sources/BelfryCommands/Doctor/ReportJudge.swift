@@ -21,8 +21,8 @@ struct ReportJudge {
             findings.append(
                 Finding(
                     "processes", .ok,
-                    "\(Finding.count(alive.count, "process", "processes")) said lately how they are: they reach what they "
-                        + "need, and their clocks agree with PostgreSQL's."))
+                    "\(Finding.count(alive.count, "process", "processes")) said lately how they are: they reach what "
+                        + "they need, and their clocks agree with PostgreSQL's."))
         }
         return findings
     }

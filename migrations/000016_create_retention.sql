@@ -121,7 +121,42 @@ comment on function belfry.delete_old is
     'status says; an empty type or status stands for all, the closest rule counts, and -1 keeps for ever. Nothing '
     'younger than an hour goes. For the relay.';
 
+create function belfry.delete_old_acts(seconds bigint, rows integer) returns integer
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    least constant interval := '1 hour';
+    before constant timestamptz :=
+        statement_timestamp() - greatest(least, make_interval(secs => delete_old_acts.seconds));
+    acts integer;
+    jobs integer;
+begin
+    -- Ids follow time, so that the first few say whether there is anything.
+    delete from belfry.audit a where a.id in (
+        select o.id
+        from (select f.id, f.at from belfry.audit f order by f.id limit delete_old_acts.rows) p
+        join belfry.audit o on o.id = p.id
+        where p.at < before
+        for update of o skip locked);
+    get diagnostics acts = row_count;
+    delete from belfry.replay_job j where j.id in (
+        select o.id
+        from (select f.id from belfry.replay_job f order by f.id limit delete_old_acts.rows) p
+        join belfry.replay_job o on o.id = p.id
+        where o.state in ('done', 'cancelled') and o.finished_at < before
+        for update of o skip locked);
+    get diagnostics jobs = row_count;
+    return acts + jobs;
+end
+$$;
+comment on function belfry.delete_old_acts is
+    'Deletes from belfry.audit what is older than so many seconds, and replay jobs that ended before, of the oldest rows '
+    'of each; nothing younger than an hour. Returns how many rows went. For the relay.';
+
 revoke all on belfry.retention from public;
 grant select on belfry.retention to belfry_service, belfry_operator;
-revoke all on function belfry.delete_old(bigint, integer, text[], text[], bigint[]) from public;
-grant execute on function belfry.delete_old(bigint, integer, text[], text[], bigint[]) to belfry_service;
+revoke all on function belfry.delete_old(bigint, integer, text[], text[], bigint[]),
+    belfry.delete_old_acts(bigint, integer) from public;
+grant execute on function belfry.delete_old(bigint, integer, text[], text[], bigint[]),
+    belfry.delete_old_acts(bigint, integer) to belfry_service;

@@ -29,13 +29,15 @@ public struct RetentionPolicy: Hashable, Sendable {
     public var byStatus: [Status: Duration] = [:]
     /// For one type each. They go before those for all types, and one with a status before one without.
     public var byType: [Rule] = []
+    /// Of what operators did, and of replay jobs that are over; `nil` for ever.
+    public var acts: Duration?
     /// Rows of the log that are looked at in a second.
     public var rowsPerSecondMax = 2_000
 
     public init() {}
 
-    /// Whether there is anything to let go.
-    public var isEmpty: Bool { !rules.contains { $0.age != nil } }
+    /// Whether every message is kept.
+    public var keepsAllMessages: Bool { !rules.contains { $0.age != nil } }
 
     /// All rules.
     public var rules: [Rule] {

@@ -8,6 +8,9 @@ public struct RetentionBatch: Hashable, Sendable {
     public let deleted: Int
     /// Whether what follows is too young for all rules.
     public let isAtEnd: Bool
+
+    /// Where there is nothing to look for.
+    public static let nothing = RetentionBatch(position: 0, deleted: 0, isAtEnd: true)
 }
 
 extension RelayStore {
@@ -31,6 +34,15 @@ extension RelayStore {
         return RetentionBatch(
             position: result.int64(0, 0) ?? 0, deleted: Int(result.int64(0, 1) ?? 0), isAtEnd: result.bool(0, 2))
     }
+
+    /// Deletes what operators did longer ago than `age`, and replay jobs that ended before, among the oldest thousand
+    /// of each.
+    ///
+    /// - Returns: how many rows went.
+    public func deleteOldActs(age: Duration) async throws(PostgresError) -> Int {
+        let result = try await execute(RetentionStatements.deleteOldActs, [.int64(age.components.seconds)])
+        return Int(result.int64(0, 0) ?? 0)
+    }
 }
 
 /// The text of its statements.
@@ -44,5 +56,14 @@ enum RetentionStatements {
         select d.last_id, d.deleted, d.is_at_end
         from (select case when p.milliseconds <> '' then $2::bigint::integer end as rows from patience p offset 0) u
         cross join lateral belfry.delete_old($1::bigint, u.rows, $3::text[], $4::text[], $5::bigint[]) d
+        """, timeLimit: .seconds(30))
+
+    /// A lock of a table is waited for ten milliseconds, as above. Plan: audit and replay_job by primary key.
+    static let deleteOldActs = PostgresStatement(
+        "belfry_relay_delete_old_acts",
+        """
+        with \(NodeMarkStatements.patience)
+        select belfry.delete_old_acts(u.seconds, 1000)
+        from (select case when p.milliseconds <> '' then $1::bigint end as seconds from patience p offset 0) u
         """, timeLimit: .seconds(30))
 }

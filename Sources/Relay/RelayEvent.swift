@@ -47,6 +47,8 @@ public enum RelayEvent: Hashable, Sendable {
     case expired(count: Int)
     /// What the settings keep no longer was deleted.
     case deletedOld(count: Int)
+    /// Acts of operators, and replay jobs that are over, were old.
+    case deletedOldActs(count: Int)
     /// All that is old was looked at.
     case retentionRoundEnded
     /// Messages were queued again by a job.

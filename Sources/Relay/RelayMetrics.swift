@@ -8,6 +8,7 @@ struct RelayMetrics: Sendable {
     let parked = Counter(label: "belfry_relay_parked_total")
     let expired = Counter(label: "belfry_relay_expired_total")
     let retentionDeleted = Counter(label: "belfry_relay_retention_deleted_total")
+    let retentionActsDeleted = Counter(label: "belfry_relay_retention_acts_deleted_total")
     let retentionRounds = Counter(label: "belfry_relay_retention_rounds_total")
     /// 1 while this relay leads.
     let leader = Gauge(label: "belfry_relay_leader")

@@ -39,7 +39,7 @@ final class RelayRetention: Sendable {
 
     /// Runs until the task is cancelled; returns at once where everything is kept.
     func run() async {
-        guard !policy.isEmpty else { return }
+        guard !policy.keepsAllMessages || policy.acts != nil else { return }
         var position: Int64?
         var slowest: Duration = .zero
         var hasFailed = false
@@ -51,11 +51,14 @@ final class RelayRetention: Sendable {
             let began = ContinuousClock.now
             let pause: Duration
             do throws(PostgresError) {
-                let batch = try await store.deleteOld(after: position, rows: rows, policy: policy)
+                let batch =
+                    policy.keepsAllMessages
+                    ? .nothing : try await store.deleteOld(after: position, rows: rows, policy: policy)
                 let took = began.duration(to: .now)
                 slowest = max(slowest, took)
                 note(batch)
                 position = batch.isAtEnd ? 0 : batch.position
+                if batch.isAtEnd { try await letActsGo() }
                 pause = batch.isAtEnd ? max(Self.roundPause, slowest * Self.slowestShare) : self.pause(after: took)
                 if batch.isAtEnd { slowest = .zero }
                 hasFailed = false
@@ -66,6 +69,15 @@ final class RelayRetention: Sendable {
             }
             try? await Task.sleep(for: pause)
         }
+    }
+
+    /// Those of a round; of many the rest waits for the next one.
+    private func letActsGo() async throws(PostgresError) {
+        guard let age = policy.acts else { return }
+        let count = try await store.deleteOldActs(age: age)
+        guard count > 0 else { return }
+        metrics.retentionActsDeleted.increment(by: count)
+        observe(.deletedOldActs(count: count))
     }
 
     private var rows: Int { min(Self.rowsMax, max(1, policy.rowsPerSecondMax / Self.looksPerSecond)) }
@@ -82,7 +94,7 @@ final class RelayRetention: Sendable {
             metrics.retentionDeleted.increment(by: batch.deleted)
             observe(.deletedOld(count: batch.deleted))
         }
-        if batch.isAtEnd {
+        if batch.isAtEnd, !policy.keepsAllMessages {
             metrics.retentionRounds.increment()
             observe(.retentionRoundEnded)
         }

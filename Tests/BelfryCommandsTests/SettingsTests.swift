@@ -18,7 +18,7 @@ struct SettingsTests {
         "retention.delivered": "90d", "retention.expired": "30d", "retention.cancelled": "1h",
         "escalation.secret": "whsec_c2VjcmV0", "escalation.secretFile": "/etc/belfry/webhooks",
         "escalation.allowedUrls": "https://app.example/hooks, https://mail.example:8443",
-        "retention.parked": "365d", "retention.types": "NEWS=7d,ORDER/expired=forever",
+        "retention.parked": "365d", "retention.audit": "730d", "retention.types": "NEWS=7d,ORDER/expired=forever",
         "otel.endpoint": "http://127.0.0.1:4318", "otel.headers": "api-key=abc,x-tenant=a%20b",
     ]
 

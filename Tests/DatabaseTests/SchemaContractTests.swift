@@ -63,7 +63,7 @@ import Testing
         #expect(
             functions.map { $0[0] } == [
                 "cancel", "cancel_all_for", "cancel_for", "cancel_replay_job", "check_sample", "claim_escalations",
-                "create_replay_job", "delete_for", "delete_old", "end_watch", "escalate", "fail_replay_job",
+                "create_replay_job", "delete_for", "delete_old", "delete_old_acts", "end_watch", "escalate", "fail_replay_job",
                 "find_overdue", "forget_escalations", "history", "mark_escalated", "mark_seen", "mark_viewed",
                 "message_id_of", "note_escalation_problem", "note_unqueued", "pause_replay_job",
                 "present_incarnation", "queue_messages", "record_act", "register_type", "register_type_for", "replay",

@@ -39,6 +39,7 @@ enum MetricHelp {
         "belfry_relay_parked_total": "Messages parked because they could not be published.",
         "belfry_relay_expired_total": "Messages that expired before they were delivered.",
         "belfry_relay_retention_deleted_total": "Messages deleted because the settings keep them no longer.",
+        "belfry_relay_retention_acts_deleted_total": "Acts of operators and ended replay jobs deleted likewise.",
         "belfry_relay_retention_rounds_total": "Rounds through the log, looking for messages to delete.",
         "belfry_relay_leader": "1 while this relay leads.",
         "belfry_relay_lag_seconds": "Age of the oldest message that is read but not published.",

@@ -213,10 +213,10 @@ begin
 
     if not replay_as.dry_run then
         perform belfry.record_act(
-            'replay', replay_as.actor,
+            case when replay_as.criteria ? 'repair' then 'repair' else 'replay' end, replay_as.actor,
             belfry.replay_criteria(replay_as.ids, replay_as.receiver, replay_as.topic, replay_as.type, replay_as.since,
                 replay_as.until, replay_as.status, replay_as.include_delivered)
-            || coalesce(replay_as.criteria, '{}')
+            || coalesce(replay_as.criteria - 'repair', '{}')
             || jsonb_build_object('queued', (
                 select count(*) from belfry.message_log m
                 where m.id = any (ours) and (m.status <> 'delivered' or replay_as.include_delivered)
@@ -227,7 +227,23 @@ begin
     end if;
 end
 $$;
-comment on function belfry.replay_as is 'What belfry.replay and belfry.replay_for do.';
+comment on function belfry.replay_as is 'What belfry.replay, belfry.replay_for and belfry.repair_outbox do.';
+
+create function belfry.repair_outbox(ids bigint[])
+    returns table (message_id bigint, previous_status text, action text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return query
+        select r.message_id, r.previous_status, r.action
+        from belfry.replay_as(repair_outbox.ids, null, null, null, null, null, 'pending', false, false, null,
+            '{"repair": true}') r;
+end
+$$;
+comment on function belfry.repair_outbox is
+    'Puts pending messages into the outbox, where they are missing: as belfry.replay, and belfry.audit says that it was '
+    'a repair. For belfry doctor --repair.';
 
 create or replace function belfry.replay(
     ids bigint[] default null, receiver text default null, topic text default null, type text default null,
@@ -429,7 +445,7 @@ revoke all on function
     belfry.replay_as(bigint[], text, text, text, timestamptz, timestamptz, text, boolean, boolean, text, jsonb),
     belfry.replay_for(bigint[], boolean, boolean, text, jsonb), belfry.cancel_all_for(bigint[], text, jsonb),
     belfry.register_type_as(text, jsonb, text, text), belfry.register_type_for(text, jsonb, text, text),
-    belfry.check_sample(jsonb, jsonb)
+    belfry.check_sample(jsonb, jsonb), belfry.repair_outbox(bigint[])
     from public;
 grant execute on function
     belfry.parked_groups(integer), belfry.id_near(timestamptz), belfry.ids_as_text(bigint[]),
@@ -437,5 +453,7 @@ grant execute on function
     belfry.cancel_all_for(bigint[], text, jsonb), belfry.register_type_for(text, jsonb, text, text),
     belfry.check_sample(jsonb, jsonb)
     to belfry_service;
-grant execute on function belfry.parked_groups(integer), belfry.id_near(timestamptz), belfry.check_sample(jsonb, jsonb)
+grant execute on function
+    belfry.parked_groups(integer), belfry.id_near(timestamptz), belfry.check_sample(jsonb, jsonb),
+    belfry.repair_outbox(bigint[])
     to belfry_operator;

@@ -18,6 +18,8 @@ create table belfry.escalation_rule (
     position bigint not null default 0,
     snapshot pg_snapshot not null default '1:1:',
     held bigint[] not null default '{}',
+    unnumbered text[] not null default '{}',
+    unnumbered_from xid8 not null default '1',
     sent bigint not null default 0,
     withdrawn bigint not null default 0,
     failed bigint not null default 0,
@@ -48,6 +50,11 @@ comment on column belfry.escalation_rule.snapshot is
 comment on column belfry.escalation_rule.held is
     'Messages up to there that another transaction is about to write into belfry.escalation: each look tries them '
     'again. 1,000 at most, then the walk waits for them.';
+comment on column belfry.escalation_rule.unnumbered is
+    'Virtual transactions that were writing messages then and had no transaction id yet: they may have taken a lower id '
+    'for a message, and no snapshot names them.';
+comment on column belfry.escalation_rule.unnumbered_from is
+    'A bound from below for the transaction ids that these get.';
 comment on column belfry.escalation_rule.sent is 'Webhooks that the application accepted.';
 comment on column belfry.escalation_rule.withdrawn is
     'Messages that were delivered, or else came to an end, before a webhook was accepted.';
@@ -154,6 +161,12 @@ begin
     elsif url ~ '^https?://[^/?#]*@' then
         raise exception 'The URL of a webhook holds no user and no password: every operator could read it.'
             using errcode = 'invalid_parameter_value', hint = 'The application knows Belfry by the signature.';
+    elsif url !~ '^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*[.]?)(:[0-9]{1,5})?([/?#]|$)'
+        or substring(url from '^https?://(?:\[[^]]*\]|[^/?#:]*):([0-9]+)')::integer not between 1 and 65535
+    then
+        raise exception 'The URL of a webhook names no host, or a port that is none: "%" is not like '
+                'https://app.example:8443/hooks.', left(url, 100)
+            using errcode = 'invalid_parameter_value';
     elsif url ~ '^http://' and url !~ '^http://(localhost|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\])(:[0-9]+)?([/?]|$)' then
         raise exception 'A webhook goes by https, or by http to this machine only: "%" does not go.', left(url, 100)
             using errcode = 'invalid_parameter_value';
@@ -320,6 +333,29 @@ language sql stable
 return exists (select from belfry.relay_cursor c where c.shard = 0 and c.term = is_term.term);
 comment on function belfry.is_term is 'Whether a term is the present one.';
 
+create function belfry.unnumbered_writers() returns text[]
+language sql volatile
+begin atomic
+    with held as materialized (
+        select l.locktype, l.virtualtransaction
+        from pg_catalog.pg_locks l
+        where l.granted
+            and (l.locktype = 'transactionid' and l.mode = 'ExclusiveLock'
+                or l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
+                and l.relation = 'belfry.message_log'::regclass
+                and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
+    )
+    select coalesce(array_agg(distinct h.virtualtransaction), '{}')
+    from held h
+    where h.locktype = 'relation'
+        and h.virtualtransaction <> all (array(
+            select n.virtualtransaction from held n where n.locktype = 'transactionid'));
+end;
+comment on function belfry.unnumbered_writers is
+    'Virtual transactions that have the lock of an INSERT on belfry.message_log, and no transaction id yet. An INSERT '
+    'locks first, then takes the id of its message, and a slow function or trigger of the application may run before '
+    'its transaction gets a number.';
+
 create function belfry.write_overdue(rule belfry.escalation_rule, ids bigint[], now_ timestamptz) returns integer
 language plpgsql
 as $$
@@ -405,6 +441,12 @@ declare
     up_to bigint;
     seen pg_snapshot;
     late xid8[];
+    -- Ids that were given out, who may have taken some of them and has no transaction id, and a bound for the one that
+    -- they get: in this order, so that whoever takes an id up to there is among them, or in the snapshot.
+    given bigint;
+    bound xid8;
+    writers text[];
+    has_ended boolean;
     -- Small at first: mostly the first row is too young.
     piece integer := 16;
     rows_left integer := find_overdue.rows_max;
@@ -445,7 +487,11 @@ begin
     up_to := rule.position;
     late := array(select pg_snapshot_xip(rule.snapshot));
     -- Before the look: what commits meanwhile is looked at once more.
+    bound := pg_snapshot_xmax(pg_current_snapshot());
+    given := (select case when q.is_called then q.last_value else 0 end from belfry.message_log_id_seq q);
+    writers := belfry.unnumbered_writers();
     seen := pg_current_snapshot();
+    has_ended := not rule.unnumbered <@ writers;
     select x.added, x.held into found_now, held_ids
     from belfry.add_overdue(
         rule,
@@ -458,13 +504,21 @@ begin
                 select q.message_id from belfry.outbox q where q.xid = x and q.message_id <= up_to offset 0
             ) as o
             union
+            -- Writers that had no transaction id then have got one since. Index outbox_xid.
+            select q.message_id from belfry.outbox q
+            where has_ended and q.xid >= rule.unnumbered_from and q.message_id + 0 <= up_to
+            union
             -- What was parked at once has no row with its transaction but in the log: of the newest.
             select k.message_id
             from (
-                select p.message_id from belfry.parked p where p.message_id <= up_to and cardinality(late) > 0
+                select p.message_id from belfry.parked p
+                where p.message_id <= up_to and (cardinality(late) > 0 or has_ended)
                 order by p.message_id desc limit 1000
             ) as k
-            where (select m.xid from belfry.message_log m where m.id = k.message_id) = any (late)),
+            where exists (
+                select from belfry.message_log m
+                where m.id = k.message_id
+                    and (m.xid = any (late) or has_ended and m.xid >= rule.unnumbered_from))),
         now_) x;
     overdue := found_now;
 
@@ -473,9 +527,11 @@ begin
         piece := least(piece, rows_left);
         with page as materialized (
             -- Primary keys of outbox and parked.
-            (select o.message_id from belfry.outbox o where o.message_id > up_to order by o.message_id limit piece)
+            (select o.message_id from belfry.outbox o
+            where o.message_id > up_to and o.message_id <= given order by o.message_id limit piece)
             union all
-            (select p.message_id from belfry.parked p where p.message_id > up_to order by p.message_id limit piece)
+            (select p.message_id from belfry.parked p
+            where p.message_id > up_to and p.message_id <= given order by p.message_id limit piece)
         ), first as materialized (
             select p.message_id from page p order by p.message_id limit piece
         ), facts as materialized (
@@ -515,10 +571,13 @@ begin
     end loop;
 
     -- Where nothing came of it nothing is written: a look is made every second.
-    if up_to > rule.position or held_ids <> rule.held
+    if up_to > rule.position or held_ids <> rule.held or has_ended
         or exists (select from unnest(late) x where x not in (select pg_snapshot_xip(seen)))
     then
-        update belfry.escalation_rule r set position = up_to, snapshot = seen, held = held_ids
+        update belfry.escalation_rule r
+        set position = up_to, snapshot = seen, held = held_ids, unnumbered_from = bound,
+            unnumbered = case when up_to > rule.position then writers
+                else array(select w from unnest(rule.unnumbered) w where w = any (writers)) end
         where r.type = rule.type;
     end if;
     return next;
@@ -847,7 +906,7 @@ grant select on belfry.escalation_rule, belfry.escalation to belfry_operator, be
 revoke all on function
     belfry.forget_escalations(), belfry.check_escalation(text, interval, text),
     belfry.escalate(text, interval, text, boolean, text), belfry.stop_escalating(text, text),
-    belfry.retry_escalations(bigint[], text, text), belfry.is_term(bigint),
+    belfry.retry_escalations(bigint[], text, text), belfry.is_term(bigint), belfry.unnumbered_writers(),
     belfry.find_overdue(text, bigint, integer, integer),
     belfry.write_overdue(belfry.escalation_rule, bigint[], timestamptz),
     belfry.add_overdue(belfry.escalation_rule, bigint[], timestamptz),

@@ -104,12 +104,12 @@ public struct MessageFacts: Hashable, Sendable {
     /// The highest id that was ever given out.
     public var highestID: Int64 = 0
     /// Transactions that are open and have written, with an id: the oldest's start, its process and its application.
-    public var oldestWriter: (startedAt: Double, processID: Int, application: String)? {
+    public var oldestWriter: (startedAt: Double?, processID: Int, application: String)? {
         get { openWriter.map { ($0.startedAt, $0.processID, $0.application) } }
         set { openWriter = newValue.map { OpenWriter(startedAt: $0.0, processID: $0.1, application: $0.2) } }
     }
     private struct OpenWriter: Hashable, Sendable {
-        let startedAt: Double
+        let startedAt: Double?
         let processID: Int
         let application: String
     }

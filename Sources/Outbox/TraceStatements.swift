@@ -12,8 +12,11 @@ enum TraceStatements {
             (select case when s.is_called then s.last_value else 0 end from belfry.message_log_id_seq s),
             c.relay, c.term, \(seconds("c.leader_seen_at")),
             m.type, m.receiver, m.topic, m.status::text, m.status_reason, \(seconds("m.created_at")),
-            case when current_setting('track_commit_timestamp') = 'on' and o.xid is not null
-                then \(seconds("pg_xact_commit_timestamp(o.xid::xid)")) end,
+            -- By the transaction that wrote it; after a restore its number may be another's.
+            case when current_setting('track_commit_timestamp') = 'on'
+                    and m.xid::text::numeric between x.next - 2000000000 and x.next
+                    and pg_xact_commit_timestamp(m.xid::xid) > m.created_at - interval '1 second'
+                then \(seconds("pg_xact_commit_timestamp(m.xid::xid)")) end,
             \(seconds("m.delivered_at")), \(seconds("m.viewed_at")), \(seconds("m.hidden_at")),
             \(seconds("m.not_before")), \(seconds("m.expires_at")), octet_length(m.data::text)::bigint,
             o.attempts::bigint, \(seconds("o.not_before")), \(seconds("o.published_at")), o.redelivered, o.last_error,
@@ -23,6 +26,7 @@ enum TraceStatements {
                     and (o.xid, o.message_id) <= (c.position_xid, c.position_id)),
             \(seconds("p.parked_at")), p.reason, p.attempts::bigint
         from (select $1::bigint as id) w
+        cross join (select pg_snapshot_xmax(pg_current_snapshot())::text::numeric as next) x
         left join belfry.relay_cursor c on c.shard = 0
         left join belfry.message_log m on m.id = w.id
         left join belfry.outbox o on o.message_id = w.id
@@ -72,11 +76,14 @@ enum TraceStatements {
             from (
                 select * from belfry.audit a order by a.id desc limit \(TraceStore.actsLookedAt)
             ) a
-            where a.act in ('replay', 'replay_job_created', 'cancel')
+            where a.act in ('replay', 'repair', 'replay_job_created', 'cancel')
                 and a.at >= to_timestamp($5::float8) - interval '1 second'
         ) a
         where a.is_named
-            or a.act <> 'cancel' and not a.details ? 'ids'
+            -- Of many ids only the first hundred are kept.
+            or a.details -> 'ids' -> 99 is not null and (a.details -> 'ids' ->> 99)::bigint < $1::bigint
+                and coalesce((a.details ->> 'queued')::bigint, (a.details ->> 'count')::bigint, 0) > 100
+            or a.act <> 'cancel' and not a.details ? 'ids' and coalesce((a.details ->> 'queued')::bigint, 1) > 0
                 and coalesce(a.details ->> 'receiver' = $2::text, not a.details ? 'receiver')
                 and coalesce(a.details ->> 'topic' = $3::text, not a.details ? 'topic')
                 and coalesce(a.details ->> 'type' = $4::text, true)

@@ -25,7 +25,7 @@ public struct TraceStore: Sendable {
             let writer = try await executor.execute(TraceStatements.oldestWriter, [])
             if writer.rowCount > 0 {
                 facts.oldestWriter = (
-                    writer.double(0, 0) ?? 0, Int(writer.int64(0, 1) ?? 0), writer.string(0, 2)
+                    writer.double(0, 0), Int(writer.int64(0, 1) ?? 0), writer.string(0, 2)
                 )
             }
             return facts

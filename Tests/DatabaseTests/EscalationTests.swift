@@ -1,5 +1,6 @@
 import DatabaseSupport
 import Postgres
+import TestBasics
 import Testing
 
 /// Rules for escalations, and what they find, by SQL alone.
@@ -180,6 +181,50 @@ import Testing
         #expect(try await look(database)[1] == "1")
         #expect(try await database.query("select message_id from belfry.escalation order by 1") == [["1"], ["2"]])
         await late.close()
+    }
+
+    /// An INSERT takes the id of its message before its transaction has an id, and anything may run in between.
+    @Test(arguments: ["begin; $; commit", "begin; $", "$"])
+    func whoHasAnIDForTheMessageAndNoneOfTheTransactionIsFound(_ form: String) async throws {
+        let database = try await make()
+        try await database.connection.run(
+            """
+            update belfry.escalation_rule set since = '-infinity';
+            create function public.waits() returns jsonb language sql volatile as
+                'select pg_advisory_lock(7); select pg_advisory_unlock(7); select ''{}''::jsonb'
+            """)
+        let (holder, slow) = (try await database.connect(), try await database.connect())
+        try await holder.run("select pg_advisory_lock(7)")
+        let insert = """
+            insert into belfry.message_log (receiver, type, created_at, data)
+            values ('alice', 'JSON_MSG', now() - interval '1 hour', public.waits())
+            """
+        let writing = Task { try await slow.run(form.replacing("$", with: insert)) }
+        try await eventually("it waits") {
+            try await database.value("select count(*) from pg_locks where locktype = 'advisory' and not granted") == "1"
+        }
+        try await database.query(
+            """
+            insert into belfry.message_log (receiver, type, created_at)
+            values ('bob', 'JSON_MSG', now() - interval '1 hour')
+            """)
+        #expect(try await look(database) == ["done", "1"])
+        #expect(try await look(database)[1] == "0")
+        try await holder.run("select pg_advisory_unlock(7)")
+        try await writing.value
+        if form == "begin; $" {
+            #expect(try await look(database)[1] == "0")
+            try await slow.run("commit")
+        }
+        #expect(try await look(database)[1] == "1")
+        let found = try await database.query(
+            """
+            select m.receiver from belfry.escalation e join belfry.message_log m on m.id = e.message_id
+            order by m.id
+            """)
+        #expect(found == [["alice"], ["bob"]])
+        #expect(try await database.value("select unnumbered::text from belfry.escalation_rule") == "{}")
+        for connection in [holder, slow] { await connection.close() }
     }
 
     @Test func whatAReplayHoldsIsLeftForLaterAndHoldsUpNothing() async throws {

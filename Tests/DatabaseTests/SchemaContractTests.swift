@@ -63,10 +63,12 @@ import Testing
         #expect(
             functions.map { $0[0] } == [
                 "cancel", "cancel_all_for", "cancel_for", "cancel_replay_job", "check_sample", "claim_escalations",
-                "create_replay_job", "delete_for", "delete_old", "delete_old_acts", "end_watch", "escalate", "fail_replay_job",
-                "find_overdue", "forget_escalations", "history", "mark_escalated", "mark_seen", "mark_viewed",
+                "create_replay_job", "delete_for", "delete_old", "delete_old_acts", "end_watch", "escalate",
+                "fail_replay_job", "find_overdue", "forget_escalations", "history", "mark_escalated", "mark_seen",
+                "mark_viewed",
                 "message_id_of", "note_escalation_problem", "note_unqueued", "pause_replay_job",
-                "present_incarnation", "queue_messages", "record_act", "register_type", "register_type_for", "replay",
+                "present_incarnation", "queue_messages", "record_act", "register_type", "register_type_for",
+                "repair_outbox", "replay",
                 "replay_for", "resume_replay_job", "retry_escalations", "set_watch", "settle_escalations", "snooze",
                 "step_replay_job", "stop_escalating", "unread",
             ])

@@ -46,6 +46,13 @@ import Tracing
         #expect(spans[0].events.map(\.name) == ["exception"])
     }
 
+    @Test func whatFindsNoPlaceIsDropped() {
+        let queue = SpanQueue(spansMax: 2)
+        let tracer = OTLPTracer(queue: queue)
+        for name in ["first", "second", "third"] { tracer.startSpan(name, context: .topLevel).end() }
+        #expect(queue.isFull && queue.take(10).map(\.name) == ["first", "second"])
+    }
+
     @Test func whatIsNotSampledGoesNowhere() {
         let queue = SpanQueue(spansMax: 10)
         let tracer = OTLPTracer(queue: queue)

@@ -125,6 +125,10 @@ import Testing
         try await eventually("it is published") { Set(bus.ids).count == 31 }
         #expect(start.duration(to: .now) < .seconds(1))
         #expect(scene.peer.requests.count == 2)
+        #expect(
+            try await scene.writer.value(
+                "select count(*) from belfry.escalation where type = 'JSON_MSG' and claimed_at is not null") == "2",
+            "and no more were taken on")
         let stopping = ContinuousClock.now
         await relay.stop()
         #expect(stopping.duration(to: .now) < .seconds(5), "a relay that stops waits for none of them")
@@ -282,13 +286,6 @@ import Testing
         await peer.stop()
         await server.stop()
     }
-}
-
-private final class Flag: Sendable {
-    private let value = Atomic<Bool>(false)
-    /// Whether it was not set before.
-    func set() -> Bool { !value.exchange(true, ordering: .acquiringAndReleasing) }
-    var isSet: Bool { value.load(ordering: .acquiring) }
 
     @Test func `one type whose webhooks fail leaves the others of its server their turns`() async throws {
         let scene = try await EscalationScene(after: nil) { request in
@@ -305,4 +302,11 @@ private final class Flag: Sendable {
         }
         await scene.end(relay)
     }
+}
+
+private final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+    /// Whether it was not set before.
+    func set() -> Bool { !value.exchange(true, ordering: .acquiringAndReleasing) }
+    var isSet: Bool { value.load(ordering: .acquiring) }
 }

@@ -159,7 +159,9 @@ struct BelfryProcess: Service, CustomStringConvertible {
                 store: ProcessStore(executor: roles.contains(.node) ? requests : client), roles: roles,
                 registry: registry, health: health, refusals: sendRefusals,
                 listen: (roles.contains(.node) ? configuration.listen : configuration.relayListen)?.description,
-                settings: settings, logger: Logger(label: "belfry.process")))
+                settings: settings,
+                serves: { [gateway] in _ = try await gateway?.waitUntilListening() },
+                logger: Logger(label: "belfry.process")))
         if let relay { services.append(relay) }
         if let authentication { services.append(authentication.service) }
         if let tls = ports?.tls { services.append(tls) }

@@ -18,6 +18,7 @@ struct ProcessReporter: Service {
     private let refusals: SendRefusals
     private let listen: String?
     private let settings: String
+    private let serves: @Sendable () async throws -> Void
     private let logger: Logger
     private let id = UUID().uuidString.lowercased()
     private let start = ContinuousClock.now
@@ -25,9 +26,11 @@ struct ProcessReporter: Service {
     /// - Parameters:
     ///   - listen: where it serves HTTP.
     ///   - settings: what was set, as JSON without secrets.
+    ///   - serves: returns once its ports are open; throws when they can't be.
     init(
         store: ProcessStore, roles: ProcessRoles, registry: PrometheusRegistry, health: HealthChecks,
-        refusals: SendRefusals, listen: String?, settings: String, logger: Logger
+        refusals: SendRefusals, listen: String?, settings: String,
+        serves: @escaping @Sendable () async throws -> Void, logger: Logger
     ) {
         self.store = store
         self.roles = roles
@@ -36,25 +39,34 @@ struct ProcessReporter: Service {
         self.refusals = refusals
         self.listen = listen
         self.settings = settings
+        self.serves = serves
         self.logger = logger
     }
 
     /// Reports until graceful shutdown; then removes the process.
     func run() async throws {
         await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await report() }
+            tasks.addTask {
+                await report()
+                try? await gracefulShutdown()
+            }
             tasks.addTask { try? await gracefulShutdown() }
             await tasks.next()
             tasks.cancelAll()
         }
-        do throws(PostgresError) {
-            try await store.leave(id)
-        } catch {
-            logger.debug("The process's row could not be removed", metadata: ["error": "\(error)"])
-        }
+        // A task of its own: when another part has failed, this one is cancelled.
+        await Task {
+            do throws(PostgresError) {
+                try await store.leave(id)
+            } catch {
+                logger.debug("The process's row could not be removed", metadata: ["error": "\(error)"])
+            }
+        }.value
     }
 
     private func report() async {
+        // What can't serve ends, and was never there.
+        do { try await serves() } catch { return }
         await waitUntilReady()
         var last = Counts(registry)
         var lastAt = ContinuousClock.now

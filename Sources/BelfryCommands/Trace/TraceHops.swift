@@ -10,7 +10,9 @@ enum TraceHops {
         var events: [TraceReport.Event] = []
         for hop in facts.hops {
             if let time = hop.committedAt, committed.insert(time).inserted {
-                events.append(TraceReport.Event(at: time, what: "committed"))
+                let again = publications > 0 || facts.log?.committedAt != nil
+                events.append(
+                    TraceReport.Event(at: time, what: again ? "committed, to be published again" : "committed"))
             }
             if hop.what == "published" { publications += 1 }
             events.append(
@@ -55,6 +57,7 @@ enum TraceHops {
         let who = act.actor.map { "\($0) (as \(act.who))" } ?? act.who
         let like = act.isNamed ? "" : ", perhaps: its criteria fit this message"
         switch act.act {
+        case "repair": return "put into the outbox again by \(who), who repaired it"
         case "replay": return "replayed by \(who)\(like)"
         case "replay_job_created": return "a job that replays was made by \(who)\(like)"
         case "cancel": return "cancelled by \(who)"

@@ -68,8 +68,12 @@ struct TraceReport: Hashable, Sendable, Encodable {
             "The id was given out, but there is no such message: its transaction was rolled back or is open "
             + "still, or retention has deleted it."
         guard let writer = facts.oldestWriter else { return gone + " No other transaction that writes is open now." }
-        return gone + " The oldest transaction that writes is open for \(age(facts.now - writer.startedAt)): process "
-            + "\(writer.processID)\(writer.application.isEmpty ? "" : " (\(writer.application))")."
+        let process = "process \(writer.processID)\(writer.application.isEmpty ? "" : " (\(writer.application))")"
+        guard let startedAt = writer.startedAt else {
+            return gone + " A transaction that writes is open: \(process); since when, only a role in "
+                + "pg_read_all_stats may see."
+        }
+        return gone + " The oldest transaction that writes is open for \(age(facts.now - startedAt)): \(process)."
     }
 
     private static func whereabouts(

@@ -58,6 +58,7 @@ struct OperatorOverview: Encodable {
         let host: String
         let pid: Int
         let version: String
+        let startedAt: Int64
         let seenAt: Int64
         let isAlive: Bool
         let sessions: Int?
@@ -244,7 +245,8 @@ struct OperatorOverview: Encodable {
             problems.append(
                 Problem(
                     severity: .critical, code: "no-leader",
-                    sentence: "No relay leads: messages are stored and not published.\(last) Start one.",
+                    sentence: "No relay leads: who is connected gets messages some seconds late; what is held back, "
+                        + "jobs and escalations wait.\(last) Start one.",
                     command: "belfry relay"))
         } else if facts.lagSeconds > Self.lagSecondsMax {
             problems.append(
@@ -265,13 +267,18 @@ struct OperatorOverview: Encodable {
     private var ofProcesses: [Problem] {
         var problems: [Problem] = []
         for process in processes where !process.isAlive {
+            // A supervisor has started another one: what is wrong now stands before that.
+            let other = alive.first {
+                $0.kind == process.kind && $0.host == process.host && $0.startedAt >= process.seenAt
+            }
             let minutes = max(0, facts.at - process.seenAt) / 60_000
             let age = minutes == 0 ? "less than a minute" : "\(minutes) min"
             problems.append(
                 Problem(
-                    severity: .warning, code: "process-gone",
+                    severity: other == nil ? .warning : .note, code: "process-gone",
                     sentence: "\(process.name) was seen \(age) ago and did not say that it ends: killed, stopped or "
-                        + "cut off from PostgreSQL.", view: "processes"))
+                        + "cut off from PostgreSQL."
+                        + (other.map { " Process \($0.pid) runs in its place." } ?? ""), view: "processes"))
         }
         for process in alive {
             problems += process.health.problems(of: process.name, view: "processes")

@@ -81,23 +81,31 @@ enum ConsoleStatements {
         from belfry.parked_groups(\(ConsoleStore.parkedMax)) g
         """, timeLimit: timeLimit)
 
-    /// Plan: notification_type; the newest of message_log by primary key, outbox and parked up to a bound; refusal by
+    /// Plan: notification_type; ranges of message_log by primary key, outbox and parked up to a bound; refusal by
     /// its index on type.
     static let types = PostgresStatement(
         "belfry_console_types",
         """
-        with newest as materialized (
-            select m.type, m.created_at from belfry.message_log m order by m.id desc limit 20000
-        ), span as (
-            select greatest(1, extract(epoch from clock_timestamp() - min(n.created_at))) as seconds, count(*) as rows
-            from newest n
+        with hour as materialized (
+            -- All of it, or forty pieces of it, evenly spread: what comes in bursts is not missed for what came last.
+            select b.first, b.last, b.last - b.first > 20000 as is_estimate
+            from (
+                select coalesce(belfry.id_near(clock_timestamp() - interval '1 hour'), 0) as first,
+                    coalesce((select max(l.id) from belfry.message_log l), 0) as last) b
+        ), piece as (
+            select h.first + (h.last - h.first) * i / 40 as low, h.first + (h.last - h.first) * i / 40 + 500 as high,
+                (h.last - h.first) / 20000.0 as weight
+            from hour h cross join generate_series(0, 39) i where h.is_estimate
+            union all
+            select h.first, h.last + 1, 1.0 from hour h where not h.is_estimate
         ), sent as (
-            select n.type,
-                case when s.rows < 20000 or s.seconds >= 3600
-                    then count(*) filter (where n.created_at > clock_timestamp() - interval '1 hour')
-                    else (count(*) * 3600 / s.seconds)::bigint end as count,
-                s.rows = 20000 and s.seconds < 3600 as is_estimate
-            from newest n cross join span s group by n.type, s.rows, s.seconds
+            select m.type, round(sum(p.weight))::bigint as count
+            from piece p
+            cross join lateral (
+                select l.type from belfry.message_log l
+                where l.id >= p.low and l.id < p.high and l.created_at > clock_timestamp() - interval '1 hour'
+                offset 0) m
+            group by m.type
         ), waiting as (
             select m.type, count(*) as count
             from (
@@ -112,7 +120,7 @@ enum ConsoleStatements {
         select json_build_object('types', coalesce(json_agg(json_build_object(
             'name', t.name, 'description', t.description, 'builtIn', t.built_in,
             'updatedAt', \(milliseconds("t.updated_at")), 'schema', t.schema,
-            'sentLastHour', coalesce(s.count, 0), 'sentIsEstimate', coalesce(s.is_estimate, false),
+            'sentLastHour', coalesce(s.count, 0), 'sentIsEstimate', (select h.is_estimate from hour h),
             'undelivered', coalesce(w.count, 0), 'parked', coalesce(p.count, 0),
             'refused', r.count, 'lastRefusals', r.last) order by t.name), '[]'),
             'unknown', (

@@ -221,14 +221,19 @@ enum DoctorSchemaStatements {
             order by o.message_id for update skip locked
         ), gone as (
             delete from belfry.outbox o using free f where o.message_id = f.message_id returning o.message_id
+        ), recorded as (
+            select belfry.record_act('repair', null, jsonb_build_object(
+                'orphans', belfry.ids_as_text((array_agg(g.message_id order by g.message_id))[1:100]),
+                'count', count(*))) as id
+            from gone g having count(*) > 0
         )
-        select message_id from gone order by message_id
+        select g.message_id from gone g left join recorded r on true order by g.message_id
         """)
 
     /// Plan: the function goes by the ids.
     static let queueAgain = PostgresStatement(
         "",
         """
-        select message_id, action from belfry.replay(ids => $1::bigint[], status => 'pending')
+        select message_id, action from belfry.repair_outbox($1::bigint[])
         """)
 }

@@ -51,8 +51,9 @@ enum SchemaRights {
                     "notify", "broadcast", "cancel", "ring", "body", "header_lines", "present_incarnation", "unread",
                     "history", "mark_viewed", "mark_seen", "delete_for", "snooze", "step_replay_job",
                     "fail_replay_job", "record_act", "cancel_for", "create_replay_job", "pause_replay_job",
-                    "resume_replay_job", "cancel_replay_job", "delete_old", "delete_old_acts", "parked_groups", "id_near", "ids_as_text",
-                    "replay_for", "cancel_all_for", "register_type_for", "check_sample", "escalate",
+                    "resume_replay_job", "cancel_replay_job", "delete_old", "delete_old_acts", "parked_groups",
+                    "id_near",
+                    "ids_as_text", "replay_for", "cancel_all_for", "register_type_for", "check_sample", "escalate",
                     "stop_escalating", "retry_escalations", "find_overdue", "claim_escalations", "settle_escalations",
                     "mark_escalated", "note_escalation_problem",
                 ]
@@ -62,6 +63,7 @@ enum SchemaRights {
                 [
                     "cancel", "replay", "body", "create_replay_job", "pause_replay_job", "resume_replay_job",
                     "cancel_replay_job", "escalate", "stop_escalating", "retry_escalations", "set_watch", "end_watch",
+                    "repair_outbox",
                 ]
             ),
         ].flatMap { role, names in names.map { (role, $0) } }

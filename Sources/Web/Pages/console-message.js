@@ -31,7 +31,7 @@ export async function openMessage(page, id) {
     let refresh = () => {};
     const take = (answer) => {
         showTrace(page, head, answer, () => refresh());
-        showTimeline(timeline, answer.trace.events, answer.message.createdAt);
+        showTimeline(timeline, answer.trace.events);
         showFacts(about, answer.message);
     };
     take({ message, trace });
@@ -74,10 +74,12 @@ function showTrace(page, head, { message, trace }, refresh) {
         command(`belfry trace ${message.id} --follow`));
 }
 
-function showTimeline(target, events, createdAt) {
-    const list = h("ol", { class: "timeline" }, events.map(({ at, what }) => h("li", null,
+/** Each with its time, and the time since the one before, as `belfry trace` prints it. */
+function showTimeline(target, events) {
+    const list = h("ol", { class: "timeline" }, events.map(({ at, what }, index) => h("li", null,
         h("span", { class: "at" }, time(at, { fine: true, relative: false })),
-        h("span", { class: "after muted" }, at > createdAt ? `+${fine(at - createdAt)}` : ""),
+        h("span", { class: "after muted", title: "since the line before" },
+            index > 0 ? `+${fine(at - events[index - 1].at)}` : ""),
         h("span", { class: "what" }, what))));
     show(target, events.length === 0 ? h("p", { class: "muted" }, "Nothing is on the books.") : list);
 }

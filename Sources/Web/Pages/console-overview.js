@@ -129,7 +129,7 @@ function showRest(target, now) {
         return;
     }
     show(target,
-        section("Processes", processTable(now.processes),
+        section("Processes", processTable(leading(now)),
             h("p", { class: "muted" }, leader === null ? "No relay leads."
                 : `${leader.name} leads in term ${leader.term}${leader.isAlive ? "" : ", and is not heard from"}.`)),
         h("div", { class: "columns" },
@@ -142,4 +142,9 @@ function showRest(target, now) {
                 ["Processes connected", `${count(redis.nodesConnected)} of ${count(redis.nodes)}`])
                 : h("p", null, "Nothing is known of it."))),
         h("p", { class: "muted footnote" }, `Installation ${now.installation}`));
+}
+
+/** The processes; one that was killed a moment ago has said that it leads. */
+function leading({ processes, leader }) {
+    return processes.map((process) => ({ ...process, isLeader: process.isLeader && leader?.isAlive === true }));
 }

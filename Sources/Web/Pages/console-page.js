@@ -161,6 +161,7 @@ export class Page {
     #showLate() {
         const late = [...this.#late.values()];
         this.body.classList.toggle("old", late.length > 0);
+        this.source.dispatchEvent(new CustomEvent("late", { detail: late.length > 0 }));
         if (late.length === 0) {
             this.notice("late", null);
             return;
@@ -173,7 +174,8 @@ export class Page {
 
 /** A refusal as one who only looked reads it: nothing was to be done. */
 function asLooking(sentence) {
-    return sentence.replace(": whether this was done is not known", "");
+    const asked = sentence.replace(": whether this was done is not known", "");
+    return asked.charAt(0).toUpperCase() + asked.slice(1);
 }
 
 /** What a page says where there is nothing, and what to do. */

@@ -46,7 +46,7 @@ export function open(page) {
 
 function state({ isAlive, isLeader, kind, health }) {
     const word = isAlive ? words[health?.status] ?? "up" : "silent";
-    const lead = isLeader ? " leads" : kind === "relay" ? " standby" : "";
+    const lead = !isAlive ? "" : isLeader ? " leads" : kind === "relay" ? " standby" : "";
     return [h("span", { class: "badge", "data-health": isAlive ? health?.status ?? "ready" : "down" }, word),
         lead === "" ? null : h("span", { class: "badge" }, lead.trim())];
 }
@@ -67,7 +67,8 @@ export function processTable(processes) {
 
 function showProcess(target, process) {
     const checks = Object.entries(process.health?.checks ?? {});
-    show(target, h("p", null, link(["processes"], {}, "All processes")), section("How it is", facts(
+    const title = process.isAlive ? "How it is" : "How it was when it was last heard from";
+    show(target, h("p", null, link(["processes"], {}, "All processes")), section(title, facts(
         ["State", state(process)], ["Kind", process.kind], ["Host", `${process.host}, process ${process.pid}`],
         ["Version", process.version ?? nothing], ["Listens", process.listen ?? nothing],
         process.sessions !== null && ["Sessions", count(process.sessions)],

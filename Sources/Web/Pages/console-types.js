@@ -60,7 +60,8 @@ function unknownTypes(unknown) {
 }
 
 function sent({ sentLastHour, sentIsEstimate }) {
-    return `${sentIsEstimate ? "some " : ""}${count(sentLastHour)}`;
+    if (!sentIsEstimate) return count(sentLastHour);
+    return sentLastHour === 0 ? "few or none" : `some ${count(sentLastHour)}`;
 }
 
 function parkedOf({ parked }) {

@@ -138,6 +138,7 @@ async function signIn(given) {
     source = opened;
     wasConnected = false;
     source.addEventListener("refused", ({ detail }) => source === opened && refused(detail));
+    source.addEventListener("late", ({ detail }) => source === opened && showLate(detail));
     element("sign-in").hidden = true;
     element("frame").hidden = element("who").hidden = element("jump").hidden = false;
     element("who-name").textContent = me.user;
@@ -212,6 +213,11 @@ function showState(state, { reason, retryAt }) {
     }
 }
 
+/** Connected, but answers do not come. */
+function showLate(isLate) {
+    if (source?.state === "connected") setState(isLate ? "late" : "connected", isLate ? "No answer" : "Live");
+}
+
 function setState(state, text) {
     element("state").dataset.state = state;
     element("state-text").textContent = text;
@@ -267,6 +273,7 @@ function open() {
     document.querySelector("dialog[open]")?.close();
     showNav(wanted?.parent ?? name);
     page?.end();
+    showLate(false);
     page = new Page({ root: element("page"), parts, query, source, me, go, again: () => open() });
     if (wanted === undefined) {
         page.heading("There is no such page");
@@ -357,6 +364,12 @@ function showZone() {
 }
 
 element("sign-in-form").addEventListener("submit", submitSignIn);
+element("token").addEventListener("keydown", (event) => {
+    // A token has no lines.
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    element("sign-in-form").requestSubmit();
+});
 element("sign-out").addEventListener("click", signOut);
 element("retry").addEventListener("click", () => source?.retry());
 element("jump").addEventListener("submit", jump);

@@ -151,8 +151,8 @@ begin
 end
 $$;
 comment on function belfry.delete_old_acts is
-    'Deletes from belfry.audit what is older than so many seconds, and replay jobs that ended before, of the oldest rows '
-    'of each; nothing younger than an hour. Returns how many rows went. For the relay.';
+    'Deletes from belfry.audit what is older than so many seconds, and replay jobs that ended before, of the oldest '
+    'rows of each; nothing younger than an hour. Returns how many rows went. For the relay.';
 
 revoke all on belfry.retention from public;
 grant select on belfry.retention to belfry_service, belfry_operator;

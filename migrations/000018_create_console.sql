@@ -242,8 +242,8 @@ begin
 end
 $$;
 comment on function belfry.repair_outbox is
-    'Puts pending messages into the outbox, where they are missing: as belfry.replay, and belfry.audit says that it was '
-    'a repair. For belfry doctor --repair.';
+    'Puts pending messages into the outbox, where they are missing: as belfry.replay, and belfry.audit says that it '
+    'was a repair. For belfry doctor --repair.';
 
 create or replace function belfry.replay(
     ids bigint[] default null, receiver text default null, topic text default null, type text default null,

@@ -51,8 +51,8 @@ comment on column belfry.escalation_rule.held is
     'Messages up to there that another transaction is about to write into belfry.escalation: each look tries them '
     'again. 1,000 at most, then the walk waits for them.';
 comment on column belfry.escalation_rule.unnumbered is
-    'Virtual transactions that were writing messages then and had no transaction id yet: they may have taken a lower id '
-    'for a message, and no snapshot names them.';
+    'Virtual transactions that were writing messages then and had no transaction id yet: they may have taken a lower '
+    'id for a message, and no snapshot names them.';
 comment on column belfry.escalation_rule.unnumbered_from is
     'A bound from below for the transaction ids that these get.';
 comment on column belfry.escalation_rule.sent is 'Webhooks that the application accepted.';

@@ -14,7 +14,7 @@ enum NodeStatements {
         values ($1::uuid, $2, $3::bigint, $4, $5::bigint, now())
         on conflict (id) do update set heartbeat_at = now(), sessions = excluded.sessions
         returning n.xmax = 0, belfry.present_incarnation()::text,
-            (select c.term from belfry.relay_cursor c where c.shard = 0)
+            (select c.term from belfry.relay_cursor c where c.shard = 0), pg_current_xact_id()::text::bigint
         """)
 
     /// Plan: one row.

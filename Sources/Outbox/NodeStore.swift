@@ -42,7 +42,8 @@ public struct NodeStore: Sendable {
             throw PostgresError(.protocolViolation, "PostgreSQL's answer to a node's heart-beat has no incarnation.")
         }
         return NodeHeartBeat.Answer(
-            wasForgotten: result.bool(0, 0), incarnation: incarnation, term: result.int64(0, 2) ?? 0)
+            wasForgotten: result.bool(0, 0), incarnation: incarnation, term: result.int64(0, 2) ?? 0,
+            transaction: result.int64(0, 3) ?? 0)
     }
 
     /// Which life of PostgreSQL this is.

@@ -24,6 +24,9 @@ public struct NodeHeartBeat: Sendable {
         public let incarnation: UniqueID
         /// The present leader's term.
         public let term: Int64
+        /// The id of the heart-beat's transaction. The next one's is higher, and its term no lower, unless PostgreSQL
+        /// was put back to an earlier state.
+        public let transaction: Int64
     }
 }
 

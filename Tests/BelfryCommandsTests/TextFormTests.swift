@@ -48,6 +48,13 @@ struct TextFormTests {
         #expect(TimePoint(parsing: "2h", .ago, now: now)?.text == "2027-01-15T06:00:00.000Z")
         #expect(TimePoint(parsing: "500ms", .fromNow, now: now)?.text == "2027-01-15T08:00:00.500Z")
         #expect(TimePoint(parsing: "2026-01-31", .ago)?.text == "2026-01-31T00:00:00Z")
+        for text in [
+            "2026-13-01", "2026-02-30", "0000-01-01", "2026-01-31T24:00", "2026-01-31T08:61Z", "2026-01-31T08:00:60Z",
+            "99999999999d",
+        ] {
+            #expect(TimePoint(parsing: text, .ago) == nil, "\(text)")
+        }
+        #expect(TimePoint(parsing: "2028-02-29T23:59:59Z", .ago)?.text == "2028-02-29T23:59:59Z")
         #expect(TimePoint(parsing: "2026-01-31T08:00", .ago)?.text == "2026-01-31T08:00Z")
         #expect(TimePoint(parsing: "2026-01-31 08:00:01.25+05:30", .ago)?.text == "2026-01-31T08:00:01.25+05:30")
         #expect(TimePoint(parsing: "2026-01-31T08:00:00Z", .ago)?.text == "2026-01-31T08:00:00Z")

@@ -74,9 +74,12 @@ final class OriginCheck: @unchecked Sendable {
     }
 
     /// A heart-beat of the node's was answered.
-    func heartBeatAnswered(incarnation: UniqueID, term: Int64) {
+    func heartBeatAnswered(incarnation: UniqueID, term: Int64, transaction: Int64) {
         adopt(incarnation)
-        machine.leads(term: term)
+        if machine.heartBeat(term: term, transaction: transaction) {
+            context.logger.warning("PostgreSQL was put back to an earlier state; backlogs are read again")
+            onIncarnationChange()
+        }
         resume(at: .now())
     }
 

@@ -28,6 +28,8 @@ struct OriginMachine {
     private(set) var incarnation: UniqueID
     /// The highest term of a relay in it.
     private(set) var term: Int64 = 0
+    /// What was known when the last heart-beat was answered: PostgreSQL was asked the next one after that.
+    private var known = (term: Int64(0), transaction: Int64(0))
 
     init(installation: UniqueID, incarnation: UniqueID) {
         self.installation = installation
@@ -49,9 +51,18 @@ struct OriginMachine {
         guard present != incarnation else { return .same }
         incarnation = present
         term = 0
+        known = (0, 0)
         return .changed
     }
 
-    /// PostgreSQL says that a relay leads with this term.
-    mutating func leads(term: Int64) { self.term = max(self.term, term) }
+    /// A heart-beat was answered: a relay leads with this term, and the heart-beat's transaction has this id.
+    ///
+    /// - Returns: whether PostgreSQL was put back to an earlier state, as by the files of a backup, since the heart-beat
+    ///   before. Terms begin anew from there, and transaction ids are given out once more.
+    mutating func heartBeat(term: Int64, transaction: Int64) -> Bool {
+        let isPutBack = term < known.term || transaction <= known.transaction
+        self.term = isPutBack ? term : max(self.term, term)
+        known = (self.term, transaction)
+        return isPutBack
+    }
 }

@@ -51,7 +51,10 @@ public struct NodeRegistration: Sendable {
                     await workers.each { $0.forgotten() }
                 }
                 context.lease.renew(sentAt: sentAt)
-                await workers.each { $0.origins.heartBeatAnswered(incarnation: answer.incarnation, term: answer.term) }
+                await workers.each {
+                    $0.origins.heartBeatAnswered(
+                        incarnation: answer.incarnation, term: answer.term, transaction: answer.transaction)
+                }
                 hasBeaten = true
             } catch {
                 context.logger.debug("The node's heart-beat could not be written", metadata: ["error": "\(error)"])

@@ -63,7 +63,8 @@ import Testing
             let client = try await subscribed("alice", on: node)
             let worker = node.worker
             try await node.loop.executeInContext {
-                worker.origins.heartBeatAnswered(incarnation: worker.origins.incarnation, term: 5)
+                worker.origins.heartBeatAnswered(
+                    incarnation: worker.origins.incarnation, term: 5, transaction: 1)
             }
             let late = try await database.notify("alice")
             try await publish(late, database, node)
@@ -73,6 +74,31 @@ import Testing
             try await publish(next, database, node, from: present)
             #expect(Self.id(try await client.frame(.message)) == next)
             #expect(try await node.loop.executeInContext { worker.origins.term } == 6)
+        }
+    }
+
+    /// The files of a backup, copied while PostgreSQL was stopped, hold fewer terms and the same incarnation.
+    @Test func whereDatabaseWasPutBackTheLowerTermLeads() async throws {
+        try await Self.with { node, database in
+            let client = try await subscribed("alice", on: node)
+            let worker = node.worker
+            func beat(term: Int64, transaction: Int64) async throws {
+                try await node.loop.executeInContext {
+                    worker.origins.heartBeatAnswered(
+                        incarnation: worker.origins.incarnation, term: term, transaction: transaction)
+                }
+            }
+            try await beat(term: 5, transaction: 700)
+            // It waits in the outbox, and is read from there again.
+            let waiting = try await database.notify("alice")
+            try await beat(term: 2, transaction: 600)
+            #expect(Self.id(try await client.frame(.message)) == waiting)
+            let present = Envelope.Origin(
+                installation: node.origin.installation, incarnation: node.origin.incarnation, term: 3)
+            let live = try await database.notify("alice")
+            try await publish(live, database, node, from: present)
+            #expect(Self.id(try await client.frame(.message)) == live)
+            #expect(try await node.loop.executeInContext { worker.origins.term } == 3)
         }
     }
 
@@ -156,7 +182,7 @@ import Testing
             let worker = node.worker
             try await node.loop.executeInContext {
                 let origins = worker.origins
-                origins.heartBeatAnswered(incarnation: origins.incarnation, term: origins.term)
+                origins.heartBeatAnswered(incarnation: origins.incarnation, term: origins.term, transaction: 1)
             }
             #expect(Self.id(try await client.frame(.message)) == id, "it is read from the outbox")
         }

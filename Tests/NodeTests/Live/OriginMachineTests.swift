@@ -35,17 +35,30 @@ import Testing
         #expect(machine.term == 6, "what is dropped sets no term")
     }
 
-    @Test func aHeartBeatRaisesTheTermAndNeverLowersIt() {
+    @Test func aHeartBeatRaisesTheTerm() {
         var machine = Self.machine()
-        machine.leads(term: 3)
-        machine.leads(term: 2)
-        #expect(machine.term == 3)
-        #expect(machine.received(Self.origin(term: 2)) == .dropSuperseded)
+        let first = machine.heartBeat(term: 3, transaction: 10)
+        let newer = machine.received(Self.origin(term: 4))
+        // PostgreSQL was asked before the new leader was heard of.
+        let second = machine.heartBeat(term: 3, transaction: 11)
+        #expect(!first && newer == .accept && !second && machine.term == 4)
+        let older = machine.received(Self.origin(term: 3))
+        #expect(older == .dropSuperseded)
+    }
+
+    @Test func whatWasKnownWhenPostgreSQLWasAskedCannotBeTakenBackButByARestore() {
+        var machine = Self.machine()
+        var isPutBack: [Bool] = []
+        for (term, transaction) in [(7, 10), (6, 11), (6, 12), (6, 12), (8, 4), (8, 5)] as [(Int64, Int64)] {
+            isPutBack.append(machine.heartBeat(term: term, transaction: transaction))
+            #expect(machine.term == term)
+        }
+        #expect(isPutBack == [false, true, false, true, true, false], "by the term, by the transaction, by both")
     }
 
     @Test func anotherIncarnationCountsTermsAnew() {
         var machine = Self.machine()
-        machine.leads(term: 8)
+        _ = machine.heartBeat(term: 8, transaction: 10)
         #expect(machine.answered(Self.present) == .same)
         #expect(machine.answered(nil) == .unknown)
         #expect(machine.term == 8)
@@ -53,5 +66,7 @@ import Testing
         #expect(machine.incarnation == Self.other && machine.term == 0)
         #expect(machine.received(Self.origin(Self.installation, Self.other, term: 1)) == .accept)
         #expect(machine.received(Self.origin(term: 9)) == .dropOtherIncarnation)
+        let isPutBack = machine.heartBeat(term: 1, transaction: 3)
+        #expect(!isPutBack)
     }
 }

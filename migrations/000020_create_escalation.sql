@@ -18,8 +18,7 @@ create table belfry.escalation_rule (
     position bigint not null default 0,
     snapshot pg_snapshot not null default '1:1:',
     held bigint[] not null default '{}',
-    unnumbered text[] not null default '{}',
-    unnumbered_from xid8 not null default '1',
+    writers text[] not null default '{}',
     sent bigint not null default 0,
     withdrawn bigint not null default 0,
     failed bigint not null default 0,
@@ -46,15 +45,14 @@ comment on column belfry.escalation_rule.problem is
 comment on column belfry.escalation_rule.position is
     'Up to which id the messages that are not delivered were looked at, as far as snapshot shows them.';
 comment on column belfry.escalation_rule.snapshot is
-    'What transactions had committed when they were looked at: those that it calls running may still bring lower ids.';
+    'What transactions had committed before they were looked at: those that it calls running may still bring lower '
+    'ids.';
 comment on column belfry.escalation_rule.held is
     'Messages up to there that another transaction is about to write into belfry.escalation: each look tries them '
     'again. 1,000 at most, then the walk waits for them.';
-comment on column belfry.escalation_rule.unnumbered is
-    'Virtual transactions that were writing messages then and had no transaction id yet: they may have taken a lower '
-    'id for a message, and no snapshot names them.';
-comment on column belfry.escalation_rule.unnumbered_from is
-    'A bound from below for the transaction ids that these get.';
+comment on column belfry.escalation_rule.writers is
+    'Virtual transactions that were writing messages then. They may have taken a lower id for a message, and snapshot '
+    'names those of them only whose transaction id is below its end; the others get one that is not.';
 comment on column belfry.escalation_rule.sent is 'Webhooks that the application accepted.';
 comment on column belfry.escalation_rule.withdrawn is
     'Messages that were delivered, or else came to an end, before a webhook was accepted.';
@@ -333,28 +331,18 @@ language sql stable
 return exists (select from belfry.relay_cursor c where c.shard = 0 and c.term = is_term.term);
 comment on function belfry.is_term is 'Whether a term is the present one.';
 
-create function belfry.unnumbered_writers() returns text[]
+create function belfry.present_writers() returns text[]
 language sql volatile
 begin atomic
-    with held as materialized (
-        select l.locktype, l.virtualtransaction
-        from pg_catalog.pg_locks l
-        where l.granted
-            and (l.locktype = 'transactionid' and l.mode = 'ExclusiveLock'
-                or l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
-                and l.relation = 'belfry.message_log'::regclass
-                and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
-    )
-    select coalesce(array_agg(distinct h.virtualtransaction), '{}')
-    from held h
-    where h.locktype = 'relation'
-        and h.virtualtransaction <> all (array(
-            select n.virtualtransaction from held n where n.locktype = 'transactionid'));
+    select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+    from pg_catalog.pg_locks l
+    where l.granted and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
+        and l.relation = 'belfry.message_log'::regclass
+        and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database());
 end;
-comment on function belfry.unnumbered_writers is
-    'Virtual transactions that have the lock of an INSERT on belfry.message_log, and no transaction id yet. An INSERT '
-    'locks first, then takes the id of its message, and a slow function or trigger of the application may run before '
-    'its transaction gets a number.';
+comment on function belfry.present_writers is
+    'Virtual transactions that have the lock of an INSERT on belfry.message_log. An INSERT locks first, then takes the '
+    'id of its message; and a slow function or trigger of the application may run before its transaction gets an id.';
 
 create function belfry.write_overdue(rule belfry.escalation_rule, ids bigint[], now_ timestamptz) returns integer
 language plpgsql
@@ -439,13 +427,12 @@ declare
     now_ constant timestamptz := clock_timestamp();
     rule belfry.escalation_rule;
     up_to bigint;
-    seen pg_snapshot;
     late xid8[];
-    -- Ids that were given out, who may have taken some of them and has no transaction id, and a bound for the one that
-    -- they get: in this order, so that whoever takes an id up to there is among them, or in the snapshot.
+    -- A snapshot, then the last id that was given out, then who writes: who has taken an id up to there has committed,
+    -- or is among them, and then either runs by the snapshot or gets a transaction id that is not below its end.
+    seen pg_snapshot;
     given bigint;
-    bound xid8;
-    writers text[];
+    present text[];
     has_ended boolean;
     -- Small at first: mostly the first row is too young.
     piece integer := 16;
@@ -487,11 +474,10 @@ begin
     up_to := rule.position;
     late := array(select pg_snapshot_xip(rule.snapshot));
     -- Before the look: what commits meanwhile is looked at once more.
-    bound := pg_snapshot_xmax(pg_current_snapshot());
-    given := (select case when q.is_called then q.last_value else 0 end from belfry.message_log_id_seq q);
-    writers := belfry.unnumbered_writers();
     seen := pg_current_snapshot();
-    has_ended := not rule.unnumbered <@ writers;
+    given := (select case when q.is_called then q.last_value else 0 end from belfry.message_log_id_seq q);
+    present := belfry.present_writers();
+    has_ended := not rule.writers <@ present;
     select x.added, x.held into found_now, held_ids
     from belfry.add_overdue(
         rule,
@@ -504,9 +490,9 @@ begin
                 select q.message_id from belfry.outbox q where q.xid = x and q.message_id <= up_to offset 0
             ) as o
             union
-            -- Writers that had no transaction id then have got one since. Index outbox_xid.
+            -- Those that it does not name. Index outbox_xid.
             select q.message_id from belfry.outbox q
-            where has_ended and q.xid >= rule.unnumbered_from and q.message_id + 0 <= up_to
+            where has_ended and q.xid >= pg_snapshot_xmax(rule.snapshot) and q.message_id + 0 <= up_to
             union
             -- What was parked at once has no row with its transaction but in the log: of the newest.
             select k.message_id
@@ -518,7 +504,7 @@ begin
             where exists (
                 select from belfry.message_log m
                 where m.id = k.message_id
-                    and (m.xid = any (late) or has_ended and m.xid >= rule.unnumbered_from))),
+                    and (m.xid = any (late) or has_ended and m.xid >= pg_snapshot_xmax(rule.snapshot)))),
         now_) x;
     overdue := found_now;
 
@@ -575,9 +561,9 @@ begin
         or exists (select from unnest(late) x where x not in (select pg_snapshot_xip(seen)))
     then
         update belfry.escalation_rule r
-        set position = up_to, snapshot = seen, held = held_ids, unnumbered_from = bound,
-            unnumbered = case when up_to > rule.position then writers
-                else array(select w from unnest(rule.unnumbered) w where w = any (writers)) end
+        set position = up_to, snapshot = seen, held = held_ids,
+            writers = case when up_to > rule.position then present
+                else array(select w from unnest(rule.writers) w where w = any (present)) end
         where r.type = rule.type;
     end if;
     return next;
@@ -906,7 +892,7 @@ grant select on belfry.escalation_rule, belfry.escalation to belfry_operator, be
 revoke all on function
     belfry.forget_escalations(), belfry.check_escalation(text, interval, text),
     belfry.escalate(text, interval, text, boolean, text), belfry.stop_escalating(text, text),
-    belfry.retry_escalations(bigint[], text, text), belfry.is_term(bigint), belfry.unnumbered_writers(),
+    belfry.retry_escalations(bigint[], text, text), belfry.is_term(bigint), belfry.present_writers(),
     belfry.find_overdue(text, bigint, integer, integer),
     belfry.write_overdue(belfry.escalation_rule, bigint[], timestamptz),
     belfry.add_overdue(belfry.escalation_rule, bigint[], timestamptz),

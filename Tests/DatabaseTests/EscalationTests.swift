@@ -193,6 +193,8 @@ import Testing
             create function public.waits() returns jsonb language sql volatile as
                 'select pg_advisory_lock(7); select pg_advisory_unlock(7); select ''{}''::jsonb'
             """)
+        // The first id of each 32 gives its transaction a number, as the sequence is logged then.
+        try await database.query("select nextval('belfry.message_log_id_seq')")
         let (holder, slow) = (try await database.connect(), try await database.connect())
         try await holder.run("select pg_advisory_lock(7)")
         let insert = """
@@ -210,6 +212,7 @@ import Testing
             """)
         #expect(try await look(database) == ["done", "1"])
         #expect(try await look(database)[1] == "0")
+        #expect(try await database.value("select cardinality(writers) from belfry.escalation_rule") == "1")
         try await holder.run("select pg_advisory_unlock(7)")
         try await writing.value
         if form == "begin; $" {
@@ -223,8 +226,30 @@ import Testing
             order by m.id
             """)
         #expect(found == [["alice"], ["bob"]])
-        #expect(try await database.value("select unnumbered::text from belfry.escalation_rule") == "{}")
+        #expect(try await database.value("select writers::text from belfry.escalation_rule") == "{}")
         for connection in [holder, slow] { await connection.close() }
+    }
+
+    /// The highest transaction id of all is in no snapshot while it runs, and a lower one may write a later message.
+    @Test func whoRunsWithTheHighestTransactionIDIsFound() async throws {
+        let database = try await make()
+        try await database.query("update belfry.escalation_rule set since = '-infinity'")
+        let (first, second) = (try await database.connect(), try await database.connect())
+        func insert(_ user: String) -> String {
+            """
+            insert into belfry.message_log (receiver, type, created_at)
+            values ('\(user)', 'JSON_MSG', now() - interval '1 hour')
+            """
+        }
+        try await first.run("begin; select pg_current_xact_id()")
+        try await second.run("begin; \(insert("alice"))")
+        try await first.run("\(insert("bob")); commit")
+        #expect(try await look(database) == ["done", "1"])
+        #expect(try await look(database)[1] == "0")
+        try await second.run("commit")
+        #expect(try await look(database)[1] == "1")
+        #expect(try await database.query("select message_id from belfry.escalation order by 1") == [["1"], ["2"]])
+        for connection in [first, second] { await connection.close() }
     }
 
     @Test func whatAReplayHoldsIsLeftForLaterAndHoldsUpNothing() async throws {

@@ -23,7 +23,7 @@ extension Settings {
         },
         .optionalDuration(
             "retention.audit", \.retention.acts, RetentionPolicy.ages,
-            "How long what operators did is kept in `belfry.audit`, and replay jobs that are over; for ever when absent."
+            "How long `belfry.audit` keeps what operators did, and ended replay jobs stay; for ever when absent."
         ),
         .count(
             "retention.rowsPerSecondMax", \.retention.rowsPerSecondMax, 10...1_000_000, unit: "rows",

@@ -57,8 +57,8 @@ struct OriginMachine {
 
     /// A heart-beat was answered: a relay leads with this term, and the heart-beat's transaction has this id.
     ///
-    /// - Returns: whether PostgreSQL was put back to an earlier state, as by the files of a backup, since the heart-beat
-    ///   before. Terms begin anew from there, and transaction ids are given out once more.
+    /// - Returns: whether PostgreSQL was put back to an earlier state, as by the files of a backup, since the last one
+    ///   was answered. Terms begin anew from there, and transaction ids are given out once more.
     mutating func heartBeat(term: Int64, transaction: Int64) -> Bool {
         let isPutBack = term < known.term || transaction <= known.transaction
         self.term = isPutBack ? term : max(self.term, term)

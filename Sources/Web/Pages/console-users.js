@@ -135,7 +135,8 @@ async function disconnect(page, user, sessions, refresh) {
         look: () => Promise.resolve(sessions.length === 0 && !refuse.checked
             ? { sentence: `${user} has no session that could be ended.` }
             : {
-                sentence: `${counted(sessions.length, "session")} of ${user} ${sessions.length === 1 ? "ends" : "end"} within two seconds. `
+                sentence: `${counted(sessions.length, "session")} of ${user} `
+                    + `${sessions.length === 1 ? "ends" : "end"} within two seconds. `
                     + (refuse.checked ? "Their tokens are refused." : "Their clients may connect again at once.")
                     + " No message is lost.",
                 sample: h("ul", { class: "sample" }, sessions.slice(0, 10).map(({ node, client, address }) =>

@@ -33,6 +33,10 @@ export interface ClientOptions {
     token?: string;
     /** Asked for a token before each connection, and before the one in use expires. */
     tokenProvider?: () => string | Promise<string>;
+    /** In place of a token, for servers whose users have passwords. */
+    login?: string;
+    /** The password of `login`. */
+    passcode?: string;
     /** What we send and what we want, in milliseconds; 0 for none. */
     heartBeat?: [number, number];
     seenMax?: number;

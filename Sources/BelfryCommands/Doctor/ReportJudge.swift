@@ -16,7 +16,7 @@ struct ReportJudge {
 
     func findings(_ reports: [ReportedProcess]) -> [Finding] {
         let alive = reports.filter(isAlive)
-        var findings = reports.filter { !isAlive($0) }.map(gone) + alive.flatMap(judge)
+        var findings = reports.filter { !isAlive($0) }.map { gone($0, alive) } + alive.flatMap(judge)
         if !alive.isEmpty, findings.allSatisfy({ $0.severity <= .note }) {
             findings.append(
                 Finding(
@@ -29,11 +29,16 @@ struct ReportJudge {
 
     private func isAlive(_ process: ReportedProcess) -> Bool { process.age < thresholds.processSilenceSeconds }
 
-    private func gone(_ process: ReportedProcess) -> Finding {
-        Finding(
-            "process-gone", .warning,
+    /// A supervisor may have started another one in its place.
+    private func gone(_ process: ReportedProcess, _ alive: [ReportedProcess]) -> Finding {
+        let other = alive.first {
+            $0.kind == process.kind && $0.host == process.host && $0.startedAge <= process.age
+        }
+        let severity: Finding.Severity = other == nil ? .warning : .note
+        return Finding(
+            "process-gone", severity,
             "\(name(process)) was heard of \(StatusReport.age(process.age)) ago and did not say that it ends: killed, "
-                + "stopped or cut off from PostgreSQL.",
+                + "stopped or cut off from PostgreSQL.\(other.map { " Process \($0.pid) runs in its place." } ?? "")",
             mend: "systemctl status \(unit(process))  # on \(process.host)")
     }
 

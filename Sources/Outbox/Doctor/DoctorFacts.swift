@@ -240,8 +240,9 @@ public struct ReportedProcess: Sendable, Hashable {
     public var host = ""
     public var pid = 0
     public var listen: String?
-    /// Seconds since it said so.
+    /// Seconds since it said so, and since it started.
     public var age = 0.0
+    public var startedAge = 0.0
     public var sessions: Int?
     /// Seconds by which its clock was ahead of PostgreSQL's.
     public var clockAhead: Double?

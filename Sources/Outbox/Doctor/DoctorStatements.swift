@@ -128,7 +128,8 @@ enum DoctorStatements {
         """
         select p.kind, p.host, p.pid::bigint, p.listen,
             extract(epoch from clock_timestamp() - p.seen_at)::float8, p.sessions::bigint, p.clock_ahead::float8,
-            p.open_files::bigint, p.files_max::bigint, extract(epoch from p.certificate_ends_at)::float8, p.health::text
+            p.open_files::bigint, p.files_max::bigint, extract(epoch from p.certificate_ends_at)::float8,
+            p.health::text, extract(epoch from clock_timestamp() - p.started_at)::float8
         from belfry.process p
         order by p.host, p.started_at, p.id limit 1000
         """)

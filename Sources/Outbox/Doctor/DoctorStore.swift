@@ -213,6 +213,7 @@ public struct DoctorStore: Sendable {
             said.filesMax = result.int64(row, 8).map { Int($0) }
             said.certificateEnd = result.double(row, 9)
             said.health = result.string(row, 10)
+            said.startedAge = result.double(row, 11) ?? 0
             return said
         }
     }

@@ -172,6 +172,15 @@ struct DoctorProcessTests {
             #expect(await report().first(code)?.sentence.contains(part) == true, "\(code)")
         }
         #expect(await !report().has("clocks-differ"), "of what is gone nothing more is told")
+        #expect(await report().has("process-gone", .warning))
+        try await application.run(
+            """
+            insert into belfry.process (id, kind, host, pid, version, started_at)
+            values (gen_random_uuid(), 'node', 'node-7', 18, '1', now() - interval '4 min')
+            """)
+        let replaced = await report()
+        #expect(replaced.has("process-gone", .note) && replaced.has("processes", .ok))
+        #expect(replaced.first("process-gone")?.sentence.hasSuffix("Process 18 runs in its place.") == true)
         await application.close()
     }
 

@@ -165,7 +165,7 @@ class KeyboardTests(ConsoleTestCase):
         self.assertEqual(slider.get_attribute("aria-valuenow"), "0")
         self.press(Keys.END)
         self.assertGreaterEqual(int(slider.get_attribute("aria-valuenow")), last)
-        self.find("summary").click()
+        self.find("#page summary").click()
         self.wait_for(lambda: self.find_all(".numbers tbody tr"), "the same as a table")
 
     def test_the_focus_stays_where_it_is_while_a_page_is_live(self):
